@@ -1,1 +1,25 @@
-//! Placeholder.
+//! The nouns of passthru. Nothing here opens a path, starts a program or reads a clock; `clippy.toml` holds that.
+//!
+//! Facts flow one way (ARCHITECTURE.md): a host is read into [`facts::HostFacts`], judged into [`finding::Finding`]s,
+//! planned into a [`plan::Plan`], and changed by carrying that plan out.
+
+pub mod address;
+pub mod fact;
+pub mod facts;
+pub mod finding;
+pub mod guest_report;
+pub mod hex;
+pub mod intent;
+pub mod iommu;
+pub mod kernel;
+pub mod managed;
+pub mod pci;
+pub mod plan;
+pub mod program;
+
+pub use address::{AddressError, PciAddress, PciSlot};
+pub use fact::{Evidence, Fact};
+pub use facts::HostFacts;
+pub use finding::{Finding, Remedy, Verdict};
+pub use hex::{ClassCode, Hex16, PciId};
+pub use pci::PciFunction;

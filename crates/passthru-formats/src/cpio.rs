@@ -1,0 +1,1 @@
+//! The newc cpio archive of an initramfs.

@@ -1,0 +1,1 @@
+//! The intent file, edited without losing comments.

@@ -1,0 +1,1 @@
+//! modules.dep and modules.builtin.

@@ -1,0 +1,1 @@
+//! Shell files of assignments, such as /etc/default/grub.

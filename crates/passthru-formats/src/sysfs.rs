@@ -1,0 +1,1 @@
+//! Small text files of sysfs and procfs.

@@ -1,0 +1,173 @@
+//! Everything known of a host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::address::PciAddress;
+use crate::fact::Fact;
+use crate::iommu::IommuFacts;
+use crate::kernel::KernelFacts;
+use crate::pci::PciFunction;
+use crate::plan::FileState;
+
+/// What kind of thing the facts were read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostKind {
+    /// The machine that passthru runs on.
+    Live,
+    /// A directory: a mounted root or an unpacked capture.
+    Directory,
+    /// A capture file.
+    Capture,
+}
+
+/// The processor, as far as passthrough cares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuFacts {
+    /// `GenuineIntel`, `AuthenticAMD`, … (`vendor_id` of `/proc/cpuinfo`).
+    pub vendor: Fact<String>,
+    /// The model's name.
+    pub model: Fact<String>,
+    /// Logical CPUs listed.
+    pub count: Fact<usize>,
+    /// The flags of the first CPU.
+    pub flags: Fact<BTreeSet<String>>,
+}
+
+/// What was found at `/dev/kvm`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KvmState {
+    /// It opens for reading and writing.
+    Usable,
+    /// It is there, and this user may not open it.
+    Denied,
+    /// It is not there.
+    Absent,
+}
+
+/// Who boots the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bootloader {
+    /// GRUB with Debian's `update-grub` and `/etc/default/grub`.
+    GrubDebian,
+}
+
+/// Who builds its initramfs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InitramfsGenerator {
+    /// initramfs-tools (`update-initramfs`).
+    InitramfsTools,
+}
+
+/// A UEFI firmware for guests, from a QEMU firmware descriptor (`docs/interop/firmware.json`) of type flash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestFirmware {
+    /// The descriptor's file.
+    pub descriptor: String,
+    /// Its description.
+    pub description: String,
+    /// The read-only code image.
+    pub code: String,
+    /// The template of the variable store, copied for each guest.
+    pub vars: String,
+    /// `raw` or `qcow2`.
+    pub format: String,
+    /// Features such as `secure-boot`, `requires-smm`, `enrolled-keys`.
+    pub features: BTreeSet<String>,
+    /// Machine globs for x86_64, such as `pc-q35-*`.
+    pub machines: Vec<String>,
+    /// Whether code and variable store are both there.
+    pub present: bool,
+}
+
+/// What a running host would lose with a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HostUse {
+    /// Holds a mounted file system, or swap.
+    Storage,
+    /// Carries the default route, or the SSH session that this runs in.
+    Network,
+    /// Carries a keyboard.
+    Keyboard,
+    /// Drives a display: the boot VGA device, or one with a connected output.
+    Display,
+}
+
+/// One use the host makes of a PCI function.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InUse {
+    /// The function.
+    pub address: PciAddress,
+    /// What for.
+    pub kind: HostUse,
+    /// In words, such as "/ is mounted from nvme0n1p2".
+    pub what: String,
+}
+
+/// The surroundings that passthru itself runs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// What kind of host this is.
+    pub kind: HostKind,
+    /// Whether the effective user is root (always false for captures).
+    pub root: bool,
+    /// The container it runs in, such as `docker`, where one can be told.
+    pub container: Option<String>,
+    /// The hypervisor it runs under, where the `hypervisor` CPU flag or DMI tells (a guest has no IOMMU of its own, most often).
+    pub hypervisor: Option<String>,
+    /// `PRETTY_NAME` of os-release.
+    pub distribution: Option<String>,
+}
+
+/// Everything known of a host.
+#[derive(Clone, Debug)]
+pub struct HostFacts {
+    /// Where we are.
+    pub surroundings: Surroundings,
+    /// All PCI functions. Unknown where `/sys/bus/pci` cannot be looked at.
+    pub pci: Fact<BTreeMap<PciAddress, PciFunction>>,
+    /// The IOMMU.
+    pub iommu: IommuFacts,
+    /// Kernels.
+    pub kernel: KernelFacts,
+    /// Processor.
+    pub cpu: CpuFacts,
+    /// KVM.
+    pub kvm: Fact<KvmState>,
+    /// Bootloader.
+    pub bootloader: Fact<Bootloader>,
+    /// Initramfs generator.
+    pub initramfs: Fact<InitramfsGenerator>,
+    /// Firmware for guests, in the order in which QEMU's rules choose.
+    pub guest_firmware: Fact<Vec<GuestFirmware>>,
+    /// Path of `qemu-system-x86_64`; known and `None`: not installed.
+    pub qemu: Fact<Option<String>>,
+    /// What the host uses of its devices.
+    pub in_use: Fact<Vec<InUse>>,
+    /// The files that a plan may touch or must look at, by absolute path, as they stand now. A path that is not in
+    /// the map was not looked at; a path that could not be read is in `unreadable_files`.
+    pub files: BTreeMap<String, FileState>,
+    /// Files of the same set that could not be read, and why.
+    pub unreadable_files: BTreeMap<String, String>,
+    /// Names of devices from `pci.ids`: vendor and device, for what is in this host.
+    pub names: BTreeMap<PciAddress, String>,
+}
+
+impl HostFacts {
+    /// One function by address.
+    pub fn function(&self, address: PciAddress) -> Option<&PciFunction> {
+        self.pci.value().and_then(|functions| functions.get(&address))
+    }
+
+    /// All functions in order of address; none where they are unknown.
+    pub fn functions(&self) -> impl Iterator<Item = &PciFunction> {
+        self.pci.value().into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// The name to show for a function: from `pci.ids` where known, else its class and id.
+    pub fn name_of(&self, function: &PciFunction) -> String {
+        self.names
+            .get(&function.address)
+            .cloned()
+            .unwrap_or_else(|| format!("{} {}", function.class.name(), function.id))
+    }
+}

@@ -1,0 +1,80 @@
+//! What the user wants of the host: `/etc/passthru/passthru.toml`, parsed.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::address::PciAddress;
+use crate::hex::{ClassCode, PciId};
+use crate::pci::PciFunction;
+
+/// Where the intent is kept.
+pub const INTENT_PATH: &str = "/etc/passthru/passthru.toml";
+
+/// Which function is meant: by what it is, with the address as the tie-breaker for twins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceIdentity {
+    /// Where it was when it was chosen.
+    pub address: PciAddress,
+    /// Vendor and device.
+    pub id: PciId,
+    /// The board maker's ids.
+    pub subsystem: PciId,
+    /// What kind of function it is.
+    pub class: ClassCode,
+    /// The bridges above it, from the root down.
+    #[serde(default)]
+    pub parents: Vec<PciAddress>,
+}
+
+impl DeviceIdentity {
+    /// The identity of a function as it is now.
+    pub fn of(function: &PciFunction) -> Self {
+        Self {
+            address: function.address,
+            id: function.id,
+            subsystem: function.subsystem,
+            class: function.class,
+            parents: function.parents.clone(),
+        }
+    }
+
+    /// Whether a function is the one that was chosen: same place, same ids, same class. The path of parents is told
+    /// apart by the caller: a changed path with the same ids is worth a warning, not a refusal.
+    pub fn matches(&self, function: &PciFunction) -> bool {
+        self.address == function.address
+            && self.id == function.id
+            && self.subsystem == function.subsystem
+            && self.class == function.class
+    }
+}
+
+/// How functions are given to vfio-pci at boot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// By address and identity, with a driver override set before any driver can claim the function. The default.
+    #[default]
+    Override,
+    /// By PCI ID, with `options vfio-pci ids=` and softdeps as the page has it. Takes every device with that id.
+    Ids,
+}
+
+/// The whole intent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// How the functions are bound at boot.
+    #[serde(default)]
+    pub method: Method,
+    /// The functions to isolate, in order of address.
+    #[serde(default)]
+    pub isolate: Vec<DeviceIdentity>,
+}
+
+impl Intent {
+    /// Whether a function is to be isolated.
+    pub fn isolates(&self, address: PciAddress) -> bool {
+        self.isolate.iter().any(|device| device.address == address)
+    }
+}

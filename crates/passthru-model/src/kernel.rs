@@ -1,0 +1,50 @@
+//! Kernels: the one that runs and those that are installed.
+
+use std::collections::BTreeMap;
+
+use crate::fact::Fact;
+
+/// Whether a kernel has a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModuleState {
+    /// Compiled in (`modules.builtin`).
+    BuiltIn,
+    /// A loadable file (`modules.dep`).
+    Loadable,
+    /// Neither.
+    Absent,
+}
+
+/// One installed kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstalledKernel {
+    /// Its release, the name of its directory under `/lib/modules`.
+    pub release: String,
+    /// Its image, such as `/boot/vmlinuz-6.12.43+deb13-amd64`, where found.
+    pub image: Option<String>,
+    /// Its initramfs, such as `/boot/initrd.img-6.12.43+deb13-amd64`, where found.
+    pub initramfs: Option<String>,
+    /// The state of the modules that passthrough needs: `vfio-pci`, `vfio_iommu_type1`, `vfio`, `pci-stub`, `kvm_intel`, `kvm_amd`.
+    /// Keys are spelt with underscores.
+    pub modules: Fact<BTreeMap<String, ModuleState>>,
+}
+
+impl InstalledKernel {
+    /// The state of one module, by its name with underscores.
+    pub fn module(&self, name: &str) -> Option<ModuleState> {
+        self.modules.value().and_then(|modules| modules.get(name)).copied()
+    }
+}
+
+/// Everything known of kernels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelFacts {
+    /// The running release (`/proc/sys/kernel/osrelease`).
+    pub release: Fact<String>,
+    /// The running command line (`/proc/cmdline`), without its newline.
+    pub cmdline: Fact<String>,
+    /// Loaded modules (`/proc/modules`) with underscores, in order of name.
+    pub loaded: Fact<Vec<String>>,
+    /// Installed kernels, in order of release.
+    pub installed: Fact<Vec<InstalledKernel>>,
+}

@@ -1,0 +1,58 @@
+//! The files that a plan may touch or must look at. The reader of hosts reads exactly these into
+//! [`crate::facts::HostFacts::files`]; the planner plans on nothing else.
+
+use crate::intent::INTENT_PATH;
+
+/// The list of chosen functions that the early script and the verify unit read.
+pub const DEVICES: &str = "/etc/passthru/devices";
+/// The script that marks functions before any driver can claim them, and gives them back where vfio-pci cannot.
+pub const EARLY: &str = "/etc/passthru/early";
+/// The udev rule in which every PCI event first marks all chosen functions.
+pub const UDEV_RULE: &str = "/etc/udev/rules.d/10-passthru.rules";
+/// The unit that marks before modules are loaded.
+pub const EARLY_UNIT: &str = "/etc/systemd/system/passthru-early.service";
+/// The link that enables [`EARLY_UNIT`].
+pub const EARLY_WANT: &str = "/etc/systemd/system/sysinit.target.wants/passthru-early.service";
+/// The unit that verifies after boot and fails open.
+pub const VERIFY_UNIT: &str = "/etc/systemd/system/passthru-verify.service";
+/// The link that enables [`VERIFY_UNIT`].
+pub const VERIFY_WANT: &str = "/etc/systemd/system/basic.target.wants/passthru-verify.service";
+/// initramfs-tools: puts our files and vfio-pci into the image.
+pub const INITRAMFS_HOOK: &str = "/etc/initramfs-tools/hooks/passthru";
+/// initramfs-tools: runs [`EARLY`] before udev starts.
+pub const INITRAMFS_INIT_TOP: &str = "/etc/initramfs-tools/scripts/init-top/passthru";
+/// Module options, for the intent that binds by id.
+pub const MODPROBE: &str = "/etc/modprobe.d/passthru.conf";
+/// initramfs-tools' own list of modules.
+pub const INITRAMFS_MODULES: &str = "/etc/initramfs-tools/modules";
+/// GRUB's settings.
+pub const GRUB_DEFAULTS: &str = "/etc/default/grub";
+/// Our settings for GRUB, read after [`GRUB_DEFAULTS`] on Debian.
+pub const GRUB_DROP_IN: &str = "/etc/default/grub.d/50-passthru.cfg";
+/// The menu entry that boots without passthrough.
+pub const GRUB_OFF_ENTRY: &str = "/etc/grub.d/42_passthru";
+/// GRUB's generated menu.
+pub const GRUB_CFG: &str = "/boot/grub/grub.cfg";
+
+/// Every single file that is looked at.
+pub const FILES: &[&str] = &[
+    INTENT_PATH,
+    DEVICES,
+    EARLY,
+    UDEV_RULE,
+    EARLY_UNIT,
+    EARLY_WANT,
+    VERIFY_UNIT,
+    VERIFY_WANT,
+    INITRAMFS_HOOK,
+    INITRAMFS_INIT_TOP,
+    MODPROBE,
+    INITRAMFS_MODULES,
+    GRUB_DEFAULTS,
+    GRUB_DROP_IN,
+    GRUB_OFF_ENTRY,
+    GRUB_CFG,
+];
+
+/// Directories whose files with this ending are looked at too.
+pub const DIRECTORIES: &[(&str, &str)] = &[("/etc/default/grub.d", ".cfg"), ("/etc/modprobe.d", ".conf")];
