@@ -1,1 +1,67 @@
-//! /proc/cpuinfo.
+//! `/proc/cpuinfo`, as x86 writes it (`arch/x86/kernel/cpu/proc.c`).
+
+use std::collections::BTreeSet;
+
+/// What `/proc/cpuinfo` says of the processor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CpuInfo {
+    /// `vendor_id` of the first CPU; absent on other architectures than x86.
+    pub vendor: Option<String>,
+    /// `model name` of the first CPU.
+    pub model: Option<String>,
+    /// Number of `processor` lines.
+    pub count: usize,
+    /// `flags` of the first CPU (`Features` on Arm).
+    pub flags: Option<BTreeSet<String>>,
+}
+
+/// Reads the text. There is no wrong text: what is not there stays absent.
+pub fn parse(bytes: &[u8]) -> CpuInfo {
+    let text = String::from_utf8_lossy(bytes);
+    let mut info = CpuInfo::default();
+    for line in text.lines() {
+        // Lines without a colon do not occur but for the empty ones between CPUs.
+        let Some((key, value)) = line.split_once(':') else { continue };
+        let (key, value) = (key.trim_end(), value.trim());
+        match key {
+            // On s390x the line is "processor 0: …", which does not match and does not matter here.
+            "processor" => info.count += 1,
+            "vendor_id" if info.vendor.is_none() => info.vendor = Some(value.to_owned()),
+            "model name" if info.model.is_none() => info.model = Some(value.to_owned()),
+            "flags" | "Features" if info.flags.is_none() => {
+                info.flags = Some(value.split_ascii_whitespace().map(str::to_owned).collect());
+            }
+            _ => {}
+        }
+    }
+    info
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CpuInfo, parse};
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_first_cpu_speaks_for_all() {
+        let text = b"processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: A CPU @ 3: fast\nflags\t\t: fpu vmx\n\n\
+            processor\t: 1\nvendor_id\t: GenuineIntel\nflags\t\t: fpu\n";
+        let info = parse(text);
+        assert_eq!(info.vendor.as_deref(), Some("GenuineIntel"));
+        assert_eq!(info.model.as_deref(), Some("A CPU @ 3: fast"));
+        assert_eq!(info.count, 2);
+        assert!(info.flags.is_some_and(|flags| flags.contains("vmx") && flags.len() == 2));
+    }
+
+    #[test]
+    fn an_empty_text_says_nothing() {
+        assert_eq!(parse(b""), CpuInfo::default());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let _ = parse(&bytes);
+        }
+    }
+}

@@ -1,1 +1,172 @@
-//! Small text files of sysfs and procfs.
+//! Small text files of sysfs: attributes of PCI functions and IOMMU groups.
+
+use passthru_model::iommu::ReservedRegion;
+use passthru_model::pci::Resource;
+
+use crate::error::FormatError;
+
+/// The text of a one-line attribute without its newline. Bytes that are no UTF-8 are replaced.
+pub fn line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end_matches(['\n', '\0']).to_owned()
+}
+
+/// A flag: `1` and `Y` are yes, `0` and `N` are no (`param_get_bool`, `kernel/params.c`, writes the letters).
+pub fn flag(bytes: &[u8]) -> Option<bool> {
+    match line(bytes).as_str() {
+        "1" | "Y" | "y" => Some(true),
+        "0" | "N" | "n" => Some(false),
+        _ => None,
+    }
+}
+
+/// A `driver_override` attribute: the kernel writes `(null)` where none is set (`driver_override_show`,
+/// `drivers/pci/pci-sysfs.c`).
+pub fn driver_override(bytes: &[u8]) -> Option<String> {
+    let text = line(bytes);
+    (!text.is_empty() && text != "(null)").then_some(text)
+}
+
+/// A `reset_method` attribute: names parted by spaces, in the order in which the kernel tries them
+/// (`Documentation/ABI/testing/sysfs-bus-pci`).
+pub fn reset_methods(bytes: &[u8]) -> Vec<String> {
+    line(bytes).split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// A `numa_node` attribute; -1 means that the firmware did not say.
+pub fn numa_node(bytes: &[u8]) -> Result<Option<u32>, FormatError> {
+    let text = line(bytes);
+    match text.trim().parse::<i64>() {
+        Ok(node) if node < 0 => Ok(None),
+        Ok(node) if u32::try_from(node).is_ok() => Ok(u32::try_from(node).ok()),
+        _ => Err(FormatError::new("numa_node", 1, format!("‘{text}’ is not a node number"))),
+    }
+}
+
+/// Three hexadecimal numbers with `0x`, as `resource` has them, or two and a word.
+fn hex64(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix("0x")?;
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    u64::from_str_radix(digits, 16).ok()
+}
+
+/// A `resource` file: a line `start end flags` for each range, in hexadecimal (`resource_show`,
+/// `drivers/pci/pci-sysfs.c`). Lines of zeros stand for ranges that are not there and are left out.
+pub fn resources(bytes: &[u8]) -> Result<Vec<Resource>, FormatError> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut found = Vec::new();
+    for (position, line) in text.lines().enumerate() {
+        let wrong = || {
+            FormatError::new("resource", position + 1, format!("‘{line}’ is not three hexadecimal numbers"))
+        };
+        let mut words = line.split_ascii_whitespace();
+        let mut next = || words.next().and_then(hex64).ok_or_else(wrong);
+        let (start, end, flags) = (next()?, next()?, next()?);
+        if words.next().is_some() {
+            return Err(wrong());
+        }
+        let index = u8::try_from(position).map_err(|_| wrong())?;
+        if (start, end, flags) != (0, 0, 0) {
+            found.push(Resource { index, start, end, flags });
+        }
+    }
+    Ok(found)
+}
+
+/// A `reserved_regions` file: `start end type` for each (`iommu_group_show_resv_regions`, `drivers/iommu/iommu.c`).
+pub fn reserved_regions(bytes: &[u8]) -> Result<Vec<ReservedRegion>, FormatError> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut found = Vec::new();
+    for (position, line) in text.lines().enumerate() {
+        let mut words = line.split_ascii_whitespace();
+        let parts = (words.next().and_then(hex64), words.next().and_then(hex64), words.next(), words.next());
+        let (Some(start), Some(end), Some(kind), None) = parts else {
+            let reason = format!("‘{line}’ is not a start, an end and a type");
+            return Err(FormatError::new("reserved_regions", position + 1, reason));
+        };
+        found.push(ReservedRegion { start, end, kind: kind.to_owned() });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{driver_override, flag, numa_node, reserved_regions, reset_methods, resources};
+    use passthru_model::pci::Resource;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_override_that_is_not_set_reads_as_none() {
+        assert_eq!(driver_override(b"(null)\n"), None);
+        assert_eq!(driver_override(b"\n"), None);
+        assert_eq!(driver_override(b"vfio-pci\n"), Some("vfio-pci".to_owned()));
+    }
+
+    #[test]
+    fn flags_are_read_in_both_spellings() {
+        assert_eq!(
+            [flag(b"1\n"), flag(b"N\n"), flag(b""), flag(b"2\n")],
+            [Some(true), Some(false), None, None]
+        );
+    }
+
+    #[test]
+    fn a_node_of_minus_one_is_no_node() {
+        assert_eq!(numa_node(b"-1\n"), Ok(None));
+        assert_eq!(numa_node(b"3\n"), Ok(Some(3)));
+        assert!(numa_node(b"three\n").is_err());
+    }
+
+    #[test]
+    fn reset_methods_keep_their_order() {
+        assert_eq!(reset_methods(b"flr bus\n"), ["flr", "bus"]);
+        assert_eq!(reset_methods(b"\n"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn resources_keep_their_position_and_drop_what_is_not_there() {
+        let text = b"0x00000000fd000000 0x00000000fdffffff 0x0000000000040200\n\
+            0x0000000000000000 0x0000000000000000 0x0000000000000000\n\
+            0x000000000000e000 0x000000000000e07f 0x0000000000040101\n";
+        let found = resources(text).expect("reads");
+        assert_eq!(
+            found.iter().map(|range| (range.index, range.size())).collect::<Vec<_>>(),
+            [(0, 0x0100_0000), (2, 0x80)]
+        );
+    }
+
+    #[test]
+    fn a_bad_line_is_named() {
+        let error = resources(b"0x0 0x0 0x0\n0x1 0x2\n").expect_err("two numbers");
+        assert_eq!(error.to_string(), "line 2 of resource: ‘0x1 0x2’ is not three hexadecimal numbers");
+        assert!(reserved_regions(b"0x1 0x2 msi extra\n").is_err());
+    }
+
+    #[test]
+    fn reserved_regions_are_read_with_their_type() {
+        let text =
+            b"0x00000000fee00000 0x00000000feefffff msi\n0x000000fd00000000 0x000000ffffffffff reserved\n";
+        let found = reserved_regions(text).expect("reads");
+        assert_eq!(found.iter().map(|region| region.kind.as_str()).collect::<Vec<_>>(), ["msi", "reserved"]);
+    }
+
+    proptest! {
+        #[test]
+        fn resources_as_the_kernel_writes_them_are_read_back(ranges in prop::collection::vec((1u64.., 0u64.., 0u64..), 0..17)) {
+            let text: String = ranges.iter()
+                .map(|(start, end, flags)| format!("{start:#018x} {end:#018x} {flags:#018x}\n")).collect();
+            let expected: Vec<_> = ranges.iter().enumerate()
+                .map(|(index, &(start, end, flags))| Resource {
+                    index: u8::try_from(index).expect("small"), start, end, flags,
+                }).collect();
+            prop_assert_eq!(resources(text.as_bytes()), Ok(expected));
+        }
+
+        #[test]
+        fn no_bytes_make_a_parser_panic(bytes: Vec<u8>) {
+            let _ = (resources(&bytes), reserved_regions(&bytes), numa_node(&bytes), flag(&bytes));
+            let _ = (driver_override(&bytes), reset_methods(&bytes));
+        }
+    }
+}
