@@ -1,1 +1,19 @@
-//! Placeholder.
+//! Judgement: from facts to findings, and from facts and an intent to a plan. Pure functions; `clippy.toml` holds that.
+//!
+//! Nothing here looks at a host or changes one. What a function needs to know stands in [`passthru_model::HostFacts`],
+//! and what it does not know it says.
+
+pub mod checks;
+pub mod diff;
+pub mod groups;
+pub mod intent;
+pub mod planner;
+pub mod stake;
+pub mod status;
+pub mod verify;
+
+pub use checks::{Check, UnknownCheck, checks, diagnose};
+pub use groups::{DeviceView, GroupView, GroupsView};
+pub use planner::{Consent, IntentChange, Reason, Refusal, isolate, plan_for, release};
+pub use status::{Summary, summary};
+pub use verify::verify;

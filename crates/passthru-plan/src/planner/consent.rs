@@ -1,0 +1,16 @@
+//! What the user insists on.
+
+/// What the user insists on, in knowledge of what the host loses. Nothing by default. Each has a flag of its own on the
+/// command line, named in the refusal that it overrules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag of the command line, given or not")]
+pub struct Consent {
+    /// `--only-named`: take the functions named and not the other functions of their slots.
+    pub only_named: bool,
+    /// `--take-only-display`: take the display device after which the host has none.
+    pub take_only_display: bool,
+    /// `--take-in-use`: take storage or network devices that the host uses now.
+    pub take_in_use: bool,
+    /// `--take-last-keyboard`: take the controller that carries the host's last keyboard.
+    pub take_last_keyboard: bool,
+}

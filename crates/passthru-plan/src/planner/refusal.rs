@@ -1,0 +1,298 @@
+//! Why there is no plan.
+
+use std::fmt;
+
+use passthru_formats::intent_toml::IntentError;
+use passthru_model::address::PciAddress;
+use passthru_model::hex::PciId;
+
+use crate::intent::IntentProblem;
+
+/// Why there is no plan: every reason found, so that they can be settled together. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reasons, in the order in which they were found.
+    pub reasons: Vec<Reason>,
+}
+
+impl Refusal {
+    /// The flags that would insist, for the reasons that have one, each once.
+    pub fn flags(&self) -> Vec<&'static str> {
+        let mut flags: Vec<_> = self.reasons.iter().filter_map(Reason::flag).collect();
+        flags.sort_unstable();
+        flags.dedup();
+        flags
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, reason) in self.reasons.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            reason.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reasons: vec![reason] }
+    }
+}
+
+/// One reason why there is no plan. The text says what is at stake and what would settle it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// Something that matters is not known.
+    #[error("{what} is not known: {because}. {settle}")]
+    Unknown {
+        /// What is not known.
+        what: String,
+        /// Why.
+        because: String,
+        /// What would settle it.
+        settle: String,
+    },
+    /// Nothing was named.
+    #[error("no device is named; `passthru groups` lists the devices and their addresses")]
+    NothingNamed,
+    /// No such function is in the host.
+    #[error("there is no PCI function {0} in this host; `passthru groups` lists the functions")]
+    NoSuchDevice(PciAddress),
+    /// The function to be released is not in the intent.
+    #[error("{0} is not isolated, so there is nothing to release")]
+    NotIsolated(PciAddress),
+    /// The function is a bridge.
+    #[error(
+        "{address} ({name}) is a bridge: it carries other devices, and no guest can have it. Name the devices behind it"
+    )]
+    Bridge {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+    },
+    /// The function keeps the host itself going.
+    #[error("{address} ({name}) is part of the host's chipset, and the host cannot do without it")]
+    Chipset {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+    },
+    /// A virtual function comes into being only after boot.
+    #[error(
+        "{address} ({name}) is a virtual function (SR-IOV) of {physical}, made anew after each boot, so it cannot be isolated at boot"
+    )]
+    VirtualFunction {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+        /// The function that it belongs to.
+        physical: PciAddress,
+    },
+    /// The host would be left without a display.
+    #[error(
+        "{address} ({name}) is the host's only display; without it the host can be reached over the network or a serial line only"
+    )]
+    OnlyDisplay {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+    },
+    /// Storage in use.
+    #[error("{address} ({name}) holds storage that the host uses: {what}")]
+    StorageInUse {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+        /// What is used.
+        what: String,
+    },
+    /// Network in use.
+    #[error("{address} ({name}) is the network that the host uses: {what}")]
+    NetworkInUse {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+        /// What is used.
+        what: String,
+    },
+    /// The host would be left without a keyboard.
+    #[error("{address} ({name}) carries the host's last keyboard: {what}")]
+    LastKeyboard {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+        /// Which keyboard.
+        what: String,
+    },
+    /// The group holds others.
+    #[error("{address} shares IOMMU group {group} with {}, and a group goes to one guest as a whole. {}", others.join(", "), advice)]
+    GroupHolds {
+        /// The function that is wanted.
+        address: PciAddress,
+        /// Its group.
+        group: u32,
+        /// The others, each with its name and what it is to the host.
+        others: Vec<String>,
+        /// What would settle it.
+        advice: String,
+    },
+    /// The firmware keeps memory of the device for itself.
+    #[error(
+        "IOMMU group {group} of {address} has a region that the firmware requires to be mapped one to one ({range}), so the kernel refuses to give it to a guest; a firmware update or its option for this device (RMRR) may lift that"
+    )]
+    DirectRegion {
+        /// The function that is wanted.
+        address: PciAddress,
+        /// Its group.
+        group: u32,
+        /// The region.
+        range: String,
+    },
+    /// The function has no group although others do.
+    #[error(
+        "{address} has no IOMMU group although the IOMMU is on, so its memory access cannot be contained"
+    )]
+    NoGroup {
+        /// The function.
+        address: PciAddress,
+    },
+    /// The platform offers no IOMMU.
+    #[error(
+        "the firmware offers no IOMMU (no DMAR or IVRS table): turn on VT-d (Intel) or IOMMU/AMD-Vi (AMD) in the firmware setup{surroundings}"
+    )]
+    NoIommu {
+        /// What the surroundings have to do with it, or nothing.
+        surroundings: String,
+    },
+    /// The kernel does not drive the IOMMU, and nothing that we could change explains it.
+    #[error(
+        "the firmware offers an IOMMU ({table}) and the kernel does not use it, though no parameter turns it off; the kernel log says why (look for {hint})"
+    )]
+    IommuNotDriven {
+        /// The firmware's table.
+        table: &'static str,
+        /// What the kernel's lines about it begin with.
+        hint: &'static str,
+    },
+    /// A parameter turns the IOMMU off and stands in no file that we can edit.
+    #[error("‘{token}’ on the kernel command line turns the IOMMU off, and it stands in none of {}; look for it in {}", looked.join(", "), elsewhere)]
+    ParameterElsewhere {
+        /// The parameter.
+        token: String,
+        /// The files that were looked at.
+        looked: Vec<String>,
+        /// Where it could be.
+        elsewhere: String,
+    },
+    /// A settings file cannot be judged or edited.
+    #[error("{path}, {problem}; change it by hand, then run the command again")]
+    Settings {
+        /// The file.
+        path: String,
+        /// What is in the way.
+        problem: String,
+    },
+    /// What we would add to the kernel command line would not come to it.
+    #[error(
+        "{path} is read after our file and sets {name} anew, so ‘{token}’ would be lost; let it keep the old value (\"${name} …\"), then run the command again"
+    )]
+    Overridden {
+        /// The file that sets it.
+        path: String,
+        /// The variable.
+        name: String,
+        /// The parameter.
+        token: String,
+    },
+    /// The boot loader is not known for certain.
+    #[error("the boot loader cannot be told for certain: {0}")]
+    Bootloader(String),
+    /// The initramfs generator is not known for certain.
+    #[error("the program that builds the initramfs cannot be told for certain: {0}")]
+    Initramfs(String),
+    /// A kernel lacks vfio-pci.
+    #[error(
+        "kernel {release} has no vfio-pci module: install the package that carries it (linux-modules-extra on Ubuntu), or remove that kernel"
+    )]
+    NoVfio {
+        /// The kernel's release.
+        release: String,
+    },
+    /// No kernel with an initramfs was found.
+    #[error(
+        "no installed kernel with an initramfs was found under /boot, so nothing could be isolated at boot"
+    )]
+    NoKernel,
+    /// The function at the address is another one.
+    #[error(
+        "{address} was chosen as {expected} and is {found} now: the card was changed or the slots were renumbered. `passthru release {address}`, then choose anew"
+    )]
+    IdentityMismatch {
+        /// The address.
+        address: PciAddress,
+        /// What was chosen.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A function of the intent is gone.
+    #[error("{0} is to be isolated and is not in this host: `passthru release {0}`, or put it back")]
+    Missing(PciAddress),
+    /// Binding by id would take the host's twin.
+    #[error("binding by PCI ID takes every {id}, and the host has another: {}. Use method = \"override\"", twins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Twins {
+        /// The id.
+        id: PciId,
+        /// The functions that were not chosen.
+        twins: Vec<PciAddress>,
+    },
+    /// Binding by id is done with module options, which a built-in driver does not read.
+    #[error(
+        "vfio-pci is built into kernel {release} and does not read module options, so binding by PCI ID does not work: use method = \"override\""
+    )]
+    IdsBuiltIn {
+        /// The kernel's release.
+        release: String,
+    },
+    /// Something that is not ours stands where one of our files goes.
+    #[error(
+        "{path} is there and was not written by passthru: {problem}; move it away, then run the command again"
+    )]
+    NotOurs {
+        /// The path.
+        path: String,
+        /// What stands there.
+        problem: String,
+    },
+    /// The intent file is wrong.
+    #[error(transparent)]
+    Intent(#[from] IntentProblem),
+    /// The intent file cannot be edited.
+    #[error(transparent)]
+    IntentEdit(#[from] IntentError),
+}
+
+impl Reason {
+    /// The flag of the command line that would insist, where there is one.
+    pub fn flag(&self) -> Option<&'static str> {
+        match self {
+            Self::OnlyDisplay { .. } => Some("--take-only-display"),
+            Self::StorageInUse { .. } | Self::NetworkInUse { .. } => Some("--take-in-use"),
+            Self::LastKeyboard { .. } => Some("--take-last-keyboard"),
+            _ => None,
+        }
+    }
+}
