@@ -160,14 +160,15 @@ pub enum Expectation {
         /// The strings.
         needles: Vec<String>,
     },
-    /// An initramfs image holds a file whose name ends with each of these.
+    /// An initramfs image holds a file whose name ends with each of these. An ending `.ko` stands for compressed
+    /// modules too (`.ko.xz`, `.ko.zst`, `.ko.gz`).
     ImageHolds {
         /// The image.
         path: String,
         /// Endings of names inside, such as `etc/passthru/devices`.
         entries: Vec<String>,
     },
-    /// An initramfs image holds no file whose name ends with any of these.
+    /// An initramfs image holds no file whose name ends with any of these; `.ko` is read as above.
     ImageLacks {
         /// The image.
         path: String,
