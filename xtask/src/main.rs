@@ -1,1 +1,67 @@
-fn main() {}
+//! Chores of the project: the laboratory, the demonstration, the test command.
+#![expect(
+    unreachable_pub,
+    reason = "in a program, pub only says which of a file's items the other files may use"
+)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for developers: talking is its job")]
+
+mod exec;
+mod fast;
+mod image;
+mod lab;
+mod machine;
+mod packages;
+mod paths;
+mod payload;
+mod scenario;
+mod target;
+mod tests;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use machine::accel::Wanted;
+
+#[derive(Debug, Parser)]
+#[command(about = "Chores of the project", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+    /// The accelerator of the laboratory's machines.
+    #[arg(long, global = true, value_enum, default_value = "auto", env = "PASSTHRU_LAB_ACCEL")]
+    accel: Wanted,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// The laboratory: virtual machines in which everything that touches a kernel is judged.
+    #[command(subcommand)]
+    Lab(lab::Command),
+    /// The whole way once, talkatively: a plain host, a guest that sees the device, and back.
+    Demo,
+    /// The test command: all tests, then the laboratory's smoke scenarios.
+    Test {
+        /// Leaves the laboratory out.
+        #[arg(long)]
+        no_lab: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match &cli.task {
+        Task::Lab(command) => lab::work(command, cli.accel),
+        Task::Demo => lab::demo(cli.accel),
+        Task::Test { no_lab } => tests::work(*no_lab, cli.accel),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) if error.is::<packages::NeedsPackages>() => ExitCode::from(2),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What is in a fast machine: busybox, the program under test, some modules, and a loop that takes commands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::archive::Archive;
+use crate::exec::Run;
+use crate::image::Image;
+
+/// Modules that are there to be loaded, with whatever they need.
+const MODULES: &[&str] = &["vfio-pci", "vfio_iommu_type1", "bochs", "snd-hda-intel"];
+
+/// The first process: mounts what programs expect and then answers questions on the second serial port.
+const INIT: &str = r#"#!/bin/busybox sh
+/bin/busybox mkdir -p /bin /sbin /usr/bin /usr/sbin /proc /sys /dev /run /tmp /root /var/lib
+/bin/busybox --install -s
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb COLUMNS=110
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs run /run
+port=/dev/ttyS1
+stty -F $port raw -echo 115200
+exec 3<>$port
+echo "=== end ===" >&3
+while read -r limit input words <&3; do
+    set --
+    for word in $words; do
+        # A trailing mark keeps newlines at the end of a word.
+        text=$(echo "$word" | base64 -d; echo x)
+        set -- "$@" "${text%x}"
+    done
+    : > /run/in
+    [ "$input" = - ] || echo "$input" | base64 -d > /run/in
+    timeout "$limit" "$@" < /run/in > /run/out 2> /run/err
+    code=$?
+    # busybox says 143 where coreutils say 124
+    [ $code = 143 ] && code=124
+    {
+        echo $code
+        echo "=== part ==="; base64 < /run/out
+        echo "=== part ==="; base64 < /run/err
+        echo "=== end ==="
+    } >&3
+done
+"#;
+
+/// The archive for the kernel of `image` and the program `binary`.
+pub(super) fn make(image: &Image, binary: &Path) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    archive.file("init", 0o755, INIT.as_bytes())?;
+    archive.file("bin/busybox", 0o755, &fs::read(image.busybox())?)?;
+    archive.file("usr/local/bin/passthru", 0o755, &fs::read(binary)?)?;
+    archive.file("etc/os-release", 0o644, b"ID=lab\nPRETTY_NAME=\"fast machine\"\n")?;
+    for directory in ["proc", "sys", "dev", "run", "tmp", "root", "sbin", "usr/bin", "usr/sbin"] {
+        archive.directory(directory)?;
+    }
+    archive.link("lib", "usr/lib")?;
+    modules(&mut archive, image)?;
+    archive.finish()
+}
+
+fn modules(archive: &mut Archive, image: &Image) -> Result<()> {
+    let from = image.modules();
+    let release = image.release()?;
+    let base = format!("usr/lib/modules/{release}");
+    let index = fs::read_to_string(from.join("modules.dep"))?;
+    let mut needs = BTreeMap::new();
+    for line in index.lines() {
+        if let Some((file, others)) = line.split_once(':') {
+            needs.insert(file, others);
+        }
+    }
+    let mut files = BTreeSet::new();
+    for module in MODULES {
+        let wanted = module.replace('-', "_");
+        let (file, others) = needs
+            .iter()
+            .find(|(file, _)| name_of(file).replace('-', "_") == wanted)
+            .with_context(|| format!("the kernel has no module {module}"))?;
+        files.insert(*file);
+        files.extend(others.split_whitespace());
+    }
+    let mut kept = String::new();
+    for file in files {
+        // busybox is not always built with a decompressor for modules: hand them over plain.
+        let plain = file.trim_end_matches(".xz");
+        let bytes = if plain == file { fs::read(from.join(file))? } else { unpack(&from.join(file))? };
+        archive.file(&format!("{base}/{plain}"), 0o644, &bytes)?;
+        writeln!(kept, "{plain}:{}", needs.get(file).unwrap_or(&"").replace(".xz", ""))?;
+    }
+    archive.file(&format!("{base}/modules.dep"), 0o644, kept.as_bytes())?;
+    for name in ["modules.alias", "modules.builtin", "modules.builtin.modinfo"] {
+        archive.file(&format!("{base}/{name}"), 0o644, &fs::read(from.join(name))?)?;
+    }
+    Ok(())
+}
+
+/// `kernel/drivers/vfio/pci/vfio-pci.ko.xz` → `vfio-pci`.
+fn name_of(file: &str) -> &str {
+    let base = file.rsplit('/').next().unwrap_or(file);
+    base.split('.').next().unwrap_or(base)
+}
+
+fn unpack(file: &Path) -> Result<Vec<u8>> {
+    let scratch = tempfile::tempdir()?;
+    let copy = scratch.path().join("module.xz");
+    fs::copy(file, &copy)?;
+    Run::new("xz").arg("-d").arg(&copy).go()?;
+    Ok(fs::read(copy.with_extension(""))?)
+}

@@ -1,0 +1,162 @@
+//! Fast machines: a kernel and a small initramfs, one topology in seconds. No disk, no firmware tables to configure.
+
+mod archive;
+mod initramfs;
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use tempfile::TempDir;
+
+use crate::exec::{self, tail};
+use crate::image::Image;
+use crate::machine::accel::Accel;
+use crate::machine::spec::MachineSpec;
+use crate::machine::{connect, device_arguments};
+use crate::payload::Payload;
+use crate::target::{Job, LabFault, Output, Target};
+
+/// From power-on to the first question; several times what an idle machine takes.
+const BOOT_LIMIT: Duration = Duration::from_secs(120);
+/// Ends every answer, on a line of its own.
+const END: &str = "=== end ===";
+
+/// A running fast machine. Ends with its owner.
+#[derive(Debug)]
+pub struct Machine {
+    child: Child,
+    port: UnixStream,
+    pending: Vec<u8>,
+    logs: PathBuf,
+    _scratch: TempDir,
+}
+
+impl Machine {
+    /// Boots one and waits until it takes commands.
+    pub fn boot(
+        spec: &MachineSpec,
+        accel: Accel,
+        image: &Image,
+        payload: &Payload,
+        logs: &Path,
+    ) -> Result<Self> {
+        let scratch = tempfile::Builder::new().prefix("passthru-lab").tempdir()?;
+        let initrd = scratch.path().join("initramfs");
+        fs::write(&initrd, initramfs::make(image, payload.binary())?)?;
+        let socket = scratch.path().join("port");
+        let mut arguments: Vec<String> = Vec::new();
+        let cmdline = format!("console=ttyS0 panic=-1 quiet loglevel=4 {}", spec.kernel_args.join(" "));
+        for (name, value) in [
+            ("-machine", "q35,kernel-irqchip=split".to_owned()),
+            ("-accel", accel.argument().to_owned()),
+            ("-cpu", spec.cpu.clone()),
+            ("-smp", spec.cpus.to_string()),
+            ("-m", spec.memory.clone()),
+            ("-display", "none".to_owned()),
+            ("-kernel", image.kernel().display().to_string()),
+            ("-initrd", initrd.display().to_string()),
+            ("-append", cmdline),
+            ("-serial", format!("file:{}", logs.join("serial.log").display())),
+            ("-serial", format!("unix:{},server=on,wait=off", socket.display())),
+        ] {
+            arguments.extend([name.to_owned(), value]);
+        }
+        arguments.extend(["-nodefaults", "-no-user-config", "-no-reboot"].map(str::to_owned));
+        arguments.extend(device_arguments(spec)?);
+        let program = exec::find("qemu-system-x86_64").context("qemu-system-x86_64 is not installed")?;
+        let mut command = Command::new(exec::find("setpriv").context("setpriv is not installed")?);
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program).args(arguments);
+        fs::write(logs.join("qemu.args"), format!("{command:?}\n"))?;
+        let said = File::create(logs.join("qemu.stderr"))?;
+        let child = command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn()?;
+        let port = connect(&socket, Duration::from_secs(20));
+        let mut machine = match port {
+            Ok(port) => Self { child, port, pending: Vec::new(), logs: logs.to_owned(), _scratch: scratch },
+            Err(error) => {
+                let mut child = child;
+                child.kill().ok();
+                child.wait().ok();
+                let said = fs::read_to_string(logs.join("qemu.stderr")).unwrap_or_default();
+                return Err(error).with_context(|| format!("QEMU did not start: {}", tail(&said, 8)));
+            }
+        };
+        machine.port.set_read_timeout(Some(Duration::from_millis(200)))?;
+        machine.answer(BOOT_LIMIT).context("the fast machine did not boot")?;
+        Ok(machine)
+    }
+
+    /// Everything up to the end mark.
+    fn answer(&mut self, limit: Duration) -> Result<String> {
+        let until = Instant::now() + limit;
+        let mark = format!("{END}\n");
+        loop {
+            let found = self.pending.windows(mark.len()).position(|window| window == mark.as_bytes());
+            if let Some(at) = found {
+                let text = String::from_utf8_lossy(&self.pending[..at]).into_owned();
+                self.pending.drain(..at + mark.len());
+                return Ok(text);
+            }
+            let mut chunk = [0; 8192];
+            match self.port.read(&mut chunk) {
+                Ok(0) => return Err(self.ended()),
+                Ok(count) => self.pending.extend_from_slice(&chunk[..count]),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    if Instant::now() > until {
+                        let serial = fs::read_to_string(self.logs.join("serial.log")).unwrap_or_default();
+                        bail!(
+                            "no answer within {} seconds; its console ends:\n{}",
+                            limit.as_secs(),
+                            tail(&serial, 12)
+                        );
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn ended(&mut self) -> anyhow::Error {
+        let said = fs::read_to_string(self.logs.join("qemu.stderr")).unwrap_or_default();
+        let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+        LabFault(format!("QEMU ended with {status}: {}", tail(&said, 4))).into()
+    }
+}
+
+impl Target for Machine {
+    fn run(&mut self, job: &Job) -> Result<Output> {
+        let begun = Instant::now();
+        // One line a job: limit, input and arguments, encoded so that no shell looks at them before they are split.
+        let words: Vec<String> = job.argv.iter().map(|word| BASE64.encode(word)).collect();
+        let input = job.input.as_deref().map_or("-".to_owned(), |bytes| BASE64.encode(bytes));
+        self.port.write_all(format!("{} {input} {}\n", job.limit.as_secs(), words.join(" ")).as_bytes())?;
+        let answer = self.answer(job.limit + Duration::from_secs(30))?;
+        let mut parts = answer.split("=== part ===\n");
+        let mut part = || parts.next().context("the fast machine's answer lacks a part");
+        let code = part()?.trim().parse().with_context(|| format!("not an exit status in {answer:?}"))?;
+        let mut text = || -> Result<String> {
+            let encoded: String = part()?.split_whitespace().collect();
+            Ok(String::from_utf8_lossy(&BASE64.decode(encoded)?).into_owned())
+        };
+        Ok(Output { code, stdout: text()?, stderr: text()?, took: begun.elapsed() })
+    }
+
+    fn reboot(&mut self, _entry: Option<&str>) -> Result<()> {
+        ensure!(false, "a fast machine has nothing to reboot into");
+        Ok(())
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Nothing in it lasts: there is nothing to end in order.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

@@ -1,0 +1,118 @@
+//! The Debian packages that each task needs, and how they get here.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::exec::{self, Run};
+use crate::ui::Ui;
+
+/// A program or file that a task needs, and the package it comes in.
+struct Need {
+    what: What,
+    package: &'static str,
+}
+
+enum What {
+    Program(&'static str),
+    File(&'static str),
+}
+
+use What::{File, Program};
+
+const LAB: &[Need] = &[
+    Need { what: Program("qemu-system-x86_64"), package: "qemu-system-x86" },
+    Need { what: Program("qemu-img"), package: "qemu-utils" },
+    Need { what: File("/usr/share/OVMF/OVMF_CODE_4M.fd"), package: "ovmf" },
+    Need { what: Program("mmdebstrap"), package: "mmdebstrap" },
+    Need { what: Program("sgdisk"), package: "gdisk" },
+    Need { what: Program("mkfs.vfat"), package: "dosfstools" },
+    Need { what: Program("mcopy"), package: "mtools" },
+    Need { what: Program("mke2fs"), package: "e2fsprogs" },
+    Need { what: Program("zstd"), package: "zstd" },
+    Need { what: Program("xz"), package: "xz-utils" },
+    Need { what: Program("setpriv"), package: "util-linux" },
+    Need { what: Program("tar"), package: "tar" },
+];
+
+impl Need {
+    fn met(&self) -> bool {
+        match self.what {
+            Program(name) => exec::find(name).is_some(),
+            File(path) => fs::exists(path).unwrap_or(false),
+        }
+    }
+}
+
+/// The packages still missing for the laboratory.
+pub fn missing() -> Vec<&'static str> {
+    let mut names: Vec<_> = LAB.iter().filter(|need| !need.met()).map(|need| need.package).collect();
+    names.dedup();
+    names
+}
+
+/// Makes sure that everything is there: installs on Debian as root, and elsewhere says what to install.
+pub fn ensure(ui: &Ui) -> Result<()> {
+    let names = missing();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let list = names.join(" ");
+    if !(debian_12_or_later() && root()) {
+        eprintln!(
+            "The laboratory needs packages that are not installed here. As root, on Debian 12 or later:\n"
+        );
+        eprintln!("    apt-get install --no-install-recommends {list}\n");
+        return Err(NeedsPackages.into());
+    }
+    ui.say(&format!("installing Debian packages: {list}"));
+    let install = || {
+        Run::new("apt-get")
+            .args(["install", "-y", "--no-install-recommends"])
+            .args(&names)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .limit(Duration::from_secs(900))
+    };
+    ui.timed("apt-get install", || {
+        // The lists may be absent or stale on a fresh machine: fetch them only when the first try fails.
+        if install().both()?.0.success() {
+            return Ok(());
+        }
+        Run::new("apt-get").arg("update").limit(Duration::from_secs(300)).go()?;
+        install().go()
+    })?;
+    let still = missing();
+    if !still.is_empty() {
+        bail!("installed, and yet not found: {}", still.join(" "));
+    }
+    Ok(())
+}
+
+/// Wrong use rather than a failure: the caller has to install packages first. Ends the program with status 2.
+#[derive(Debug)]
+pub struct NeedsPackages;
+
+impl std::fmt::Display for NeedsPackages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("packages are missing")
+    }
+}
+
+impl std::error::Error for NeedsPackages {}
+
+/// Whether we run as root, which mmdebstrap needs for an image with true owners.
+pub fn root() -> bool {
+    Run::new("id").arg("-u").stdout().is_ok_and(|id| id.trim() == "0")
+}
+
+fn debian_12_or_later() -> bool {
+    let Ok(text) = fs::read_to_string("/etc/os-release").context("no os-release") else { return false };
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+            .map(|value| value.trim_matches('"').to_owned())
+    };
+    field("ID").as_deref() == Some("debian")
+        && field("VERSION_ID").and_then(|id| id.parse::<u32>().ok()).is_some_and(|id| id >= 12)
+}

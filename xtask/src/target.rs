@@ -1,0 +1,80 @@
+//! What a scenario's steps talk to: a whole distribution or a fast machine, it is the same to them.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+/// A program to be run in the machine under test.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Standard input.
+    pub input: Option<Vec<u8>>,
+    /// When to end it.
+    pub limit: Duration,
+}
+
+impl Job {
+    /// A job with the usual time limit.
+    pub fn new<I: IntoIterator<Item = S>, S: Into<String>>(argv: I) -> Self {
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            input: None,
+            limit: Duration::from_secs(120),
+        }
+    }
+
+    /// The same with another time limit.
+    pub fn limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// The same with standard input.
+    pub fn input(self, input: &[u8]) -> Self {
+        Self { input: Some(input.to_vec()), ..self }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Exit status; 124 when the time limit ended it.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A running machine.
+pub trait Target {
+    /// Runs a program to its end.
+    fn run(&mut self, job: &Job) -> Result<Output>;
+
+    /// Boots again, the menu entry `entry` if one is named, and comes back when the new boot has settled.
+    fn reboot(&mut self, entry: Option<&str>) -> Result<()>;
+
+    /// Runs a program that must succeed, and returns its standard output.
+    fn ask(&mut self, argv: &[&str]) -> Result<String> {
+        let output = self.run(&Job::new(argv.iter().copied()))?;
+        if output.code != 0 {
+            bail!("{} ended with {}: {}", argv.join(" "), output.code, output.stderr.trim());
+        }
+        Ok(output.stdout)
+    }
+}
+
+/// The machine itself failed, not what is being tested: never a pass and never a fail.
+#[derive(Debug)]
+pub struct LabFault(pub String);
+
+impl std::fmt::Display for LabFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the laboratory itself failed: {}", self.0)
+    }
+}
+
+impl std::error::Error for LabFault {}
