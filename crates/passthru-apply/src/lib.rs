@@ -1,1 +1,49 @@
-//! Placeholder.
+//! The only room that changes a host. It decides nothing: it carries out a [`Plan`](passthru_model::plan::Plan)
+//! exactly, or undoes it exactly, and can be killed at any instant in between.
+//!
+//! Every step is written ahead: its before-images and its intent are on disk before the step, its outcome after. So
+//! whatever a kill or a power cut leaves behind, [`interrupted`] can say what it was, and [`resume`] or [`undo`] can
+//! take the host to wholly new or wholly old.
+//!
+//! | call | changes the host | takes the lock |
+//! |---|---|---|
+//! | [`drift`], [`interrupted`], [`history`] | never, not even by making a directory | no |
+//! | [`apply`], [`resume`], [`undo`] | yes, through the journal | yes |
+
+mod apply;
+mod by_hand;
+mod conduct;
+mod error;
+mod expect;
+mod failpoint;
+mod history;
+mod install;
+mod interrupted;
+mod journal;
+mod judge;
+mod lock;
+mod overview;
+pub mod plan_file;
+mod preflight;
+mod progress;
+mod record;
+mod revert;
+mod runner;
+mod standing;
+mod target;
+mod undo;
+
+pub use apply::{Applied, apply, drift};
+pub use error::{Conflict, Drift, Error, StepFailure};
+pub use history::{JournalState, JournalSummary, history};
+pub use interrupted::{Interrupted, Resumed, Underway, interrupted, resume};
+pub use journal::JOURNALS;
+pub use lock::LOCK;
+pub use progress::{Event, Progress, Silent};
+pub use revert::{How, Reverted};
+pub use runner::{RunFailure, RunOutcome, Runner};
+pub use target::Target;
+pub use undo::{OnConflict, Undone, Which, undo};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! The journal: the durable record of a plan being carried out, and all that is needed to take it back.
+
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom};
+
+use passthru_model::plan::{Digest256, FileState, Plan};
+use rustix::fs::{AtFlags, Mode, OFlags};
+
+use crate::error::Error;
+use crate::record::{Course, FORMAT, Image, Record};
+use crate::standing::{self, Standing};
+use crate::target::{Follow, Target};
+use crate::{failpoint, install};
+
+/// Where the journals are, one directory each.
+pub const JOURNALS: &str = "/var/lib/passthru/journal";
+
+/// A journal that is being written.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    pub(crate) id: String,
+    pub(crate) plan: Plan,
+    pub(crate) course: Course,
+    records: File,
+    length: u64,
+}
+
+/// A journal as it was read.
+pub(crate) struct Saved {
+    pub(crate) plan: Plan,
+    pub(crate) course: Course,
+    /// How much of the records is whole.
+    length: u64,
+}
+
+/// The directory of a journal.
+pub(crate) fn directory(id: &str) -> String {
+    format!("{JOURNALS}/{id}")
+}
+
+/// The time, as stamps have it.
+pub(crate) fn stamp() -> String {
+    jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// The boot that the host is in, where it says so.
+pub(crate) fn boot(target: &Target) -> Option<String> {
+    let bytes = standing::bytes(target, "/proc/sys/kernel/random/boot_id", Follow::Links).ok()??;
+    String::from_utf8(bytes).ok().map(|text| text.trim().to_owned())
+}
+
+/// The names of all journals, oldest first. Writes nothing; no directory is no journal.
+pub(crate) fn list(target: &Target) -> Result<Vec<String>, Error> {
+    let directory = match target.directory(JOURNALS) {
+        Ok(directory) => directory,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::at(JOURNALS, error)),
+    };
+    let entries = rustix::fs::Dir::read_from(&directory).map_err(|error| Error::at(JOURNALS, error))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| Error::at(JOURNALS, error))?;
+        let Ok(name) = entry.file_name().to_str() else { continue };
+        if let Some(number) = number(name) {
+            found.push((number, name.to_owned()));
+        }
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, name)| name).collect())
+}
+
+/// The running number in a journal's name, if it is one. Numbers and not times say which is the newest: clocks jump.
+pub(crate) fn number(id: &str) -> Option<u64> {
+    let (stamp, number) = id.split_once('-')?;
+    let time = stamp.strip_suffix('Z')?;
+    let known = !number.starts_with(['+', '0']) && time.bytes().all(|b| b.is_ascii_digit() || b == b'T');
+    if known { number.parse().ok() } else { None }
+}
+
+/// Reads a journal. A torn last line is what a kill leaves behind, and counts as not written.
+pub(crate) fn read(target: &Target, id: &str) -> Result<Saved, Error> {
+    let corrupt = |why: String| Error::Corrupt { id: id.to_owned(), why };
+    let get = |name: &str| {
+        let path = format!("{}/{name}", directory(id));
+        standing::bytes(target, &path, Follow::Nothing)
+            .map_err(|error| Error::at(&path, error))?
+            .ok_or_else(|| corrupt(format!("{name} is not there")))
+    };
+    let plan_bytes = get("plan.json")?;
+    let plan: Plan =
+        serde_json::from_slice(&plan_bytes).map_err(|error| corrupt(format!("plan.json: {error}")))?;
+    let bytes = get("records.jsonl")?;
+    let mut course: Option<Course> = None;
+    let mut length = 0;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let last = length + line.len() == bytes.len();
+        let record: Record = match serde_json::from_slice(line) {
+            Ok(record) if line.ends_with(b"\n") => record,
+            _ if last => break,
+            Ok(_) => break,
+            Err(error) => return Err(corrupt(format!("records.jsonl: {error}"))),
+        };
+        match &mut course {
+            Some(course) => course.take(&record).map_err(corrupt)?,
+            None => course = Some(Course::begin(&record, plan.steps.len()).map_err(corrupt)?),
+        }
+        length += line.len();
+    }
+    let course = course.ok_or_else(|| corrupt("it has no beginning".to_owned()))?;
+    if Digest256::of(&plan_bytes) != course.plan {
+        return Err(corrupt("plan.json was changed since".to_owned()));
+    }
+    Ok(Saved { plan, course, length: length as u64 })
+}
+
+impl Journal {
+    /// Starts a journal: all that is known beforehand is written into a directory that has no journal's name yet, so
+    /// that a journal is either not there or complete up to its first record.
+    pub(crate) fn begin(target: &Target, plan: &Plan) -> Result<(Self, Vec<Option<Vec<Image>>>), Error> {
+        let at = |error: io::Error| Error::at(JOURNALS, error);
+        make_private(target, JOURNALS).map_err(at)?;
+        sweep(target).map_err(at)?;
+        let newest = list(target)?.iter().filter_map(|id| number(id)).max().unwrap_or(0);
+        let stamp = stamp();
+        let id = format!("{stamp}-{}", newest + 1);
+        let draft = format!(".new-{id}");
+        let path = directory(&draft);
+        for path in [path.clone(), format!("{path}/before"), format!("{path}/after")] {
+            make_private(target, &path).map_err(at)?;
+        }
+        let prepared = crate::preflight::capture_all(target, &path, plan)?;
+        let images: Vec<Image> = prepared.iter().flatten().flatten().cloned().collect();
+        // A path that several steps touch is captured again for the later ones; the first is the one to go back to.
+        let directories = crate::preflight::missing_directories(target, plan).map_err(at)?;
+        let plan_bytes = serde_json::to_vec_pretty(plan).map_err(|error| at(error.into()))?;
+        let write = |name: &str, bytes: &[u8]| put(target, &format!("{path}/{name}"), bytes);
+        write("plan.json", &plan_bytes).map_err(at)?;
+        let readme = crate::overview::text(plan, &directory(&id), &images, &directories);
+        write("README", readme.as_bytes()).map_err(at)?;
+        for (index, step) in plan.steps.iter().enumerate() {
+            if let passthru_model::plan::Action::File {
+                path, after: FileState::File { content, .. }, ..
+            } = &step.action
+            {
+                write(&format!("after/{}", copy_name(index, path)), &content.0).map_err(at)?;
+            }
+        }
+        let started = Record::Started {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            title: plan.title.clone(),
+            plan: Digest256::of(&plan_bytes),
+            boot: boot(target),
+            stamp,
+            token: token(),
+        };
+        write("records.jsonl", &line(&started).map_err(at)?).map_err(at)?;
+        for path in [format!("{path}/before"), format!("{path}/after"), path.clone()] {
+            target.directory(&path).and_then(|it| Ok(rustix::fs::fsync(it)?)).map_err(at)?;
+        }
+        failpoint::hit();
+        let journals = target.directory(JOURNALS).map_err(at)?;
+        rustix::fs::renameat(&journals, &draft, &journals, &id).map_err(|error| at(error.into()))?;
+        failpoint::hit();
+        rustix::fs::fsync(&journals).map_err(|error| at(error.into()))?;
+        Ok((Self::open(target, &id)?, prepared))
+    }
+
+    /// Opens a journal to go on with it.
+    pub(crate) fn open(target: &Target, id: &str) -> Result<Self, Error> {
+        let Saved { plan, course, length } = read(target, id)?;
+        let path = format!("{}/records.jsonl", directory(id));
+        let open = || -> io::Result<File> {
+            let mut records =
+                File::from(target.open_at(&path, OFlags::RDWR | OFlags::NOFOLLOW, Mode::empty())?);
+            records.set_len(length)?;
+            records.seek(SeekFrom::Start(length))?;
+            Ok(records)
+        };
+        let records = open().map_err(|error| Error::at(&path, error))?;
+        Ok(Self { id: id.to_owned(), plan, course, records, length })
+    }
+
+    /// Adds a record; it is on disk when this returns.
+    pub(crate) fn append(&mut self, record: &Record) -> io::Result<()> {
+        let line = line(record)?;
+        failpoint::hit();
+        let written = install::write_killably(&mut self.records, &line).and_then(|()| {
+            failpoint::hit();
+            self.records.sync_all()
+        });
+        if let Err(error) = written {
+            // Half a line must not be followed by another one.
+            let _ = self
+                .records
+                .set_len(self.length)
+                .and_then(|()| self.records.seek(SeekFrom::Start(self.length)));
+            return Err(error);
+        }
+        failpoint::hit();
+        self.length += line.len() as u64;
+        self.course.take(record).map_err(io::Error::other)
+    }
+
+    /// The directory of this journal.
+    pub(crate) fn directory(&self) -> String {
+        directory(&self.id)
+    }
+
+    /// The name of the temporary file in every directory that this journal changes.
+    pub(crate) fn temporary(&self) -> String {
+        format!(".passthru-{}", self.course.token)
+    }
+
+    /// Takes away the temporary files that a kill has left behind.
+    pub(crate) fn clear_temporaries(&self, target: &Target) -> io::Result<()> {
+        let images =
+            self.course.steps.iter().filter_map(|step| step.intent.as_ref()).flat_map(|(images, _)| images);
+        for image in images {
+            match target.place(&image.real, Follow::Nothing) {
+                Ok(place) => install::forget(&place, &self.temporary())?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a kept copy, if it is still what was recorded.
+    pub(crate) fn kept(&self, target: &Target, image: &Image) -> io::Result<File> {
+        let unusable = || io::Error::other(format!("the copy of {} in the journal is damaged", image.path));
+        let kept = image.kept.as_ref().ok_or_else(unusable)?;
+        let place = target.place(&format!("{}/{kept}", self.directory()), Follow::Nothing)?;
+        if Standing::in_place(&place)? != image.before {
+            return Err(unusable());
+        }
+        standing::open(&place)
+    }
+}
+
+/// The name of a copy: the step, and the file's own name.
+pub(crate) fn copy_name(index: usize, path: &str) -> String {
+    format!("{:03}-{}", index + 1, path.rsplit('/').next().unwrap_or_default())
+}
+
+/// Writes a file of the journal's own.
+pub(crate) fn put(target: &Target, path: &str, bytes: &[u8]) -> io::Result<()> {
+    let place = target.place(path, Follow::Nothing)?;
+    let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    install::file(&place, ".part", bytes, 0o600, owner)
+}
+
+/// Makes a directory that only its owner may enter.
+pub(crate) fn make_private(target: &Target, path: &str) -> io::Result<()> {
+    let (parent, name) = crate::target::split(path)?;
+    let parent = target.directory(parent)?;
+    match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o700)) {
+        Ok(()) => Ok(rustix::fs::fsync(&parent)?),
+        Err(rustix::io::Errno::EXIST) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn line(record: &Record) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(record)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Random digits. The standard library seeds its hashers from the system; nothing else random is needed here.
+fn token() -> String {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    let digits = || std::hash::RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", digits(), digits())
+}
+
+/// Removes journals that were killed before their first record; nothing had been changed for them.
+fn sweep(target: &Target) -> io::Result<()> {
+    let journals = target.directory(JOURNALS)?;
+    for name in names(&journals)?.iter().filter(|name| name.starts_with(".new-")) {
+        let draft = target.directory(&directory(name))?;
+        for inner in ["before", "after"] {
+            if let Ok(directory) = target.directory(&format!("{}/{inner}", directory(name))) {
+                for file in names(&directory)? {
+                    rustix::fs::unlinkat(&directory, file, AtFlags::empty())?;
+                }
+                rustix::fs::unlinkat(&draft, inner, AtFlags::REMOVEDIR)?;
+            }
+        }
+        for file in names(&draft)? {
+            rustix::fs::unlinkat(&draft, file, AtFlags::empty())?;
+        }
+        rustix::fs::unlinkat(&journals, name, AtFlags::REMOVEDIR)?;
+    }
+    Ok(())
+}
+
+fn names(directory: &std::os::fd::OwnedFd) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(directory)? {
+        if let Ok(name) = entry?.file_name().to_str()
+            && name != "."
+            && name != ".."
+        {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}

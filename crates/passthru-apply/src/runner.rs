@@ -1,0 +1,61 @@
+//! The way in which this crate runs programs: it does not. Whoever calls gives a [`Runner`].
+
+use std::path::Path;
+
+use passthru_model::program::Program;
+
+/// What a program that ended with status 0 left behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunOutcome {
+    /// Everything it wrote to standard output.
+    pub stdout: Vec<u8>,
+}
+
+/// Why a program did not do its work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("‘{command_line}’ {reason}{}", stderr_suffix(.stderr_tail))]
+pub struct RunFailure {
+    /// The command as a person would type it.
+    pub command_line: String,
+    /// What went wrong, as the rest of a sentence: "ended with status 1", "was not found; it is in the package …".
+    pub reason: String,
+    /// Its exit status, where it ran and ended by itself.
+    pub status: Option<i32>,
+    /// The last lines that it wrote to standard error.
+    pub stderr_tail: String,
+}
+
+fn stderr_suffix(tail: &str) -> String {
+    let tail = tail.trim_end();
+    if tail.is_empty() { String::new() } else { format!(", and said:\n{tail}") }
+}
+
+/// Runs programs. The real one is in the crate that opens the host; tests bring fakes.
+pub trait Runner {
+    /// Runs `program` to its end with these arguments inside the host whose root directory is `root`.
+    ///
+    /// Each line that it writes, on either stream, goes to `line` as it comes. A status other than 0, a program that is
+    /// not there and one that took too long are all failures.
+    fn run(
+        &mut self,
+        program: Program,
+        arguments: &[String],
+        root: &Path,
+        line: &mut dyn FnMut(&str),
+    ) -> Result<RunOutcome, RunFailure>;
+
+    /// Whether it starts real processes, which must then hold the lock for as long as they live, should we be killed.
+    fn starts_processes(&self) -> bool {
+        true
+    }
+}
+
+/// A command line as a person would type it.
+pub(crate) fn command_line(program: Program, arguments: &[String]) -> String {
+    let mut line = program.file_name().to_owned();
+    for argument in arguments {
+        line.push(' ');
+        line.push_str(&crate::by_hand::quote(argument));
+    }
+    line
+}
