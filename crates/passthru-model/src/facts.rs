@@ -141,8 +141,11 @@ pub struct HostFacts {
     pub guest_firmware: Fact<Vec<GuestFirmware>>,
     /// Path of `qemu-system-x86_64`; known and `None`: not installed.
     pub qemu: Fact<Option<String>>,
-    /// What the host uses of its devices.
+    /// What the host uses of its devices, as far as it could be seen; see `in_use_gaps`. Unknown where no device is known.
     pub in_use: Fact<Vec<InUse>>,
+    /// The uses that could not be looked for, or not to the end, and why. Where one is in here, that `in_use` names no
+    /// device for it says nothing: a plan that takes a device which might serve it must ask.
+    pub in_use_gaps: BTreeMap<HostUse, String>,
     /// The files that a plan may touch or must look at, by absolute path, as they stand now. A path that is not in
     /// the map was not looked at; a path that could not be read is in `unreadable_files`.
     pub files: BTreeMap<String, FileState>,
