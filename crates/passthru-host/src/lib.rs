@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The door: the only room that reads a host. It opens nothing for writing; `clippy.toml` holds that.
+//!
+//! [`Host`] is a machine to be read, [`gather`](gather::gather) reads it into facts, [`capture`] writes down exactly
+//! what was read, [`program`] runs the few programs that there are, and [`clock`] knows the time.
+
+mod archive;
+pub mod clock;
+mod directory;
+mod error;
+pub mod gather;
+mod host;
+pub mod program;
+mod record;
+mod resolve;
+mod tree;
+
+pub use archive::{MOST_BYTES, MOST_ENTRIES};
+pub use directory::Directory;
+pub use error::{OpenError, ReadError, ReadErrorKind};
+pub use gather::{Options, gather, gather_with};
+pub use host::{Host, MOST_FILE_BYTES};
+pub use record::Recording;

@@ -1,0 +1,247 @@
+//! A capture file, held in memory: a tar archive, plain or compressed with gzip, of files at their natural paths.
+//!
+//! It comes from outside, so nothing in it is trusted: it is never unpacked, its paths may not leave the root, it holds
+//! nothing but files, directories and links, and it is read only up to a stated size.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufReader, Read};
+
+use passthru_model::plan::{Content, FileState};
+use serde::{Deserialize, Serialize};
+use tar::EntryType;
+
+use crate::error::ReadErrorKind;
+use crate::resolve::{child, join, resolve, split};
+
+/// An archive may hold this many bytes, unpacked and with its headers.
+pub const MOST_BYTES: u64 = 512 * 1024 * 1024;
+/// An archive may hold this many entries.
+pub const MOST_ENTRIES: usize = 500_000;
+/// A path in an archive may be this long, as in the kernel (`PATH_MAX`).
+const MOST_PATH: usize = 4096;
+
+/// The file in a capture that says what could not be read where it was made, so that it is not taken for absent.
+pub(crate) const NOTE: &str = "/passthru-capture.json";
+
+/// The content of [`NOTE`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    /// `passthru.capture/1`.
+    pub(crate) schema: String,
+    /// Whether names and numbers that point to a person or to one machine were replaced.
+    pub(crate) redacted: bool,
+    /// Paths that could not be read, and why.
+    pub(crate) unreadable: BTreeMap<String, ReadErrorKind>,
+}
+
+#[derive(Debug)]
+enum Node {
+    Directory(BTreeSet<String>),
+    File { bytes: Vec<u8>, mode: u32, uid: u32, gid: u32 },
+    Link(String),
+}
+
+/// The archive's content, by absolute path.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    nodes: BTreeMap<String, Node>,
+    note: Note,
+}
+
+impl Archive {
+    /// Reads an archive whole. The error says what is wrong and with which entry.
+    pub(crate) fn read(input: impl Read) -> Result<Self, String> {
+        let mut input = BufReader::new(input);
+        let head = std::io::BufRead::fill_buf(&mut input).map_err(|error| error.to_string())?;
+        if head.starts_with(&[0x1f, 0x8b]) {
+            Self::from_tar(flate2::bufread::MultiGzDecoder::new(input))
+        } else if head.get(257..262) == Some(b"ustar") {
+            Self::from_tar(input)
+        } else {
+            Err("it is neither a directory nor a capture (a tar archive, plain or compressed with gzip)"
+                .to_owned())
+        }
+    }
+
+    fn from_tar(input: impl Read) -> Result<Self, String> {
+        let root = ("/".to_owned(), Node::Directory(BTreeSet::new()));
+        let mut archive = Self { nodes: BTreeMap::from([root]), note: Note::default() };
+        let mut tar = tar::Archive::new(input.take(MOST_BYTES));
+        let mut left = MOST_BYTES;
+        for (count, entry) in tar.entries().map_err(|error| error.to_string())?.enumerate() {
+            let mut entry = entry.map_err(|error| format!("the archive is damaged: {error}"))?;
+            if count >= MOST_ENTRIES {
+                return Err(format!("it holds more than {MOST_ENTRIES} entries"));
+            }
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            archive
+                .add(&name, &mut entry, &mut left)
+                .map_err(|reason| format!("entry ‘{name}’: {reason}"))?;
+        }
+        if tar.into_inner().limit() == 0 {
+            return Err(format!("it holds more than {MOST_BYTES} bytes"));
+        }
+        if let Some(Node::File { bytes, .. }) = archive.nodes.get(NOTE) {
+            archive.note =
+                serde_json::from_slice(bytes).map_err(|error| format!("entry ‘{NOTE}’: {error}"))?;
+        }
+        Ok(archive)
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        entry: &mut tar::Entry<'_, impl Read>,
+        left: &mut u64,
+    ) -> Result<(), String> {
+        if name.starts_with('/') || name.split('/').any(|part| part == "..") {
+            return Err("its path leaves the root".to_owned());
+        }
+        if name.len() > MOST_PATH || name.contains('\0') {
+            return Err("its path is not one".to_owned());
+        }
+        let path = join("/", name);
+        let target = |entry: &tar::Entry<'_, _>| {
+            let target = entry.link_name_bytes().ok_or("it is a link without a target")?;
+            String::from_utf8(target.into_owned()).map_err(|_| "its target is not UTF-8".to_owned())
+        };
+        let node = match entry.header().entry_type() {
+            EntryType::Directory => return self.directory(&path),
+            EntryType::Symlink => Node::Link(target(entry)?),
+            EntryType::Link => {
+                let first = join("/", &target(entry)?);
+                match self.nodes.get(&first) {
+                    Some(Node::File { bytes, mode, uid, gid }) => {
+                        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                        *left = left.checked_sub(size).ok_or("the archive unpacks to too many bytes")?;
+                        Node::File { bytes: bytes.clone(), mode: *mode, uid: *uid, gid: *gid }
+                    }
+                    _ => return Err(format!("it is a hard link to ‘{first}’, which is no file before it")),
+                }
+            }
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                let mut bytes = Vec::new();
+                entry
+                    .take(left.saturating_add(1))
+                    .read_to_end(&mut bytes)
+                    .map_err(|error| error.to_string())?;
+                let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                *left = left.checked_sub(size).ok_or("the archive unpacks to too many bytes")?;
+                let header = entry.header();
+                let number =
+                    |value: std::io::Result<u64>| value.ok().and_then(|value| u32::try_from(value).ok());
+                Node::File {
+                    bytes,
+                    mode: header.mode().unwrap_or(0o644) & 0o7777,
+                    uid: number(header.uid()).unwrap_or(0),
+                    gid: number(header.gid()).unwrap_or(0),
+                }
+            }
+            // Global headers describe the archive; what they set does not matter here.
+            EntryType::XGlobalHeader => return Ok(()),
+            other => return Err(format!("it is no file, directory or link (type {other:?})")),
+        };
+        let (directory, last) = split(&path);
+        self.directory(directory)?;
+        if let Some(Node::Directory(names)) = self.nodes.get_mut(directory) {
+            names.insert(last.to_owned());
+        }
+        match self.nodes.insert(path, node) {
+            Some(Node::Directory(_)) => Err("it is in the archive twice, once as a directory".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes a directory and those above it.
+    fn directory(&mut self, path: &str) -> Result<(), String> {
+        match self.nodes.get(path) {
+            Some(Node::Directory(_)) => return Ok(()),
+            Some(_) => return Err(format!("‘{path}’ is in the archive twice, once as no directory")),
+            None => {}
+        }
+        let mut parent = String::from("/");
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            let next = child(&parent, part);
+            match self.nodes.get_mut(&parent) {
+                Some(Node::Directory(names)) => names.insert(part.to_owned()),
+                _ => return Err(format!("‘{parent}’ is in the archive twice, once as no directory")),
+            };
+            self.nodes.entry(next.clone()).or_insert_with(|| Node::Directory(BTreeSet::new()));
+            parent = next;
+        }
+        match self.nodes.get(path) {
+            Some(Node::Directory(_)) => Ok(()),
+            _ => Err(format!("‘{path}’ is in the archive twice, once as no directory")),
+        }
+    }
+
+    fn node(&self, path: &str) -> Result<&Node, ReadErrorKind> {
+        if let Some(kind) = self.note.unreadable.get(path) {
+            return Err(kind.clone());
+        }
+        let found = self.nodes.get(path);
+        found.ok_or_else(|| match self.nodes.get(split(path).0) {
+            Some(Node::File { .. }) => ReadErrorKind::NotADirectory,
+            _ => ReadErrorKind::NotFound,
+        })
+    }
+
+    /// The target of a link at a path without links above it, `None` where something else stands.
+    pub(crate) fn link(&self, path: &str) -> Result<Option<String>, ReadErrorKind> {
+        match self.nodes.get(path) {
+            Some(Node::Link(target)) => Ok(Some(target.clone())),
+            // What cannot be read can still be passed through, as a directory that may not be listed.
+            Some(_) => Ok(None),
+            None => self.node(path).map(|_| None),
+        }
+    }
+
+    fn resolved(&self, path: &str) -> Result<&Node, ReadErrorKind> {
+        self.node(&resolve(path, true, |path| self.link(path))?)
+    }
+
+    /// Reads a file whole.
+    pub(crate) fn file(&self, path: &str, limit: u64) -> Result<Vec<u8>, ReadErrorKind> {
+        match self.resolved(path)? {
+            Node::File { bytes, .. } if u64::try_from(bytes.len()).is_ok_and(|size| size <= limit) => {
+                Ok(bytes.clone())
+            }
+            Node::File { .. } => Err(ReadErrorKind::TooLarge(limit)),
+            _ => Err(ReadErrorKind::Other("it is a directory".to_owned())),
+        }
+    }
+
+    /// The names in a directory, sorted.
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<String>, ReadErrorKind> {
+        match self.resolved(path)? {
+            Node::Directory(names) => Ok(names.iter().cloned().collect()),
+            _ => Err(ReadErrorKind::NotADirectory),
+        }
+    }
+
+    /// Whether a path leads to a directory; an error where it leads nowhere.
+    pub(crate) fn is_directory(&self, path: &str) -> Result<bool, ReadErrorKind> {
+        let real = resolve(path, true, |path| self.link(path))?;
+        match self.nodes.get(&real) {
+            Some(node) => Ok(matches!(node, Node::Directory(_))),
+            None => self.node(&real).map(|_| false),
+        }
+    }
+
+    /// What stands at a path, the last link not followed.
+    pub(crate) fn state(&self, path: &str) -> Result<FileState, ReadErrorKind> {
+        let real = match resolve(path, false, |path| self.link(path)) {
+            Err(ReadErrorKind::NotFound | ReadErrorKind::NotADirectory) => return Ok(FileState::Absent),
+            other => other?,
+        };
+        match self.node(&real) {
+            Ok(Node::Link(target)) => Ok(FileState::Link { target: target.clone() }),
+            Ok(Node::File { bytes, mode, uid, gid }) => {
+                Ok(FileState::File { content: Content(bytes.clone()), mode: *mode, uid: *uid, gid: *gid })
+            }
+            Ok(Node::Directory(_)) => Err(ReadErrorKind::Other("it is a directory".to_owned())),
+            Err(ReadErrorKind::NotFound | ReadErrorKind::NotADirectory) => Ok(FileState::Absent),
+            Err(other) => Err(other),
+        }
+    }
+}

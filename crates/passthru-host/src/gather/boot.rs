@@ -1,0 +1,115 @@
+//! Who boots the host.
+
+use passthru_model::fact::{Evidence, Fact};
+use passthru_model::facts::Bootloader;
+use passthru_model::managed::{GRUB_CFG, GRUB_DEFAULTS};
+
+use super::because;
+use crate::host::Host;
+
+/// The name and version of the boot loader that started this system, where it follows the Boot Loader Interface
+/// (<https://systemd.io/BOOT_LOADER_INTERFACE>).
+const LOADER_INFO: &str = "/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+
+/// Signs of other loaders: a path, and what it is a sign of. Where one loader is found for certain, the sign of
+/// another means that both could be live.
+const OTHERS: &[(&str, &str)] = &[
+    ("/run/ostree-booted", "rpm-ostree"),
+    ("/etc/NIXOS", "NixOS"),
+    ("/etc/kernel/proxmox-boot-uuids", "proxmox-boot-tool"),
+    ("/boot/loader/entries", "Boot Loader Specification entries (systemd-boot, or GRUB as on Fedora)"),
+    ("/efi/loader/entries", "systemd-boot"),
+    ("/boot/efi/loader/entries", "systemd-boot"),
+    ("/boot/EFI/systemd/systemd-bootx64.efi", "systemd-boot"),
+    ("/efi/EFI/systemd/systemd-bootx64.efi", "systemd-boot"),
+    ("/boot/efi/EFI/systemd/systemd-bootx64.efi", "systemd-boot"),
+    ("/etc/default/limine", "Limine"),
+    ("/boot/limine.conf", "Limine"),
+    ("/boot/refind_linux.conf", "rEFInd"),
+    ("/etc/kernelstub/configuration", "kernelstub"),
+    ("/boot/grub2/grub.cfg", "GRUB as on Fedora and SUSE"),
+];
+
+/// The one boot loader that could be live, or why that is not known.
+pub(super) fn bootloader(host: &Host) -> Fact<Bootloader> {
+    let mut signs: Vec<(&str, &str)> = Vec::new();
+    for (path, name) in OTHERS {
+        match host.exists(path) {
+            Ok(true) => signs.push((path, name)),
+            Ok(false) => {}
+            // A directory for root alone, as the EFI system partition often is, may hide a second loader.
+            Err(error) => return because(&error),
+        }
+    }
+    let running = match running_loader(host) {
+        Ok(running) => running,
+        Err(why) => return Fact::Unknown(why),
+    };
+    let grub = match grub_of_debian(host) {
+        Ok(grub) => grub,
+        Err(why) => return Fact::Unknown(why),
+    };
+    let list = |signs: &[(&str, &str)]| {
+        signs.iter().map(|(path, name)| format!("{path} ({name})")).collect::<Vec<_>>().join(", ")
+    };
+    match (grub, running) {
+        (Some(_), Some(other)) if !other.to_ascii_lowercase().starts_with("grub") => {
+            Fact::unknown(format!("GRUB is set up, and this system was started by ‘{other}’ ({LOADER_INFO})"))
+        }
+        (Some(evidence), Some(_)) => Fact::Known(Bootloader::GrubDebian, evidence),
+        (Some(evidence), None) if signs.is_empty() => Fact::Known(Bootloader::GrubDebian, evidence),
+        (Some(evidence), None) => {
+            let signs = list(&signs);
+            Fact::unknown(format!("two bootloaders could both be live: {} (GRUB), {signs}", evidence.path))
+        }
+        (None, Some(other)) => {
+            Fact::unknown(format!("this system was started by ‘{other}’, which passthru does not know yet"))
+        }
+        (None, None) if signs.is_empty() => Fact::unknown(format!(
+            "there is no {GRUB_DEFAULTS} with {GRUB_CFG} and update-grub, and no sign of another boot loader"
+        )),
+        (None, None) => {
+            let signs = list(&signs);
+            Fact::unknown(format!("passthru does not know yet how to change what was found: {signs}"))
+        }
+    }
+}
+
+/// GRUB as Debian sets it up: its settings, its menu, and the program that makes one of the other.
+fn grub_of_debian(host: &Host) -> Result<Option<Evidence>, String> {
+    let mut there = Vec::new();
+    for path in [GRUB_DEFAULTS, GRUB_CFG] {
+        there.push(host.exists(path).map_err(|error| error.to_string())?);
+    }
+    let mut program = None;
+    for directory in ["/usr/sbin", "/sbin"] {
+        let path = format!("{directory}/update-grub");
+        if program.is_none() && host.exists(&path).map_err(|error| error.to_string())? {
+            program = Some(path);
+        }
+    }
+    Ok(match (there.as_slice(), program) {
+        ([true, true], Some(program)) => {
+            Some(Evidence::new(GRUB_CFG, format!("made by {program} from {GRUB_DEFAULTS}")))
+        }
+        _ => None,
+    })
+}
+
+/// What the running system's loader calls itself; `None` where it says nothing (GRUB before 2.12, or no UEFI).
+fn running_loader(host: &Host) -> Result<Option<String>, String> {
+    let bytes = match host.read(LOADER_INFO) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    // Four bytes of attributes, then UTF-16 with a null at its end (`fs/efivarfs/file.c`).
+    let units: Vec<u16> = bytes
+        .get(4..)
+        .unwrap_or_default()
+        .chunks_exact(2)
+        .filter_map(|pair| Some(u16::from_le_bytes([*pair.first()?, *pair.get(1)?])))
+        .take_while(|unit| *unit != 0)
+        .collect();
+    Ok(Some(String::from_utf16_lossy(&units)).filter(|name| !name.is_empty()))
+}

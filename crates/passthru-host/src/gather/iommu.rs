@@ -1,0 +1,113 @@
+//! The IOMMU: what firmware offers, what the kernel drives, and the groups.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use passthru_formats::{interrupts, sysfs};
+use passthru_model::fact::Fact;
+use passthru_model::iommu::{FirmwareTable, IommuFacts, IommuGroup};
+
+use super::because;
+use crate::host::Host;
+
+const TABLES: &str = "/sys/firmware/acpi/tables";
+const UNITS: &str = "/sys/class/iommu";
+const GROUPS: &str = "/sys/kernel/iommu_groups";
+const INTERRUPTS: &str = "/proc/interrupts";
+const UNSAFE: &str = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
+
+pub(super) fn facts(host: &Host) -> IommuFacts {
+    IommuFacts {
+        tables: tables(host),
+        units: units(host),
+        groups: groups(host),
+        interrupt_remapping: interrupt_remapping(host),
+        unsafe_interrupts: unsafe_interrupts(host),
+    }
+}
+
+/// The tables by which the firmware offers an IOMMU. Their names suffice: only root may read them.
+fn tables(host: &Host) -> Fact<BTreeSet<FirmwareTable>> {
+    use FirmwareTable::{Dmar, Iort, Ivrs, Viot};
+    let names = match host.list(TABLES) {
+        Ok(names) => names,
+        Err(error) => return because(&error),
+    };
+    // Every machine with ACPI has tables; a directory without any has been masked, as containers do with /sys/firmware.
+    if names.is_empty() {
+        return Fact::unknown(format!("{TABLES} is empty, as it is where a container masks it"));
+    }
+    let found: BTreeSet<FirmwareTable> = [Dmar, Ivrs, Iort, Viot]
+        .into_iter()
+        .filter(|table| names.iter().any(|name| name == table.signature()))
+        .collect();
+    let seen = if found.is_empty() {
+        "no DMAR, IVRS, IORT or VIOT".to_owned()
+    } else {
+        found.iter().map(|table| table.signature()).collect::<Vec<_>>().join(", ")
+    };
+    Fact::known(found, TABLES, seen)
+}
+
+/// The units that the kernel drives. The class is there with every kernel that can drive one.
+fn units(host: &Host) -> Fact<BTreeSet<String>> {
+    match host.list(UNITS) {
+        Ok(names) => {
+            let seen = if names.is_empty() { "empty".to_owned() } else { names.join(", ") };
+            Fact::known(names.into_iter().collect(), UNITS, seen)
+        }
+        Err(error) => because(&error),
+    }
+}
+
+/// The groups with their members. What is not a PCI function is left out.
+fn groups(host: &Host) -> Fact<BTreeMap<u32, IommuGroup>> {
+    let names = match host.list(GROUPS) {
+        Ok(names) => names,
+        Err(error) => return because(&error),
+    };
+    let mut groups = BTreeMap::new();
+    for id in names.iter().filter_map(|name| name.parse::<u32>().ok()) {
+        let path = format!("{GROUPS}/{id}");
+        let members = match host.list(&format!("{path}/devices")) {
+            Ok(names) => names.iter().filter_map(|name| name.parse().ok()).collect::<BTreeSet<_>>(),
+            // A group without its members would look safer than it is.
+            Err(error) => return because(&error),
+        };
+        let directory = host.directory(&path);
+        let reserved = match directory.read("reserved_regions") {
+            Ok(bytes) => match sysfs::reserved_regions(&bytes) {
+                Ok(regions) => regions,
+                Err(error) => return Fact::unknown(format!("{path}: {error}")),
+            },
+            Err(_) => Vec::new(),
+        };
+        let kind = directory.read("type").ok().map(|bytes| sysfs::line(&bytes));
+        groups.insert(id, IommuGroup { id, members: members.into_iter().collect(), kind, reserved });
+    }
+    let seen = format!("{} groups", groups.len());
+    Fact::known(groups, GROUPS, seen)
+}
+
+fn interrupt_remapping(host: &Host) -> Fact<bool> {
+    match host.read(INTERRUPTS) {
+        Ok(bytes) => match interrupts::remapped(&bytes) {
+            Some(true) => Fact::known(true, INTERRUPTS, "chips with the prefix IR-"),
+            Some(false) => Fact::known(false, INTERRUPTS, "IO-APIC or PCI-MSI without the prefix IR-"),
+            None => Fact::unknown(format!("{INTERRUPTS} names no interrupt chip that would tell")),
+        },
+        Err(error) => because(&error),
+    }
+}
+
+fn unsafe_interrupts(host: &Host) -> Fact<bool> {
+    match host.read(UNSAFE) {
+        Ok(bytes) => match sysfs::flag(&bytes) {
+            Some(allowed) => Fact::known(allowed, UNSAFE, sysfs::line(&bytes)),
+            None => Fact::unknown(format!("{UNSAFE} says neither Y nor N")),
+        },
+        Err(error) if error.is_not_found() && matches!(host.exists("/sys/module"), Ok(true)) => {
+            Fact::unknown("the module vfio_iommu_type1 is not loaded")
+        }
+        Err(error) => because(&error),
+    }
+}

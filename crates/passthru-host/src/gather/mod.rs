@@ -1,0 +1,147 @@
+//! From a host to facts: one file a subject. Nothing here fails: what cannot be read is unknown, with the reason.
+
+mod boot;
+mod cpu;
+mod files;
+mod firmware;
+mod in_use;
+mod initramfs;
+mod iommu;
+mod kernel;
+mod names;
+mod network;
+mod pci;
+mod storage;
+mod surroundings;
+mod virt;
+
+use passthru_model::address::PciAddress;
+use passthru_model::fact::Fact;
+use passthru_model::facts::HostFacts;
+
+use crate::error::ReadError;
+use crate::host::Host;
+
+/// What the caller knows and the host's files do not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The value of `SSH_CONNECTION` (ssh(1)): the client's address and port, then the server's. Used on the live host only.
+    pub ssh_connection: Option<String>,
+}
+
+/// Reads everything that is known of a host.
+pub fn gather(host: &Host) -> HostFacts {
+    gather_with(host, &Options::default())
+}
+
+/// Reads everything that is known of a host, with what the caller knows besides.
+pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
+    let pci = pci::functions(host);
+    let cpu = cpu::facts(host);
+    let surroundings = surroundings::of(host, &cpu);
+    let in_use = in_use::of(host, options, &surroundings, &pci);
+    let (files, unreadable_files) = files::states(host);
+    let names = names::of(host, &pci);
+    HostFacts {
+        iommu: iommu::facts(host),
+        kernel: kernel::facts(host),
+        kvm: virt::kvm(host),
+        qemu: virt::qemu(host),
+        bootloader: boot::bootloader(host),
+        initramfs: initramfs::generator(host),
+        guest_firmware: firmware::found(host),
+        in_use: in_use.fact,
+        in_use_gaps: in_use.gaps,
+        files,
+        unreadable_files,
+        names,
+        surroundings,
+        pci,
+        cpu,
+    }
+}
+
+/// A text file of one line as a fact.
+fn line_fact(host: &Host, path: &str) -> Fact<String> {
+    match host.read(path) {
+        Ok(bytes) => {
+            let line = passthru_formats::sysfs::line(&bytes);
+            Fact::known(line.clone(), path, short(&line))
+        }
+        Err(error) => because(&error),
+    }
+}
+
+/// Unknown, because a path could not be read.
+fn because<T>(error: &ReadError) -> Fact<T> {
+    Fact::unknown(error.to_string())
+}
+
+/// A text cut to what fits in a line of evidence.
+fn short(text: &str) -> String {
+    const MOST: usize = 120;
+    if text.chars().count() <= MOST {
+        text.to_owned()
+    } else {
+        text.chars().take(MOST).chain(['…']).collect()
+    }
+}
+
+/// The last part of a path: the name of a driver or a group that a link leads to.
+fn last_part(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The PCI functions at the ends of a path in `/sys/devices`: the controller that a device hangs on.
+///
+/// A path may pass through more than one root bus: below an Intel VMD controller there is another domain
+/// (`pci10000:e0`), and what hangs there needs the controller as well. So the last function before each further root bus
+/// counts, and the bridges between do not.
+fn controllers(path: &str) -> Vec<PciAddress> {
+    let mut found = Vec::new();
+    let mut last = None;
+    for part in path.split('/') {
+        if is_root_bus(part) {
+            found.extend(last.take());
+        } else if let Ok(address) = part.parse::<PciAddress>() {
+            last = Some(address);
+        }
+    }
+    found.extend(last);
+    found
+}
+
+/// Whether a part of a path is a root bus: `pci0000:00`.
+fn is_root_bus(part: &str) -> bool {
+    part.strip_prefix("pci").is_some_and(|rest| {
+        rest.split_once(':').is_some_and(|(domain, bus)| {
+            domain.len() >= 4
+                && bus.len() == 2
+                && rest.bytes().all(|byte| byte == b':' || byte.is_ascii_hexdigit())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{controllers, short};
+
+    #[test]
+    fn bridges_are_passed_over_and_a_vmd_controller_counts() {
+        let plain = "/sys/devices/pci0000:00/0000:00:01.1/0000:03:00.0/nvme/nvme0/nvme0n1";
+        assert_eq!(controllers(plain).iter().map(ToString::to_string).collect::<Vec<_>>(), ["0000:03:00.0"]);
+        let vmd = "/sys/devices/pci0000:00/0000:00:0e.0/pci10000:e0/10000:e0:06.0/10000:e1:00.0/nvme/nvme0";
+        assert_eq!(
+            controllers(vmd).iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["0000:00:0e.0", "10000:e1:00.0"]
+        );
+        assert_eq!(controllers("/sys/devices/platform/i8042/serio0/input/input3"), []);
+        // A SCSI address (host:channel:target:lun) is no PCI address.
+        assert_eq!(controllers("/sys/devices/virtual/0:0:0:0/block/sda"), []);
+    }
+
+    #[test]
+    fn evidence_is_cut_between_characters() {
+        assert_eq!(short(&"é".repeat(200)).chars().count(), 121);
+    }
+}

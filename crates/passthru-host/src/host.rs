@@ -1,0 +1,251 @@
+//! The host being looked at. Every path is absolute, UTF-8, and seen from the host's own root.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use passthru_model::facts::HostKind;
+use passthru_model::plan::FileState;
+use rustix::fs::FileType;
+
+use crate::archive::Archive;
+use crate::directory::Directory;
+use crate::error::{OpenError, ReadError, ReadErrorKind};
+use crate::record::{DEFAULT_MODE, Entry, Recording};
+use crate::resolve::resolve;
+use crate::tree::Tree;
+
+/// No file that facts are read from is larger than this, in bytes; a GRUB menu or a `modules.dep` is far smaller.
+pub const MOST_FILE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// A machine to be read: the live one, a directory, or a capture held in memory.
+#[derive(Debug)]
+pub struct Host {
+    pub(crate) source: Source,
+    kind: HostKind,
+    recording: Option<Mutex<Recording>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Source {
+    Tree(Tree),
+    Archive(Archive),
+}
+
+impl Host {
+    /// The machine that this runs on.
+    pub fn live() -> Self {
+        Self { source: Source::Tree(Tree::live()), kind: HostKind::Live, recording: None }
+    }
+
+    /// A directory taken for a root, or a capture file; `/` is the live host.
+    ///
+    /// Absolute links and `..` in the directory stay below it (`openat2` with `RESOLVE_IN_ROOT`, Linux 5.6).
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let wrong = |reason: String| OpenError { path: path.display().to_string(), reason };
+        let canonical = std::fs::canonicalize(path).map_err(|error| wrong(error.to_string()))?;
+        if canonical == Path::new("/") {
+            return Ok(Self::live());
+        }
+        let kind = std::fs::metadata(&canonical).map_err(|error| wrong(error.to_string()))?.file_type();
+        if kind.is_dir() {
+            let tree = Tree::below(&canonical).map_err(|error| wrong(error.to_string()))?;
+            Ok(Self { source: Source::Tree(tree), kind: HostKind::Directory, recording: None })
+        } else if kind.is_file() {
+            let file = std::fs::File::open(&canonical).map_err(|error| wrong(error.to_string()))?;
+            Self::from_archive(file).map_err(wrong)
+        } else {
+            Err(wrong("it is neither a directory nor a file".to_owned()))
+        }
+    }
+
+    /// A capture, read whole from its bytes. The error says which entry is wrong.
+    pub fn from_archive(input: impl std::io::Read) -> Result<Self, String> {
+        let archive = Archive::read(input)?;
+        Ok(Self { source: Source::Archive(archive), kind: HostKind::Capture, recording: None })
+    }
+
+    /// The same host, which from now on remembers what is read of it.
+    #[must_use]
+    pub fn recording(self) -> Self {
+        Self { recording: Some(Mutex::new(Recording::default())), ..self }
+    }
+
+    /// What was read so far, where the host was asked to remember.
+    pub fn recorded(&self) -> Option<Recording> {
+        let recording = self.recording.as_ref()?;
+        Some(recording.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// What kind of host this is.
+    pub fn kind(&self) -> HostKind {
+        self.kind
+    }
+
+    /// Whether this is the machine that runs us.
+    pub fn is_live(&self) -> bool {
+        self.kind == HostKind::Live
+    }
+
+    pub(crate) fn is_recording(&self) -> bool {
+        self.recording.is_some()
+    }
+
+    fn remember(&self, what: impl FnOnce(&mut Recording)) {
+        if let Some(recording) = &self.recording {
+            what(&mut recording.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Reads a link whose directory has no links; `None` where something else stands.
+    fn plain_link(&self, path: &str) -> Result<Option<String>, ReadErrorKind> {
+        match &self.source {
+            // This link is another one for each process, and means the same to all.
+            Source::Tree(_) if path == "/proc/self" => Ok(None),
+            Source::Tree(tree) => tree.link(path),
+            Source::Archive(archive) => archive.link(path),
+        }
+    }
+
+    /// The path to work on. While recording, links on the way are followed by hand, so that each is remembered.
+    fn reach<'a>(&self, path: &'a str, follow_last: bool) -> Result<Cow<'a, str>, ReadErrorKind> {
+        if !path.starts_with('/') {
+            return Err(ReadErrorKind::Other("it is not an absolute path".to_owned()));
+        }
+        if !self.is_recording() {
+            return Ok(Cow::Borrowed(path));
+        }
+        let real = resolve(path, follow_last, |step| {
+            let found = self.plain_link(step);
+            self.remember(|recording| match &found {
+                Ok(Some(target)) => recording.add(step, Entry::Link(target.clone())),
+                Ok(None) => {}
+                Err(kind) => recording.fail(step, kind),
+            });
+            found
+        })?;
+        Ok(Cow::Owned(real))
+    }
+
+    /// Reads a file whole, up to [`MOST_FILE_BYTES`].
+    pub fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        let attempt = || {
+            let real = self.reach(path, true)?;
+            let bytes = match &self.source {
+                Source::Tree(tree) => tree.read(&real, MOST_FILE_BYTES),
+                Source::Archive(archive) => archive.file(&real, MOST_FILE_BYTES),
+            };
+            self.remember(|recording| match &bytes {
+                Ok(bytes) => recording
+                    .add(&real, Entry::File { bytes: bytes.clone(), mode: DEFAULT_MODE, uid: 0, gid: 0 }),
+                Err(kind) => recording.fail(&real, kind),
+            });
+            bytes
+        };
+        attempt().map_err(|kind| kind.at(path))
+    }
+
+    /// Reads a file as text; bytes that are not UTF-8 are replaced.
+    pub fn read_text(&self, path: &str) -> Result<String, ReadError> {
+        self.read(path).map(|bytes| match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        })
+    }
+
+    /// The names in a directory, sorted.
+    pub fn list(&self, path: &str) -> Result<Vec<String>, ReadError> {
+        let attempt = || {
+            let real = self.reach(path, true)?;
+            let names = match &self.source {
+                Source::Tree(tree) => tree.list(&real),
+                Source::Archive(archive) => archive.list(&real),
+            };
+            self.remember(|recording| match &names {
+                Ok(names) => recording.add(&real, Entry::Listed(names.clone())),
+                Err(kind) => recording.fail(&real, kind),
+            });
+            names
+        };
+        attempt().map_err(|kind| kind.at(path))
+    }
+
+    /// The target of a symbolic link, as it is written there.
+    pub fn link(&self, path: &str) -> Result<String, ReadError> {
+        let attempt = || {
+            let real = match &self.source {
+                Source::Archive(_) if !self.is_recording() => {
+                    Cow::Owned(resolve(path, false, |step| self.plain_link(step))?)
+                }
+                _ => self.reach(path, false)?,
+            };
+            let found = self.plain_link(&real);
+            self.remember(|recording| match &found {
+                Ok(Some(target)) => recording.add(&real, Entry::Link(target.clone())),
+                Ok(None) => recording.add(&real, Entry::Seen),
+                Err(kind) => recording.fail(&real, kind),
+            });
+            found?.ok_or_else(|| ReadErrorKind::Other("it is not a symbolic link".to_owned()))
+        };
+        attempt().map_err(|kind| kind.at(path))
+    }
+
+    /// The path without any symbolic link in it. What it leads to need not be there.
+    pub fn real_path(&self, path: &str) -> Result<String, ReadError> {
+        let found = if self.is_recording() {
+            self.reach(path, true).map(Cow::into_owned)
+        } else {
+            resolve(path, true, |step| self.plain_link(step))
+        };
+        found.map_err(|kind| kind.at(path))
+    }
+
+    /// Whether something is at a path, links followed. An error where that cannot be looked at.
+    pub fn exists(&self, path: &str) -> Result<bool, ReadError> {
+        let attempt = || {
+            let real = self.reach(path, true)?;
+            let is_directory = match &self.source {
+                Source::Tree(tree) => tree.kind(&real).map(FileType::is_dir),
+                Source::Archive(archive) => archive.is_directory(&real),
+            };
+            self.remember(|recording| match &is_directory {
+                Ok(true) => recording.add(&real, Entry::Directory),
+                Ok(false) => recording.add(&real, Entry::Seen),
+                Err(kind) => recording.fail(&real, kind),
+            });
+            is_directory
+        };
+        match attempt() {
+            Ok(_) => Ok(true),
+            Err(ReadErrorKind::NotFound | ReadErrorKind::NotADirectory) => Ok(false),
+            Err(kind) => Err(kind.at(path)),
+        }
+    }
+
+    /// What stands at a path, the last link not followed: what a plan compares before it edits.
+    ///
+    /// A directory, a device or a pipe there is an error: no plan edits one.
+    pub fn file_state(&self, path: &str) -> Result<FileState, ReadError> {
+        let attempt = || {
+            let real = self.reach(path, false)?;
+            let state = match &self.source {
+                Source::Tree(tree) => tree.state(&real, MOST_FILE_BYTES),
+                Source::Archive(archive) => archive.state(&real),
+            };
+            self.remember(|recording| match &state {
+                Ok(state) => recording.state(&real, state),
+                Err(kind) => recording.fail(&real, kind),
+            });
+            state
+        };
+        match attempt() {
+            Err(ReadErrorKind::NotFound | ReadErrorKind::NotADirectory) => Ok(FileState::Absent),
+            other => other.map_err(|kind| kind.at(path)),
+        }
+    }
+
+    /// A directory whose files are read one after another.
+    pub fn directory(&self, path: &str) -> Directory<'_> {
+        Directory::new(self, path)
+    }
+}

@@ -1,0 +1,184 @@
+//! A directory tree of the running system: `/` itself, or any directory taken for a root.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use passthru_model::plan::{Content, FileState};
+use rustix::fs::{CWD, FileType, Mode, OFlags, RawMode, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+use crate::error::ReadErrorKind;
+
+/// One page: what a read of a sysfs attribute brings at most.
+const PAGE: usize = 4096;
+
+/// A tree of files that is read through the kernel.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// The directory taken for the root; `None`: the root of this process, which needs no containing.
+    root: Option<OwnedFd>,
+}
+
+impl Tree {
+    /// The running system.
+    pub(crate) fn live() -> Self {
+        Self { root: None }
+    }
+
+    /// A directory. Links in it are followed as if it were the root, so none leads out.
+    pub(crate) fn below(directory: &Path) -> Result<Self, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self { root: Some(rustix::fs::open(directory, flags, Mode::empty())?) })
+    }
+
+    /// Opens an absolute path.
+    pub(crate) fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let flags = flags | OFlags::CLOEXEC;
+        let Some(root) = &self.root else {
+            return rustix::fs::open(path, flags, Mode::empty());
+        };
+        let relative = path.trim_start_matches('/');
+        let relative = if relative.is_empty() { "." } else { relative };
+        let contained = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        // The kernel says EAGAIN where a rename elsewhere kept it from proving that `..` stays inside.
+        let mut tries = 0;
+        loop {
+            match rustix::fs::openat2(root, relative, flags, Mode::empty(), contained) {
+                Err(Errno::AGAIN) if tries < 16 => tries += 1,
+                result => return result,
+            }
+        }
+    }
+
+    /// Opens a file for reading without waiting for a pipe's writer and without taking a terminal.
+    fn open_file(&self, path: &str, more: OFlags) -> Result<(OwnedFd, Option<Stat>), ReadErrorKind> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | more;
+        if self.root.is_none() && (path.starts_with("/sys/") || path.starts_with("/proc/")) {
+            return Ok((self.open(path, flags)?, None));
+        }
+        // Only regular files are opened: to open a device node can already do something.
+        let kind = rustix::fs::fstat(self.open(path, OFlags::PATH | more)?)?;
+        must_be_file(&kind)?;
+        let file = self.open(path, flags)?;
+        let stat = rustix::fs::fstat(&file)?;
+        must_be_file(&stat)?;
+        Ok((file, Some(stat)))
+    }
+
+    /// Reads a file whole.
+    pub(crate) fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, ReadErrorKind> {
+        let (file, stat) = self.open_file(path, OFlags::empty())?;
+        let size = stat.and_then(|stat| usize::try_from(stat.st_size).ok());
+        drain(&file, limit, size, path.starts_with("/sys/"))
+    }
+
+    /// Reads a file below an opened directory of sysfs.
+    pub(crate) fn read_at(directory: &OwnedFd, name: &str, limit: u64) -> Result<Vec<u8>, ReadErrorKind> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+        drain(&file, limit, None, true)
+    }
+
+    /// The target of a link below an opened directory.
+    pub(crate) fn link_at(directory: &OwnedFd, name: &str) -> Result<String, ReadErrorKind> {
+        utf8(rustix::fs::readlinkat(directory, name, Vec::new()))
+    }
+
+    /// The target of a link, `None` where something else stands.
+    pub(crate) fn link(&self, path: &str) -> Result<Option<String>, ReadErrorKind> {
+        let target = if self.root.is_none() {
+            rustix::fs::readlinkat(CWD, path, Vec::new())
+        } else {
+            let place = self.open(path, OFlags::PATH | OFlags::NOFOLLOW)?;
+            if !FileType::from_raw_mode(rustix::fs::fstat(&place)?.st_mode).is_symlink() {
+                return Ok(None);
+            }
+            rustix::fs::readlinkat(&place, "", Vec::new())
+        };
+        match target {
+            Err(Errno::INVAL) => Ok(None),
+            other => utf8(other).map(Some),
+        }
+    }
+
+    /// The names in a directory, sorted. Names that are not UTF-8 are left out: no path of interest has one.
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<String>, ReadErrorKind> {
+        let directory = self.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(directory)? {
+            match entry?.file_name().to_str() {
+                Ok("." | "..") | Err(_) => {}
+                Ok(name) => names.push(name.to_owned()),
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// What kind of thing a path leads to, links followed.
+    pub(crate) fn kind(&self, path: &str) -> Result<FileType, ReadErrorKind> {
+        let stat = match &self.root {
+            None => rustix::fs::statat(CWD, path, rustix::fs::AtFlags::empty())?,
+            Some(_) => rustix::fs::fstat(self.open(path, OFlags::PATH)?)?,
+        };
+        Ok(FileType::from_raw_mode(stat.st_mode))
+    }
+
+    /// What stands at a path, the last link not followed.
+    pub(crate) fn state(&self, path: &str, limit: u64) -> Result<FileState, ReadErrorKind> {
+        match self.link(path) {
+            Ok(Some(target)) => return Ok(FileState::Link { target }),
+            Ok(None) => {}
+            Err(ReadErrorKind::NotFound | ReadErrorKind::NotADirectory) => return Ok(FileState::Absent),
+            Err(other) => return Err(other),
+        }
+        let (file, stat) = self.open_file(path, OFlags::NOFOLLOW)?;
+        let stat = stat.map_or_else(|| rustix::fs::fstat(&file), Ok)?;
+        let content = drain(&file, limit, usize::try_from(stat.st_size).ok(), false)?;
+        let mode = stat.st_mode & RawMode::from(Mode::all().bits());
+        Ok(FileState::File { content: Content(content), mode, uid: stat.st_uid, gid: stat.st_gid })
+    }
+}
+
+fn must_be_file(stat: &Stat) -> Result<(), ReadErrorKind> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(()),
+        FileType::Directory => Err(ReadErrorKind::Other("it is a directory".to_owned())),
+        _ => Err(ReadErrorKind::Other("it is not a regular file".to_owned())),
+    }
+}
+
+fn utf8(target: Result<std::ffi::CString, Errno>) -> Result<String, ReadErrorKind> {
+    target?.into_string().map_err(|_| ReadErrorKind::Other("the link's target is not UTF-8".to_owned()))
+}
+
+/// Reads to the end, or to the limit. `one_page`: a sysfs attribute, which comes whole in one read unless it fills a page
+/// (`kernfs_fop_read_iter`, `fs/kernfs/file.c`), so that the read which would bring nothing can be spared.
+fn drain(file: &OwnedFd, limit: u64, size: Option<usize>, one_page: bool) -> Result<Vec<u8>, ReadErrorKind> {
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let chunk = size
+        .map_or(2 * PAGE, |size| size.saturating_add(1))
+        .clamp(2 * PAGE, most.saturating_add(1).max(2 * PAGE));
+    let mut bytes = vec![0; chunk];
+    let mut filled = 0;
+    loop {
+        if filled == bytes.len() {
+            bytes.resize(bytes.len().saturating_mul(2), 0);
+        }
+        let Some(rest) = bytes.get_mut(filled..) else { break };
+        let count = match rustix::io::read(file, rest) {
+            Err(Errno::INTR) => continue,
+            other => other?,
+        };
+        filled += count;
+        if filled > most {
+            return Err(ReadErrorKind::TooLarge(limit));
+        }
+        if count == 0 || (one_page && count < PAGE) {
+            break;
+        }
+    }
+    bytes.truncate(filled);
+    bytes.shrink_to_fit();
+    Ok(bytes)
+}
