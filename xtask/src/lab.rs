@@ -1,5 +1,6 @@
 //! The commands of the laboratory.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,15 @@ use crate::scenario::run::Lab;
 use crate::scenario::{Scenario, Size};
 use crate::ui::{Ui, seconds};
 use crate::{packages, paths};
+
+/// What all commands of the laboratory have in common.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The accelerator of its machines.
+    pub accel: Wanted,
+    /// The binary to judge, if not one that is built now.
+    pub binary: Option<PathBuf>,
+}
 
 /// What to do in the laboratory.
 #[derive(Debug, Subcommand)]
@@ -42,7 +52,7 @@ pub enum Command {
 }
 
 /// Does it.
-pub fn work(command: &Command, wanted: Wanted) -> Result<ExitCode> {
+pub fn work(command: &Command, options: &Options) -> Result<ExitCode> {
     match command {
         Command::List => list(),
         Command::Run { names, tag, talkative } => {
@@ -50,14 +60,14 @@ pub fn work(command: &Command, wanted: Wanted) -> Result<ExitCode> {
             if let Some(tag) = tag {
                 scenarios.extend(tagged(tag)?);
             }
-            let lab = open(wanted, *talkative)?;
+            let lab = open(options, *talkative)?;
             Ok(run(&lab, &scenarios).exit())
         }
-        Command::Shell { machine } => shell(wanted, machine),
+        Command::Shell { machine } => shell(options, machine),
         Command::Image => {
             let ui = Ui::new();
             packages::ensure(&ui)?;
-            let accel = Accel::choose(wanted)?;
+            let accel = Accel::choose(options.accel)?;
             let image = Image::ready(&ui, accel)?;
             ui.say(&format!("accelerator {accel:?}, image {}", image.disk().display()));
             Ok(ExitCode::SUCCESS)
@@ -71,13 +81,16 @@ pub fn tagged(tag: &str) -> Result<Vec<Scenario>> {
 }
 
 /// Everything that running scenarios needs: packages, image, and the program under test.
-pub fn open(wanted: Wanted, talkative: bool) -> Result<Lab> {
+pub fn open(options: &Options, talkative: bool) -> Result<Lab> {
     let ui = Ui::new();
     packages::ensure(&ui)?;
-    let accel = Accel::choose(wanted)?;
+    let accel = Accel::choose(options.accel)?;
     ui.say(&format!("accelerator {accel:?}"));
     let image = Image::ready(&ui, accel)?;
-    let payload = Payload::build(&ui)?;
+    let payload = match &options.binary {
+        Some(binary) => Payload::with(binary.clone())?,
+        None => Payload::build(&ui)?,
+    };
     Ok(Lab { ui, accel, image, payload, talkative })
 }
 
@@ -134,9 +147,9 @@ fn list() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn shell(wanted: Wanted, machine: &str) -> Result<ExitCode> {
+fn shell(options: &Options, machine: &str) -> Result<ExitCode> {
     let spec = MachineSpec::load(machine)?;
-    let lab = open(wanted, true)?;
+    let lab = open(options, true)?;
     let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(paths::cache()?)?;
     lab.ui.say("the serial console follows; once logged in: tar -C /usr/local/bin -xf /dev/disk/by-id/virtio-payload");
     let mut host = lab.host(&spec, &paths::fresh_logs("shell")?, scratch.path(), true)?;
@@ -145,9 +158,9 @@ fn shell(wanted: Wanted, machine: &str) -> Result<ExitCode> {
 }
 
 /// The scenario `the-way`, with everything shown, and a table of its parts at the end.
-pub fn demo(wanted: Wanted) -> Result<ExitCode> {
+pub fn demo(options: &Options) -> Result<ExitCode> {
     let scenario = Scenario::named("the-way")?;
-    let lab = open(wanted, true)?;
+    let lab = open(options, true)?;
     let outcome = lab.run(&scenario);
     let parts = outcome?;
     println!("\n{}\n", scenario.description);

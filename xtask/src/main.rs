@@ -18,6 +18,7 @@ mod target;
 mod tests;
 mod ui;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +33,9 @@ struct Cli {
     /// The accelerator of the laboratory's machines.
     #[arg(long, global = true, value_enum, default_value = "auto", env = "PASSTHRU_LAB_ACCEL")]
     accel: Wanted,
+    /// The static binary to judge, instead of one built here.
+    #[arg(long, global = true, value_name = "FILE", env = "PASSTHRU_LAB_BINARY")]
+    binary: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,10 +55,11 @@ enum Task {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let options = lab::Options { accel: cli.accel, binary: cli.binary.clone() };
     let outcome = match &cli.task {
-        Task::Lab(command) => lab::work(command, cli.accel),
-        Task::Demo => lab::demo(cli.accel),
-        Task::Test { no_lab } => tests::work(*no_lab, cli.accel),
+        Task::Lab(command) => lab::work(command, &options),
+        Task::Demo => lab::demo(&options),
+        Task::Test { no_lab } => tests::work(*no_lab, &options),
     };
     match outcome {
         Ok(code) => code,

@@ -42,13 +42,16 @@ impl Payload {
     pub fn with(binary: PathBuf) -> Result<Self> {
         let scratch = tempfile::tempdir()?;
         let disk = scratch.path().join("payload.img");
-        let dir = binary.parent().context("the binary lies in no directory")?;
+        let dir = scratch.path().join("files");
+        std::fs::create_dir(&dir)?;
+        std::fs::copy(&binary, dir.join("passthru"))
+            .with_context(|| format!("no program to judge at {}", binary.display()))?;
         // A bare archive instead of a file system: nothing to mount, and nothing that a restored guest holds in its cache.
         Run::new("tar")
             .args(["--owner=0", "--group=0", "--mode=0755", "-cf"])
             .arg(&disk)
             .arg("-C")
-            .arg(dir)
+            .arg(&dir)
             .arg("passthru")
             .go()?;
         File::options().write(true).open(&disk)?.set_len(DISK_SIZE)?;

@@ -5,7 +5,6 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::machine::accel::Wanted;
 use crate::{exec, lab, paths};
 
 /// What came of a suite.
@@ -25,7 +24,7 @@ impl Tally {
 }
 
 /// Runs everything.
-pub fn work(no_lab: bool, wanted: Wanted) -> Result<ExitCode> {
+pub fn work(no_lab: bool, options: &lab::Options) -> Result<ExitCode> {
     let mut all = Tally::default();
     if exec::find("cargo-nextest").is_some() || in_cargo_home("cargo-nextest") {
         all.add(suite(&["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests=pass"])?);
@@ -38,7 +37,7 @@ pub fn work(no_lab: bool, wanted: Wanted) -> Result<ExitCode> {
         println!("lab: {} scenarios left out (--no-lab)", smoke.len());
         all.skipped += smoke.len() as u64;
     } else {
-        let tally = lab::run(&lab::open(wanted, false)?, &smoke);
+        let tally = lab::run(&lab::open(options, false)?, &smoke);
         all.passed += tally.passed;
         all.failed += tally.failed;
     }

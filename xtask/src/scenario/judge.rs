@@ -93,9 +93,14 @@ pub(super) fn kernel_log(log: &str, wanted: &KernelLog) -> Result<()> {
 /// The driver whose probe of the device is the first in the log. A probe that failed counts: it touched the device.
 fn first_probe<'log>(log: &'log str, address: &str) -> Option<&'log str> {
     log.lines().find_map(|line| {
-        let (_, rest) = line.split_once("really_probe: probing driver ")?;
-        let (driver, device) = rest.split_once(" with device ")?;
-        (device.trim() == address).then_some(driver)
+        let (before, rest) = line.split_once("really_probe: probing driver ")?;
+        let (driver, after) = rest.split_once(" with device")?;
+        // `… pci 0000:01:00.0: bus: 'pci': really_probe: …`; older kernels name the device at the end instead.
+        let device = match after.trim() {
+            "" => before.rsplit_once(": bus:")?.0.split_whitespace().last()?,
+            named => named,
+        };
+        (device == address).then_some(driver)
     })
 }
 
@@ -104,12 +109,13 @@ mod tests {
     use super::*;
 
     const LOG: &str = "[ 1.0] bus: 'pci': really_probe: probing driver pcieport with device 0000:00:02.0\n\
-         [ 2.0] bus: 'pci': really_probe: probing driver vfio-pci with device 0000:02:00.0\n\
-         [ 9.0] bus: 'pci': really_probe: probing driver bochs-drm with device 0000:02:00.0\n";
+         [ 2.0] pci 0000:02:00.0: bus: 'pci': really_probe: probing driver vfio-pci with device\n\
+         [ 9.0] pci 0000:02:00.0: bus: 'pci': really_probe: probing driver bochs-drm with device\n";
 
     #[test]
     fn the_first_probe_counts() {
         assert_eq!(first_probe(LOG, "0000:02:00.0"), Some("vfio-pci"));
+        assert_eq!(first_probe(LOG, "0000:00:02.0"), Some("pcieport"));
         assert_eq!(first_probe(LOG, "0000:02:00"), None);
     }
 
