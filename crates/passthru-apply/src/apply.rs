@@ -3,9 +3,9 @@
 use passthru_model::plan::Plan;
 
 use crate::conduct::Conductor;
+use crate::draft;
 use crate::error::{Drift, Error};
 use crate::interrupted::interrupted;
-use crate::journal::Journal;
 use crate::lock::Lock;
 use crate::preflight;
 use crate::progress::Progress;
@@ -42,7 +42,7 @@ pub fn apply(
     preflight::writable(target, plan)?;
     let lock = Lock::take(target)?;
     refuse_what_is_in_the_way(target, plan)?;
-    let (journal, prepared) = Journal::begin(target, plan)?;
+    let (journal, prepared) = draft::begin(target, plan)?;
     let id = journal.id.clone();
     let mut conductor = Conductor { target, lock, journal, runner, progress };
     conductor.forward(prepared)?;

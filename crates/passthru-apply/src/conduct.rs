@@ -11,7 +11,7 @@ use crate::journal::{self, Journal};
 use crate::lock::Lock;
 use crate::preflight;
 use crate::progress::{Event, Progress};
-use crate::record::{Image, Outcome, Record};
+use crate::record::{Image, Outcome, Prepared, Record};
 use crate::revert::{Manner, Revert};
 use crate::runner::{RunFailure, RunOutcome, Runner};
 use crate::standing::Standing;
@@ -28,7 +28,7 @@ pub(crate) struct Conductor<'a> {
 
 impl Conductor<'_> {
     /// Carries out all steps that are not done yet. A failure rolls back everything.
-    pub(crate) fn forward(&mut self, mut prepared: Vec<Option<Vec<Image>>>) -> Result<(), Error> {
+    pub(crate) fn forward(&mut self, mut prepared: Prepared) -> Result<(), Error> {
         let total = self.journal.plan.steps.len();
         prepared.resize(total, None);
         for (index, images) in prepared.into_iter().enumerate() {
@@ -47,28 +47,26 @@ impl Conductor<'_> {
     }
 
     fn step(&mut self, index: usize, step: &Step, images: Option<Vec<Image>>) -> Result<(), StepFailure> {
-        let done = match self.journal.course.steps[index].intent.clone() {
-            Some((images, directories)) => self.again(index, step, &images, &directories)?,
-            None => {
-                let images = match images {
-                    Some(images) => images,
-                    None => preflight::capture(self.target, &self.journal.directory(), index, step)
-                        .map_err(|error| StepFailure::Recorded(error.to_string()))?,
-                };
-                let directories = match &step.action {
-                    Action::File { path, after, .. } if *after != FileState::Absent => {
-                        preflight::missing(self.target, path).map_err(io_at(path))?
-                    }
-                    _ => Vec::new(),
-                };
-                self.unchanged(step, &images)?;
-                self.record(&Record::StepIntent {
-                    index,
-                    images: images.clone(),
-                    directories: directories.clone(),
-                })?;
-                self.act(step, &images, &directories)?
-            }
+        let begun = self.journal.course.steps[index].intent.clone();
+        let done = if let Some((images, directories)) = begun {
+            self.again(step, &images, &directories)?
+        } else {
+            let images = match images {
+                Some(images) => images,
+                None => preflight::capture(self.target, &self.journal.directory(), index, step)
+                    .map_err(|error| StepFailure::Recorded(error.to_string()))?,
+            };
+            let directories = match &step.action {
+                Action::File { path, after, .. } if *after != FileState::Absent => {
+                    preflight::missing(self.target, path).map_err(io_at(path))?
+                }
+                _ => Vec::new(),
+            };
+            self.unchanged(step, &images)?;
+            let intent =
+                Record::StepIntent { index, images: images.clone(), directories: directories.clone() };
+            self.record(&intent)?;
+            self.act(step, &images, &directories)?
         };
         self.record(&Record::StepDone { index, after: done })
     }
@@ -76,7 +74,6 @@ impl Conductor<'_> {
     /// A step that was begun and perhaps not ended: a file is either as before or as after, a program is run again.
     fn again(
         &mut self,
-        _index: usize,
         step: &Step,
         images: &[Image],
         directories: &[String],

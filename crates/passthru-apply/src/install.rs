@@ -168,7 +168,7 @@ pub(crate) fn write_killably(file: &mut File, content: &[u8]) -> io::Result<()> 
 
 /// Copies extended attributes. Signatures over the content are left out unless the content is the same.
 fn copy_attributes(from: &impl AsFd, to: &impl AsFd, same_content: bool) -> io::Result<()> {
-    let size = match rustix::fs::flistxattr(from, &mut [0_u8; 0]) {
+    let size = match rustix::fs::flistxattr_query(from) {
         Ok(0) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(()),
         Ok(size) => size,
         Err(error) => return Err(error.into()),
@@ -180,7 +180,7 @@ fn copy_attributes(from: &impl AsFd, to: &impl AsFd, same_content: bool) -> io::
         if name == b"security.evm" || (name == b"security.ima" && !same_content) {
             continue;
         }
-        let size = rustix::fs::fgetxattr(from, name, &mut [0_u8; 0])?;
+        let size = rustix::fs::fgetxattr_query(from, name)?;
         let mut value = vec![0; size];
         let size = rustix::fs::fgetxattr(from, name, &mut value[..])?;
         rustix::fs::fsetxattr(to, name, &value[..size], XattrFlags::empty())?;

@@ -13,6 +13,7 @@
 mod apply;
 mod by_hand;
 mod conduct;
+mod draft;
 mod error;
 mod expect;
 mod failpoint;

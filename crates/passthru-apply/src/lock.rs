@@ -59,3 +59,11 @@ impl Lock {
         result
     }
 }
+
+impl Drop for Lock {
+    /// Given back in words, for a program that we started and that stays in the background would keep it otherwise.
+    fn drop(&mut self) {
+        // If it cannot be, it goes with the last process that has it.
+        let _ = self.0.unlock();
+    }
+}

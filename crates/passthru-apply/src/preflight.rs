@@ -10,9 +10,9 @@ use rustix::fs::{Access, AtFlags, IFlags, StatVfsMountFlags};
 use crate::error::{Drift, Error};
 use crate::install;
 use crate::journal::{JOURNALS, copy_name};
-use crate::record::Image;
+use crate::record::{Image, Prepared};
 use crate::standing::{self, Standing};
-use crate::target::{Follow, Target, split};
+use crate::target::{Follow, Place, Target, split};
 
 const MIB: u64 = 1024 * 1024;
 /// What is left free on every file system that is written to.
@@ -120,13 +120,8 @@ fn room(target: &Target, plan: &Plan) -> Result<(), Error> {
     let mut copies = 0;
     for step in &plan.steps {
         for (path, follow) in touched(step) {
-            let old = match target
-                .place(path, follow)
-                .and_then(|place| Ok(standing::open(&place)?.metadata()?.len()))
-            {
-                Ok(size) => size,
-                Err(_) => 0,
-            };
+            let size = |place: &Place| -> io::Result<u64> { Ok(standing::open(place)?.metadata()?.len()) };
+            let old = target.place(path, follow).and_then(|place| size(&place)).unwrap_or_default();
             let new = match &step.action {
                 Action::File { after, .. } => after.content().map_or(0, |content| content.len() as u64),
                 // A program writes its new file beside the old one, and the new one is a little larger.
@@ -209,11 +204,7 @@ pub(crate) fn missing_directories(target: &Target, plan: &Plan) -> io::Result<Ve
 
 /// Copies what stands at the paths of every step into `before/` of a journal, but for steps that touch a path after
 /// another one: what stands there before those is not known yet.
-pub(crate) fn capture_all(
-    target: &Target,
-    journal: &str,
-    plan: &Plan,
-) -> Result<Vec<Option<Vec<Image>>>, Error> {
+pub(crate) fn capture_all(target: &Target, journal: &str, plan: &Plan) -> Result<Prepared, Error> {
     let mut seen = HashSet::new();
     let mut all = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {

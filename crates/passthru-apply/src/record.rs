@@ -22,6 +22,9 @@ pub(crate) struct Image {
     pub(crate) kept: Option<String>,
 }
 
+/// The before-images of each step, where they could be taken beforehand.
+pub(crate) type Prepared = Vec<Option<Vec<Image>>>;
+
 /// How a change ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -11,7 +11,6 @@ use passthru_model::plan::Action;
 use crate::by_hand::{self, Prefix};
 use crate::conduct::Conductor;
 use crate::error::{Conflict, Error, StepFailure};
-use crate::install;
 use crate::journal::{self, copy_name};
 use crate::judge::{self, Deed};
 use crate::progress::Event;
@@ -20,6 +19,7 @@ use crate::runner;
 use crate::standing::{self, Standing};
 use crate::target::Follow;
 use crate::undo::OnConflict;
+use crate::{draft, install};
 
 /// Why something is taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -333,7 +333,7 @@ impl<'c, 'a> Revert<'c, 'a> {
             return Ok(());
         }
         let directory = format!("{}/displaced", self.conductor.journal.directory());
-        journal::make_private(target, &directory)?;
+        draft::make_private(target, &directory)?;
         let name = copy_name(index, &image.path);
         let copy = target.place(&format!("{directory}/{name}"), Follow::Nothing)?;
         install::copy(&copy, ".part", &mut standing::open(&place)?)
