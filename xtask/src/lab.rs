@@ -23,6 +23,8 @@ pub struct Options {
     pub accel: Wanted,
     /// The binary to judge, if not one that is built now.
     pub binary: Option<PathBuf>,
+    /// Boots every lab host instead of restoring a saved state.
+    pub no_snapshots: bool,
 }
 
 /// What to do in the laboratory.
@@ -91,7 +93,7 @@ pub fn open(options: &Options, talkative: bool) -> Result<Lab> {
         Some(binary) => Payload::with(binary.clone())?,
         None => Payload::build(&ui)?,
     };
-    Ok(Lab { ui, accel, image, payload, talkative })
+    Ok(Lab { ui, accel, image, payload, talkative, snapshots: !options.no_snapshots })
 }
 
 /// How many scenarios passed and failed.
@@ -152,7 +154,7 @@ fn shell(options: &Options, machine: &str) -> Result<ExitCode> {
     let lab = open(options, true)?;
     let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(paths::cache()?)?;
     lab.ui.say("the serial console follows; once logged in: tar -C /usr/local/bin -xf /dev/disk/by-id/virtio-payload");
-    let mut host = lab.host(&spec, &paths::fresh_logs("shell")?, scratch.path(), true)?;
+    let mut host = lab.hosts().terminal(&spec, &paths::fresh_logs("shell")?, scratch.path())?;
     host.wait_for_end()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@
 
 mod exec;
 mod fast;
+mod host;
 mod image;
 mod lab;
 mod machine;
@@ -36,6 +37,9 @@ struct Cli {
     /// The static binary to judge, instead of one built here.
     #[arg(long, global = true, value_name = "FILE", env = "PASSTHRU_LAB_BINARY")]
     binary: Option<PathBuf>,
+    /// Boots every lab host instead of restoring a saved state.
+    #[arg(long, global = true, env = "PASSTHRU_LAB_NO_SNAPSHOTS")]
+    no_snapshots: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,7 +59,8 @@ enum Task {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let options = lab::Options { accel: cli.accel, binary: cli.binary.clone() };
+    let options =
+        lab::Options { accel: cli.accel, binary: cli.binary.clone(), no_snapshots: cli.no_snapshots };
     let outcome = match &cli.task {
         Task::Lab(command) => lab::work(command, &options),
         Task::Demo => lab::demo(&options),

@@ -57,6 +57,11 @@ impl Image {
         Ok(fs::read_to_string(self.dir.join("release"))?.trim().to_owned())
     }
 
+    /// Where states of machines that booted from this image are saved.
+    pub fn snapshots(&self) -> PathBuf {
+        self.dir.with_extension("snapshots")
+    }
+
     /// What the image was made from.
     pub fn key(&self) -> &str {
         &self.key

@@ -9,10 +9,11 @@ use anyhow::{Context, Result};
 
 use super::steps::Stage;
 use super::{Scenario, Size, Step};
+use crate::host::Hosts;
 use crate::image::Image;
+use crate::machine::Machine;
 use crate::machine::accel::Accel;
 use crate::machine::spec::MachineSpec;
-use crate::machine::{Disk, Machine, Setup};
 use crate::payload::Payload;
 use crate::target::{Job, LabFault, Target};
 use crate::ui::Ui;
@@ -31,6 +32,8 @@ pub struct Lab {
     pub payload: Payload,
     /// Shows what the programs print.
     pub talkative: bool,
+    /// Whether saved states of lab hosts are used.
+    pub snapshots: bool,
 }
 
 /// How long each part of a scenario took: its headings in order.
@@ -69,7 +72,7 @@ impl Lab {
         match scenario.size {
             Size::Distribution => {
                 let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(paths::cache()?)?;
-                let mut machine = self.host(&spec, &logs, scratch.path(), false)?;
+                let mut machine = self.hosts().plain(&spec, &logs, scratch.path())?;
                 let outcome = self.steps(scenario, &mut machine, &logs);
                 if outcome.is_err() {
                     evidence(&mut machine, &logs);
@@ -85,26 +88,15 @@ impl Lab {
         }
     }
 
-    /// A booted lab host in its plain state, with the program under test in it.
-    pub fn host(&self, spec: &MachineSpec, logs: &Path, scratch: &Path, terminal: bool) -> Result<Machine> {
-        let variables = scratch.join("variables.fd");
-        fs::copy(self.image.variables(), &variables)?;
-        let setup = Setup {
-            spec,
+    /// What it takes to have lab hosts.
+    pub fn hosts(&self) -> Hosts<'_> {
+        Hosts {
+            ui: &self.ui,
             accel: self.accel,
-            disk: Disk::over(&self.image.disk(), "raw", scratch)?,
-            variables,
-            payload: Some(self.payload.disk().to_owned()),
-            logs: logs.to_owned(),
-            incoming: None,
-            terminal,
-        };
-        if terminal {
-            return Machine::start(&setup);
+            image: &self.image,
+            payload: &self.payload,
+            snapshots: self.snapshots,
         }
-        let mut machine = self.ui.timed("boot", || Machine::boot(&setup))?;
-        Payload::install(&mut machine)?;
-        Ok(machine)
     }
 
     fn steps(&self, scenario: &Scenario, target: &mut dyn Target, logs: &Path) -> Result<Parts> {
