@@ -97,6 +97,14 @@ impl Host {
         }
     }
 
+    /// Reads a file without remembering it; `None` where it cannot be read.
+    pub(crate) fn peek(&self, path: &str) -> Option<Vec<u8>> {
+        match &self.source {
+            Source::Tree(tree) => tree.read(path, MOST_FILE_BYTES).ok(),
+            Source::Archive(archive) => archive.file(path, MOST_FILE_BYTES).ok(),
+        }
+    }
+
     /// Reads a link whose directory has no links; `None` where something else stands.
     fn plain_link(&self, path: &str) -> Result<Option<String>, ReadErrorKind> {
         match &self.source {

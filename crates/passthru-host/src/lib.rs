@@ -4,6 +4,7 @@
 //! what was read, [`program`] runs the few programs that there are, and [`clock`] knows the time.
 
 mod archive;
+pub mod capture;
 pub mod clock;
 mod directory;
 mod error;
@@ -11,6 +12,7 @@ pub mod gather;
 mod host;
 pub mod program;
 mod record;
+mod redact;
 mod resolve;
 mod tree;
 

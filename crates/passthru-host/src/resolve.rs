@@ -117,7 +117,7 @@ mod tests {
         #[test]
         fn no_target_leads_out_of_the_root(target in "[./a]{0,20}") {
             let joined = join("/a/b", &target);
-            prop_assert!(joined.starts_with('/') && !joined.contains(".."), "{}", joined);
+            prop_assert!(joined.starts_with('/') && joined.split('/').all(|part| part != ".."), "{}", joined);
         }
     }
 }

@@ -29,6 +29,12 @@ fn loaded(host: &Host) -> Fact<Vec<String>> {
             let seen = format!("{} modules", names.len());
             Fact::known(names, MODULES, seen)
         }
+        // A kernel without loadable modules has no such file.
+        Err(error)
+            if error.is_not_found() && matches!(host.exists("/proc/sys/kernel/osrelease"), Ok(true)) =>
+        {
+            Fact::known(Vec::new(), MODULES, "is not there: the kernel has no loadable modules")
+        }
         Err(error) => because(&error),
     }
 }

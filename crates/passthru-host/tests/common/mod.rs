@@ -1,0 +1,75 @@
+//! What the tests share: facts as a short text, and the folder of real machines' data.
+
+use std::fmt::{Debug, Write as _};
+use std::path::PathBuf;
+
+use passthru_model::fact::Fact;
+use passthru_model::facts::HostFacts;
+use passthru_model::plan::FileState;
+
+/// A fact in one line.
+fn fact<T: Debug>(out: &mut String, name: &str, fact: &Fact<T>) {
+    let line = match fact {
+        Fact::Known(value, evidence) => format!("{value:?} [{}: {}]", evidence.path, evidence.value),
+        Fact::Unknown(because) => format!("unknown, because {because}"),
+    };
+    writeln!(out, "{name}: {line}").expect("a string takes all");
+}
+
+/// Facts as text: whole, but for the bytes of files and of configuration space.
+pub fn summary(facts: &HostFacts) -> String {
+    let mut out = String::new();
+    writeln!(out, "surroundings: {:?}", facts.surroundings).expect("a string takes all");
+    for function in facts.functions() {
+        let name = facts.name_of(function);
+        let mut short = function.clone();
+        short.config = Vec::new();
+        writeln!(out, "{name}: {} bytes of configuration space; {short:?}", function.config.len())
+            .expect("a string takes all");
+    }
+    if let Some(because) = facts.pci.because() {
+        writeln!(out, "pci: unknown, because {because}").expect("a string takes all");
+    }
+    fact(&mut out, "tables", &facts.iommu.tables);
+    fact(&mut out, "units", &facts.iommu.units);
+    fact(&mut out, "groups", &facts.iommu.groups);
+    fact(&mut out, "interrupt remapping", &facts.iommu.interrupt_remapping);
+    fact(&mut out, "unsafe interrupts", &facts.iommu.unsafe_interrupts);
+    fact(&mut out, "release", &facts.kernel.release);
+    fact(&mut out, "command line", &facts.kernel.cmdline);
+    fact(&mut out, "loaded", &facts.kernel.loaded);
+    fact(&mut out, "installed", &facts.kernel.installed);
+    fact(&mut out, "cpu vendor", &facts.cpu.vendor);
+    fact(&mut out, "cpu model", &facts.cpu.model);
+    fact(&mut out, "cpu count", &facts.cpu.count);
+    fact(&mut out, "kvm", &facts.kvm);
+    fact(&mut out, "bootloader", &facts.bootloader);
+    fact(&mut out, "initramfs", &facts.initramfs);
+    fact(&mut out, "guest firmware", &facts.guest_firmware);
+    fact(&mut out, "qemu", &facts.qemu);
+    fact(&mut out, "in use", &facts.in_use);
+    writeln!(out, "in use, gaps: {:?}", facts.in_use_gaps).expect("a string takes all");
+    for (path, state) in &facts.files {
+        let state = match state {
+            FileState::File { content, mode, uid, gid } => {
+                format!("{} bytes, mode {mode:o}, owner {uid}:{gid}", content.0.len())
+            }
+            other => format!("{other:?}"),
+        };
+        writeln!(out, "{path}: {state}").expect("a string takes all");
+    }
+    for (path, why) in &facts.unreadable_files {
+        writeln!(out, "{path}: unreadable, because {why}").expect("a string takes all");
+    }
+    out
+}
+
+/// A folder of real machines' data, which is not part of the project; `None`, with a word about it, where it is absent.
+pub fn corpora(folder: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora").join(folder);
+    if path.is_dir() {
+        return Some(path);
+    }
+    println!("skipped: there is no {}", path.display());
+    None
+}
