@@ -1,7 +1,22 @@
 //! The checks: each is data and one pure function, one check a file.
 
+mod cpu_virtualization;
+mod device_driver;
+mod group_company;
+mod interrupt_remapping;
+mod iommu_enabled;
+mod iommu_firmware;
+mod iommu_groups;
+mod isolation_state;
+mod kernel_parameters;
+mod kvm;
+mod ovmf;
+mod qemu;
+mod reserved_regions;
+mod vfio_pci;
+
 use passthru_model::HostFacts;
-use passthru_model::fact::Evidence;
+use passthru_model::fact::{Evidence, Fact};
 use passthru_model::finding::{Finding, Remedy, Verdict};
 
 /// What a check's function says; [`Finding`] adds the check's own data.
@@ -15,6 +30,53 @@ pub struct Outcome {
     pub evidence: Vec<Evidence>,
     /// What to do, unless nothing needs doing.
     pub remedy: Option<Remedy>,
+}
+
+impl Outcome {
+    fn new(verdict: Verdict, summary: impl Into<String>) -> Self {
+        Self { verdict, summary: summary.into(), evidence: Vec::new(), remedy: None }
+    }
+
+    fn pass(summary: impl Into<String>) -> Self {
+        Self::new(Verdict::Pass, summary)
+    }
+
+    fn warn(summary: impl Into<String>) -> Self {
+        Self::new(Verdict::Warn, summary)
+    }
+
+    fn fail(summary: impl Into<String>) -> Self {
+        Self::new(Verdict::Fail, summary)
+    }
+
+    fn skip(summary: impl Into<String>) -> Self {
+        Self::new(Verdict::Skip, summary)
+    }
+
+    /// For a fact that is not known: `what` begins the sentence "… is not known: because".
+    fn unknown(what: &str, because: &str) -> Self {
+        Self::new(Verdict::Unknown, format!("{what} is not known: {because}"))
+    }
+
+    fn seen<T>(mut self, fact: &Fact<T>) -> Self {
+        self.evidence.extend(fact.evidence().cloned());
+        self
+    }
+
+    fn evidence(mut self, path: impl Into<String>, value: impl Into<String>) -> Self {
+        self.evidence.push(Evidence::new(path, value));
+        self
+    }
+
+    fn by_hand(mut self, what: impl Into<String>) -> Self {
+        self.remedy = Some(Remedy::by_hand(what));
+        self
+    }
+
+    fn by_command(mut self, what: impl Into<String>, command: impl Into<String>) -> Self {
+        self.remedy = Some(Remedy::by_command(what, command));
+        self
+    }
 }
 
 /// One thing that is looked at.
@@ -57,9 +119,26 @@ pub struct UnknownCheck {
     pub known: Vec<&'static str>,
 }
 
-/// All checks, in the order in which a person would look: the machine, the kernel, the groups, the guests.
+static CHECKS: [Check; 14] = [
+    cpu_virtualization::CHECK,
+    kvm::CHECK,
+    iommu_firmware::CHECK,
+    iommu_enabled::CHECK,
+    iommu_groups::CHECK,
+    interrupt_remapping::CHECK,
+    reserved_regions::CHECK,
+    kernel_parameters::CHECK,
+    vfio_pci::CHECK,
+    device_driver::CHECK,
+    group_company::CHECK,
+    isolation_state::CHECK,
+    qemu::CHECK,
+    ovmf::CHECK,
+];
+
+/// All checks, in the order in which a person would look: the machine, the kernel, the devices, the guests.
 pub fn checks() -> &'static [Check] {
-    &[]
+    &CHECKS
 }
 
 /// Judges a host by the checks named, or by all where none is named, always in the order of [`checks`].
@@ -74,4 +153,26 @@ pub fn diagnose(facts: &HostFacts, ids: &[impl AsRef<str>]) -> Result<Vec<Findin
     }
     let wanted = |check: &&Check| ids.is_empty() || ids.iter().any(|id| id.as_ref() == check.id);
     Ok(checks().iter().filter(wanted).map(|check| check.find(facts)).collect())
+}
+
+/// Where the checks run, when that explains what is missing: in a container or in a virtual machine.
+fn surroundings(facts: &HostFacts) -> Option<String> {
+    if let Some(container) = &facts.surroundings.container {
+        return Some(format!(
+            "this runs in a container ({container}), which may hide it; look on the machine itself"
+        ));
+    }
+    facts.surroundings.hypervisor.as_ref().map(|hypervisor| {
+        format!("this is a virtual machine ({hypervisor}), which has it only if its host gives it one")
+    })
+}
+
+/// The functions of display class, in order of address.
+fn displays(facts: &HostFacts) -> Vec<&passthru_model::pci::PciFunction> {
+    facts.functions().filter(|function| function.class.is_display()).collect()
+}
+
+/// "1 thing" or "N things".
+fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }

@@ -65,20 +65,17 @@ pub fn of_file(path: &str, before: &FileState, after: &FileState) -> String {
 fn about(before: &FileState, after: &FileState) -> Vec<String> {
     let mut lines = Vec::new();
     match (before, after) {
-        (
-            FileState::File { mode, uid, gid, .. },
-            FileState::File { mode: to, uid: new_uid, gid: new_gid, .. },
-        ) => {
+        (FileState::File { mode, uid, gid, .. }, FileState::File { mode: to, uid: user, gid: group, .. }) => {
             if mode != to {
                 lines.push(format!("mode {mode:04o} -> {to:04o}"));
             }
-            if (uid, gid) != (new_uid, new_gid) {
-                lines.push(format!("owner {uid}:{gid} -> {new_uid}:{new_gid}"));
+            if (uid, gid) != (user, group) {
+                lines.push(format!("owner {uid}:{gid} -> {user}:{group}"));
             }
         }
         (_, FileState::File { mode, .. }) => lines.push(format!("new file, mode {mode:04o}")),
         (FileState::File { mode, .. }, FileState::Absent) => {
-            lines.push(format!("file removed, mode {mode:04o}"))
+            lines.push(format!("file removed, mode {mode:04o}"));
         }
         _ => {}
     }

@@ -1,51 +1,354 @@
 //! The planner: from facts and an intent to the ordered steps that bring the host there.
+//!
+//! The wanted state of every file that is ours follows from the intent alone; what differs from the facts becomes a
+//! step. Programs that make files from these are run only where something that they read has changed.
 
 mod consent;
+mod grub;
+mod iommu;
 mod refusal;
+mod select;
+mod steps;
+mod texts;
 
+use std::collections::BTreeMap;
+
+use passthru_formats::intent_toml;
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
-use passthru_model::intent::Intent;
-use passthru_model::plan::Plan;
+use passthru_model::facts::{Bootloader, InitramfsGenerator};
+use passthru_model::intent::{DeviceIdentity, INTENT_PATH, Intent, Method};
+use passthru_model::plan::{FileState, Plan, Step};
+use passthru_model::{Fact, managed};
 
 pub use consent::Consent;
 pub use refusal::{Reason, Refusal};
+
+pub(crate) use grub::effective_parameters;
+pub(crate) use iommu::off_words;
+
+use crate::groups::listed;
+use iommu::Parameters;
 
 /// A change of the intent, and what it takes to bring the host there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntentChange {
     /// The intent afterwards.
     pub intent: Intent,
-    /// The text of the intent file afterwards; `None`: the file is removed.
+    /// The text of the intent file afterwards; `None`: there is none.
     pub text: Option<String>,
     /// The steps, that of the intent file first.
     pub plan: Plan,
 }
 
 /// The plan that takes a host to an intent. Empty where it is there already. The intent file itself is left as it is.
-pub fn plan_for(_facts: &HostFacts, _wanted: &Intent, _consent: &Consent) -> Result<Plan, Refusal> {
-    Ok(Plan { title: String::new(), steps: Vec::new(), notes: Vec::new() })
+pub fn plan_for(facts: &HostFacts, wanted: &Intent, consent: &Consent) -> Result<Plan, Refusal> {
+    let title = if wanted.isolate.is_empty() {
+        "remove all that passthru set up for boot".to_owned()
+    } else {
+        format!("bring the host to its intent: {} for guests", listed(&addresses(wanted)))
+    };
+    let mut plan = Plan { title, steps: Vec::new(), notes: Vec::new() };
+    complete(facts, wanted, consent, &mut plan)?;
+    Ok(plan)
 }
 
 /// The plan that isolates functions, on top of what the host's intent file says now.
-pub fn isolate(
-    facts: &HostFacts,
-    addresses: &[PciAddress],
-    consent: &Consent,
-) -> Result<IntentChange, Refusal> {
-    let _ = addresses;
-    Ok(IntentChange {
-        intent: Intent::default(),
-        text: None,
-        plan: plan_for(facts, &Intent::default(), consent)?,
-    })
+pub fn isolate(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Result<IntentChange, Refusal> {
+    let mut reasons = Vec::new();
+    if named.is_empty() {
+        return Err(Reason::NothingNamed.into());
+    }
+    for address in named {
+        reasons.extend(select::can_be_chosen(facts, *address).err());
+    }
+    if !reasons.is_empty() {
+        return Err(Refusal { reasons });
+    }
+    let mut notes = Vec::new();
+    let all = select::with_siblings(facts, named, consent, &mut notes);
+    let old = crate::intent::text(facts).map_err(Reason::from)?;
+    let mut text = old.clone().unwrap_or_else(|| intent_toml::new_file(&Intent::default()));
+    for function in all.iter().filter_map(|address| facts.function(*address)) {
+        let name = facts.name_of(function);
+        text = intent_toml::add(&text, &DeviceIdentity::of(function), Some(&name)).map_err(Reason::from)?;
+    }
+    let plan = Plan { title: format!("isolate {}", listed(&all)), steps: Vec::new(), notes };
+    change(facts, old.as_deref(), Some(text), "write down which devices are for guests", plan, consent)
 }
 
-/// The plan that gives functions back to the host's drivers.
-pub fn release(
+/// The plan that gives functions back to the host's drivers: those named and, unless `consent.only_named`, the other
+/// functions of their slots that are isolated.
+pub fn release(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Result<IntentChange, Refusal> {
+    if named.is_empty() {
+        return Err(Reason::NothingNamed.into());
+    }
+    let Some(old) = crate::intent::text(facts).map_err(Reason::from)? else {
+        return Err(Refusal { reasons: named.iter().map(|address| Reason::NotIsolated(*address)).collect() });
+    };
+    let intent = intent_toml::parse(&old).map_err(Reason::from)?;
+    let strangers: Vec<Reason> = named
+        .iter()
+        .filter(|address| !intent.isolates(**address))
+        .map(|address| Reason::NotIsolated(*address))
+        .collect();
+    if !strangers.is_empty() {
+        return Err(Refusal { reasons: strangers });
+    }
+    let goes = |address: &PciAddress| {
+        named.contains(address)
+            || (!consent.only_named && named.iter().any(|one| one.is_sibling_of(*address)))
+    };
+    let all: Vec<PciAddress> = addresses(&intent).into_iter().filter(goes).collect();
+    let mut notes = Vec::new();
+    for address in all.iter().filter(|address| !named.contains(address)) {
+        notes.push(format!("{address} goes back too: the functions of a slot are one card"));
+    }
+    let mut text = old.clone();
+    for address in &all {
+        text = intent_toml::remove(&text, *address).map_err(Reason::from)?;
+    }
+    // A file that says nothing of the user's own and lists nothing goes with the rest.
+    let untouched = |method| intent_toml::new_file(&Intent { method, isolate: Vec::new() }) == text;
+    let text = (!untouched(Method::Override) && !untouched(Method::Ids)).then_some(text);
+    let plan = Plan { title: format!("release {}", listed(&all)), steps: Vec::new(), notes };
+    change(facts, Some(&old), text, "write down that these devices are the host's again", plan, consent)
+}
+
+fn addresses(intent: &Intent) -> Vec<PciAddress> {
+    intent.isolate.iter().map(|device| device.address).collect()
+}
+
+/// Completes a plan that changes the intent file.
+fn change(
     facts: &HostFacts,
-    addresses: &[PciAddress],
+    old: Option<&str>,
+    new: Option<String>,
+    what: &str,
+    mut plan: Plan,
     consent: &Consent,
 ) -> Result<IntentChange, Refusal> {
-    isolate(facts, addresses, consent)
+    let intent = match &new {
+        Some(text) => intent_toml::parse(text).map_err(Reason::from)?,
+        None => Intent::default(),
+    };
+    if old != new.as_deref() {
+        let before = facts.files.get(INTENT_PATH).cloned().unwrap_or(FileState::Absent);
+        let after = match (&before, &new) {
+            (_, None) => FileState::Absent,
+            (FileState::File { mode, uid, gid, .. }, Some(text)) => FileState::File {
+                content: passthru_model::plan::Content(text.clone().into_bytes()),
+                mode: *mode,
+                uid: *uid,
+                gid: *gid,
+            },
+            (_, Some(text)) => FileState::root_file(text.as_str(), 0o644),
+        };
+        plan.steps.push(steps::intent_step(before, after, what));
+    }
+    complete(facts, &intent, consent, &mut plan)?;
+    Ok(IntentChange { intent, text: new, plan })
+}
+
+/// Adds all steps besides that of the intent file.
+fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Plan) -> Result<(), Refusal> {
+    let mut reasons = Vec::new();
+    let isolating = !wanted.isolate.is_empty();
+    let mut needed = Parameters::default();
+    let mut edits = Vec::new();
+    if isolating {
+        select::judge(facts, wanted, consent, &mut reasons, &mut plan.notes);
+        select::kernels(facts, wanted.method, &mut reasons);
+        let settings = grub::Settings::of(facts, &mut reasons);
+        needed = iommu::needs(facts, &addresses(wanted), &settings, &mut reasons);
+        edits = settings.without(&needed.remove, &mut reasons);
+        let mut changed = edits.clone();
+        changed
+            .extend(needed.add.map(|token| (managed::GRUB_DROP_IN.to_owned(), texts::grub_drop_in(token))));
+        settings.check(&changed, &needed, &mut reasons);
+        plan.notes.append(&mut needed.notes);
+        twins(facts, wanted, &mut plan.notes);
+    }
+    let files = file_steps(facts, wanted, &needed, edits, &mut reasons);
+    let (grub_files, boot_files): (Vec<Step>, Vec<Step>) =
+        files.into_iter().partition(|step| step.path().is_some_and(is_grub));
+    let grub_runs = !grub_files.is_empty() || grub::is_stale(facts, isolating, &needed);
+    let initramfs_runs = boot_files.iter().any(|step| step.path().is_some_and(is_in_initramfs));
+    if grub_runs {
+        known_bootloader(facts, &mut reasons);
+    }
+    if initramfs_runs {
+        known_initramfs(facts, &mut reasons);
+    }
+    if !reasons.is_empty() {
+        return Err(Refusal { reasons });
+    }
+    let mut grub_steps = grub_files;
+    if grub_runs {
+        grub_steps.push(steps::update_grub(isolating, &needed));
+    }
+    let mut boot_steps = boot_files;
+    if initramfs_runs {
+        boot_steps.extend(steps::initramfs(facts, isolating.then_some(wanted.method)));
+    }
+    // The way back stands before what it leads back from, and goes after it.
+    let (first, then) = if isolating { (grub_steps, boot_steps) } else { (boot_steps, grub_steps) };
+    plan.steps.extend(first);
+    plan.steps.extend(then);
+    last_notes(facts, isolating, plan);
+    Ok(())
+}
+
+fn is_grub(path: &str) -> bool {
+    path == managed::GRUB_DEFAULTS
+        || path.starts_with("/etc/default/grub.d/")
+        || path == managed::GRUB_OFF_ENTRY
+}
+
+fn is_in_initramfs(path: &str) -> bool {
+    [
+        managed::DEVICES,
+        managed::EARLY,
+        managed::UDEV_RULE,
+        managed::INITRAMFS_HOOK,
+        managed::INITRAMFS_INIT_TOP,
+        managed::MODPROBE,
+    ]
+    .contains(&path)
+}
+
+/// The steps on files, in the order of [`texts::OURS`]; in the other order where all goes.
+fn file_steps(
+    facts: &HostFacts,
+    wanted: &Intent,
+    needed: &Parameters,
+    edits: Vec<(String, String)>,
+    reasons: &mut Vec<Reason>,
+) -> Vec<Step> {
+    let mut found = Vec::new();
+    for (path, text) in edits {
+        if let Some(before @ FileState::File { mode, uid, gid, .. }) = facts.files.get(&path) {
+            let content = passthru_model::plan::Content(text.into_bytes());
+            let after = FileState::File { content, mode: *mode, uid: *uid, gid: *gid };
+            found.push(steps::file_step(&path, before.clone(), after));
+        }
+    }
+    let mut states = own_files(facts, wanted, needed);
+    let mut paths = texts::OURS;
+    if wanted.isolate.is_empty() {
+        paths.reverse();
+    }
+    for path in paths {
+        let after = states.remove(path).unwrap_or(FileState::Absent);
+        found.extend(steps::own_file(facts, path, after, reasons));
+    }
+    found
+}
+
+/// What stands at each of our paths once the intent is met. A path that is not in it is empty then.
+fn own_files(facts: &HostFacts, wanted: &Intent, needed: &Parameters) -> BTreeMap<&'static str, FileState> {
+    let mut files = BTreeMap::new();
+    if wanted.isolate.is_empty() {
+        return files;
+    }
+    if let Some(token) = needed.add {
+        files.insert(managed::GRUB_DROP_IN, FileState::root_file(texts::grub_drop_in(token), 0o644));
+    }
+    let ids = wanted.method == Method::Ids;
+    files.insert(managed::GRUB_OFF_ENTRY, FileState::root_file(texts::grub_off(ids), 0o755));
+    files.insert(managed::INITRAMFS_HOOK, FileState::root_file(texts::HOOK, 0o755));
+    if ids {
+        files.insert(managed::MODPROBE, FileState::root_file(texts::modprobe(facts, wanted), 0o644));
+        return files;
+    }
+    let link = |unit: &str| FileState::Link { target: unit.to_owned() };
+    files.insert(managed::DEVICES, FileState::root_file(texts::devices(wanted), 0o644));
+    files.insert(managed::EARLY, FileState::root_file(texts::EARLY, 0o755));
+    files.insert(managed::UDEV_RULE, FileState::root_file(texts::udev_rule(wanted), 0o644));
+    files.insert(managed::EARLY_UNIT, FileState::root_file(texts::EARLY_UNIT, 0o644));
+    files.insert(managed::EARLY_WANT, link(managed::EARLY_UNIT));
+    files.insert(managed::VERIFY_UNIT, FileState::root_file(texts::VERIFY_UNIT, 0o644));
+    files.insert(managed::VERIFY_WANT, link(managed::VERIFY_UNIT));
+    files.insert(managed::INITRAMFS_INIT_TOP, FileState::root_file(texts::INIT_TOP, 0o755));
+    files
+}
+
+/// The files of ours that are not as the intent wants them, each with what stands there and what should.
+pub(crate) fn drift(facts: &HostFacts, wanted: &Intent) -> Vec<&'static str> {
+    // The drop-in's need cannot be told once it has worked, so as it stands it is as it should be.
+    let mut states = own_files(facts, wanted, &Parameters::default());
+    let kept = facts.files.get(managed::GRUB_DROP_IN).cloned();
+    if let (Some(kept), false) = (kept, wanted.isolate.is_empty()) {
+        states.insert(managed::GRUB_DROP_IN, kept);
+    }
+    let mut drifted = Vec::new();
+    for path in texts::OURS {
+        let after = states.remove(path).unwrap_or(FileState::Absent);
+        let mut problems = Vec::new();
+        let step = steps::own_file(facts, path, after, &mut problems);
+        if step.is_some() || !problems.is_empty() {
+            drifted.push(path);
+        }
+    }
+    drifted
+}
+
+fn known_bootloader(facts: &HostFacts, reasons: &mut Vec<Reason>) {
+    match &facts.bootloader {
+        Fact::Known(Bootloader::GrubDebian, _) => {}
+        Fact::Unknown(because) => reasons.push(Reason::Bootloader(because.clone())),
+    }
+}
+
+fn known_initramfs(facts: &HostFacts, reasons: &mut Vec<Reason>) {
+    match &facts.initramfs {
+        Fact::Known(InitramfsGenerator::InitramfsTools, _) => {}
+        Fact::Unknown(because) => reasons.push(Reason::Initramfs(because.clone())),
+    }
+}
+
+/// Notes the twins that stay with the host.
+fn twins(facts: &HostFacts, wanted: &Intent, notes: &mut Vec<String>) {
+    for function in wanted.isolate.iter().filter_map(|device| facts.function(device.address)) {
+        let twins = crate::stake::twins(facts, function);
+        let stay: Vec<PciAddress> = twins.into_iter().filter(|address| !wanted.isolates(*address)).collect();
+        if !stay.is_empty() {
+            notes.push(format!(
+                "{} has the same PCI ID ({}) as {}, which the host keeps: the address tells them apart",
+                function.address,
+                function.id,
+                listed(&stay)
+            ));
+        }
+    }
+}
+
+fn last_notes(facts: &HostFacts, isolating: bool, plan: &mut Plan) {
+    if plan.is_empty() {
+        // Nothing is done, so nothing needs to be known before agreeing.
+        plan.notes.clear();
+        return;
+    }
+    if isolating
+        && facts.iommu.interrupt_remapping.value() == Some(&false)
+        && facts.iommu.units.value().is_some_and(|units| !units.is_empty())
+    {
+        plan.notes.push(
+            "interrupts are not remapped on this host, so the kernel will refuse to start a guest with these devices; \
+             look for interrupt remapping or x2APIC in the firmware setup"
+                .to_owned(),
+        );
+    }
+    if !isolating {
+        plan.notes.push(
+            "kernel parameters that were taken out when a device was isolated, such as intel_iommu=off, come back with \
+             `passthru undo` only"
+                .to_owned(),
+        );
+    }
+    if plan.needs_reboot() {
+        plan.notes.push(
+            "it takes effect at the next boot; then `passthru verify` says whether it worked".to_owned(),
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 /// What the user insists on, in knowledge of what the host loses. Nothing by default. Each has a flag of its own on the
 /// command line, named in the refusal that it overrules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one flag of the command line, given or not")]
 pub struct Consent {
     /// `--only-named`: take the functions named and not the other functions of their slots.

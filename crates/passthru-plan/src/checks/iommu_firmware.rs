@@ -1,0 +1,45 @@
+//! Whether the firmware offers an IOMMU.
+
+use passthru_model::HostFacts;
+use passthru_model::iommu::FirmwareTable;
+
+use super::{Check, Outcome, surroundings};
+
+pub(super) const CHECK: Check = Check {
+    id: "iommu-firmware",
+    title: "the firmware offers an IOMMU",
+    section: "Enabling IOMMU",
+    why: "the IOMMU keeps a guest's device to the guest's own memory; the kernel learns of it from a table of the firmware",
+    run,
+};
+
+fn run(facts: &HostFacts) -> Outcome {
+    let Some(tables) = facts.iommu.tables.value() else {
+        return Outcome::unknown(
+            "what the firmware offers",
+            facts.iommu.tables.because().unwrap_or_default(),
+        );
+    };
+    if let Some(table) = tables.first() {
+        let name = match table {
+            FirmwareTable::Dmar => "VT-d (table DMAR)",
+            FirmwareTable::Ivrs => "AMD-Vi (table IVRS)",
+            FirmwareTable::Iort => "an SMMU (table IORT)",
+            FirmwareTable::Viot => "a virtio-iommu (table VIOT)",
+        };
+        return Outcome::pass(format!("the firmware offers {name}")).seen(&facts.iommu.tables);
+    }
+    let driven = facts.iommu.units.value().is_some_and(|units| !units.is_empty());
+    if driven {
+        return Outcome::pass("the kernel drives an IOMMU, though no table of the firmware is to be seen")
+            .seen(&facts.iommu.units);
+    }
+    let none = "no table of the firmware offers an IOMMU (DMAR, IVRS)";
+    match (&facts.surroundings.container, surroundings(facts)) {
+        (Some(_), Some(explained)) => Outcome::new(passthru_model::Verdict::Unknown, format!("{none}; {explained}")).seen(&facts.iommu.tables),
+        (_, Some(explained)) => Outcome::fail(none).seen(&facts.iommu.tables).by_hand(format!("Give this machine an IOMMU: {explained}")),
+        (_, None) => Outcome::fail(none).seen(&facts.iommu.tables).by_hand(
+            "Turn it on in the firmware setup: ‘VT-d’ on Intel, ‘IOMMU’ or ‘AMD-Vi’ on AMD, not ‘Auto’. Then boot and look again",
+        ),
+    }
+}

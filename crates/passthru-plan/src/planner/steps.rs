@@ -1,0 +1,273 @@
+//! From the files as they stand and as they should be to steps.
+
+use passthru_model::HostFacts;
+use passthru_model::intent::Method;
+use passthru_model::kernel::ModuleState;
+use passthru_model::managed;
+use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
+use passthru_model::program::Program;
+
+use super::grub::OFF_ID;
+use super::iommu::Parameters;
+use super::texts::MARK;
+use super::{Reason, select};
+
+/// What a step on a file is called and why it is there.
+struct About {
+    id: &'static str,
+    what: &'static str,
+    why: &'static str,
+    effect: Effect,
+}
+
+fn about(path: &str) -> About {
+    let (id, what, why, effect) = match path {
+        managed::DEVICES => (
+            "devices",
+            "the list of chosen functions, each with what it must be",
+            "at boot a function is taken only if it is the one that was chosen",
+            Effect::Initramfs,
+        ),
+        managed::EARLY => (
+            "early-script",
+            "the script that reserves the functions, and gives them back where vfio-pci cannot take them",
+            "a driver that has a device first does not let go of it cleanly",
+            Effect::Initramfs,
+        ),
+        managed::UDEV_RULE => (
+            "udev-rule",
+            "the udev rule by which the first PCI event reserves all chosen functions",
+            "no driver that udev loads can then be faster",
+            Effect::Initramfs,
+        ),
+        managed::EARLY_UNIT => (
+            "early-unit",
+            "the unit that reserves the functions before modules are loaded",
+            "lists of modules to load are read before udev acts",
+            Effect::Reboot,
+        ),
+        managed::EARLY_WANT => (
+            "early-unit-link",
+            "the link that enables the unit",
+            "systemd starts what is linked here",
+            Effect::Reboot,
+        ),
+        managed::VERIFY_UNIT => (
+            "verify-unit",
+            "the unit that checks the functions after boot",
+            "what vfio-pci could not take goes back to the host's driver",
+            Effect::Reboot,
+        ),
+        managed::VERIFY_WANT => (
+            "verify-unit-link",
+            "the link that enables the unit",
+            "systemd starts what is linked here",
+            Effect::Reboot,
+        ),
+        managed::INITRAMFS_HOOK => (
+            "initramfs-hook",
+            "the hook that puts vfio-pci, the list and the script into the initramfs",
+            "graphics drivers are loaded in the initramfs already",
+            Effect::Initramfs,
+        ),
+        managed::INITRAMFS_INIT_TOP => (
+            "initramfs-init-top",
+            "the initramfs script that reserves the functions before udev starts",
+            "nothing in the initramfs can then load a driver earlier",
+            Effect::Initramfs,
+        ),
+        managed::MODPROBE => (
+            "module-options",
+            "the options by which vfio-pci takes the PCI IDs, ahead of their drivers",
+            "the intent says to bind by PCI ID",
+            Effect::Initramfs,
+        ),
+        managed::GRUB_DROP_IN => (
+            "grub-parameter",
+            "the kernel parameter that turns the IOMMU on",
+            "without the IOMMU no device can be given to a guest",
+            Effect::Reboot,
+        ),
+        managed::GRUB_OFF_ENTRY => (
+            "grub-off-entry",
+            "the boot menu entry without passthrough",
+            "the way back, should the host not come up as wanted",
+            Effect::Reboot,
+        ),
+        _ => (
+            "grub-settings",
+            "the kernel parameter that turns the IOMMU off goes",
+            "without the IOMMU no device can be given to a guest",
+            Effect::Reboot,
+        ),
+    };
+    About { id, what, why, effect }
+}
+
+/// A step that brings a file of ours to a state; `None`: it is there already.
+pub(crate) fn own_file(
+    facts: &HostFacts,
+    path: &str,
+    after: FileState,
+    reasons: &mut Vec<Reason>,
+) -> Option<Step> {
+    let before = match (facts.unreadable_files.get(path), facts.files.get(path)) {
+        (Some(because), _) => {
+            reasons.push(select::unknown(facts, &format!("what stands at {path}"), because));
+            return None;
+        }
+        (None, None) => {
+            reasons.push(select::unknown(facts, &format!("what stands at {path}"), "it was not looked at"));
+            return None;
+        }
+        (None, Some(before)) => before.clone(),
+    };
+    if before == after
+        || (is_link(path)
+            && matches!(before, FileState::Link { .. })
+            && matches!(after, FileState::Link { .. }))
+    {
+        return None;
+    }
+    if let Some(problem) = foreign(path, &before) {
+        // Where nothing of ours is wanted, what is not ours is not our business.
+        if after == FileState::Absent {
+            return None;
+        }
+        reasons.push(Reason::NotOurs { path: path.to_owned(), problem });
+        return None;
+    }
+    // The modes and owners that stand are kept by an edit; only what makes a script a script is set.
+    let after = match (&before, after) {
+        (FileState::File { uid, gid, .. }, FileState::File { content, mode, .. }) => {
+            FileState::File { content, mode, uid: *uid, gid: *gid }
+        }
+        (_, after) => after,
+    };
+    (before != after).then(|| file_step(path, before, after))
+}
+
+fn is_link(path: &str) -> bool {
+    matches!(path, managed::EARLY_WANT | managed::VERIFY_WANT)
+}
+
+/// Why what stands at a path of ours is not ours.
+fn foreign(path: &str, before: &FileState) -> Option<String> {
+    match before {
+        FileState::Absent => None,
+        FileState::Link { target } => {
+            let unit = path.rsplit('/').next().unwrap_or_default();
+            let own = is_link(path) && target.rsplit('/').next() == Some(unit);
+            (!own).then(|| format!("a symbolic link to {target}"))
+        }
+        FileState::File { .. } if is_link(path) => Some("a file where a link is expected".to_owned()),
+        FileState::File { content, .. } => {
+            let text = String::from_utf8_lossy(&content.0);
+            let own = text.lines().take(3).any(|line| line.contains(MARK));
+            (!own).then(|| format!("its first lines do not say ‘{MARK}’"))
+        }
+    }
+}
+
+/// A step on a file, named after the path.
+pub(crate) fn file_step(path: &str, before: FileState, after: FileState) -> Step {
+    let About { id, what, why, effect } = about(path);
+    let (what, why) = match (&before, &after) {
+        (_, FileState::Absent) => (format!("remove {what}"), "nothing needs it any more".to_owned()),
+        (FileState::Absent, _) => (format!("add {what}"), why.to_owned()),
+        _ if id == "grub-settings" => (what.to_owned(), why.to_owned()),
+        _ => (format!("bring up to date {what}"), why.to_owned()),
+    };
+    // Several settings files may change: the file's name keeps the ids apart.
+    let id = if id == "grub-settings" {
+        format!("{id}-{}", path.rsplit('/').next().unwrap_or_default().trim_end_matches(".cfg"))
+    } else {
+        id.to_owned()
+    };
+    Step { id, action: Action::File { path: path.to_owned(), before, after }, what, why, effect }
+}
+
+/// The step on the intent file.
+pub(crate) fn intent_step(before: FileState, after: FileState, what: &str) -> Step {
+    Step {
+        id: "intent".to_owned(),
+        action: Action::File { path: passthru_model::intent::INTENT_PATH.to_owned(), before, after },
+        what: what.to_owned(),
+        why: "it is what all the rest is made from".to_owned(),
+        effect: Effect::Now,
+    }
+}
+
+/// One step for each kernel that has an initramfs: rebuild it, and look into it afterwards.
+pub(crate) fn initramfs(facts: &HostFacts, method: Option<Method>) -> Vec<Step> {
+    const OVERRIDE: [&str; 4] = [
+        "etc/passthru/devices",
+        "etc/passthru/early",
+        "scripts/init-top/passthru",
+        "rules.d/10-passthru.rules",
+    ];
+    const IDS: [&str; 1] = ["etc/modprobe.d/passthru.conf"];
+    let owned = |entries: &[&str]| entries.iter().map(|&entry| entry.to_owned()).collect::<Vec<String>>();
+    let kernels = facts.kernel.installed.value().into_iter().flatten();
+    kernels
+        .filter_map(|kernel| Some((kernel, kernel.initramfs.clone()?)))
+        .map(|(kernel, image)| {
+            let (mut holds, lacks) = match method {
+                Some(Method::Override) => (owned(&OVERRIDE), owned(&IDS)),
+                Some(Method::Ids) => (owned(&IDS), owned(&OVERRIDE)),
+                None => (Vec::new(), owned(&[&OVERRIDE[..], &IDS[..]].concat())),
+            };
+            if method.is_some() && kernel.module("vfio_pci") == Some(ModuleState::Loadable) {
+                holds.push("vfio-pci.ko".to_owned());
+            }
+            let mut expect = Vec::new();
+            if !holds.is_empty() {
+                expect.push(Expectation::ImageHolds { path: image.clone(), entries: holds });
+            }
+            expect.push(Expectation::ImageLacks { path: image.clone(), entries: lacks });
+            let release = &kernel.release;
+            Step {
+                id: format!("initramfs-{release}"),
+                action: Action::Run {
+                    program: Program::UpdateInitramfs,
+                    arguments: ["-u", "-k", release].map(str::to_owned).to_vec(),
+                    rewrites: vec![image, format!("/var/lib/initramfs-tools/{release}")],
+                    expect,
+                },
+                what: format!("rebuild the initramfs of kernel {release}"),
+                why: "drivers are loaded from it before the real root is there".to_owned(),
+                effect: Effect::Reboot,
+            }
+        })
+        .collect()
+}
+
+/// The step that makes GRUB's menu anew.
+pub(crate) fn update_grub(wanted: bool, needed: &Parameters) -> Step {
+    let path = managed::GRUB_CFG.to_owned();
+    let entry = format!("'{OFF_ID}'");
+    let mut expect = Vec::new();
+    let mut lacks: Vec<String> = needed.remove.clone();
+    if wanted {
+        let mut needles = vec![entry, "passthru.off".to_owned()];
+        needles.extend(needed.add.map(str::to_owned));
+        expect.push(Expectation::Contains { path: path.clone(), needles });
+    } else {
+        lacks.push(entry);
+    }
+    if !lacks.is_empty() {
+        expect.push(Expectation::Lacks { path: path.clone(), needles: lacks });
+    }
+    Step {
+        id: "grub-menu".to_owned(),
+        action: Action::Run {
+            program: Program::UpdateGrub,
+            arguments: Vec::new(),
+            rewrites: vec![path],
+            expect,
+        },
+        what: "make GRUB's menu anew".to_owned(),
+        why: "GRUB reads the menu, not the settings it is made from".to_owned(),
+        effect: Effect::Reboot,
+    }
+}

@@ -1,0 +1,176 @@
+//! The text of each file that is ours. Every one begins with [`MARK`] and says how to undo it.
+
+use std::fmt::Write as _;
+
+use passthru_model::HostFacts;
+use passthru_model::hex::ClassCode;
+use passthru_model::intent::{DeviceIdentity, Intent};
+use passthru_model::managed;
+
+/// What tells our files from others, in one of their first lines.
+pub(crate) const MARK: &str = "Written by passthru.";
+
+/// The script that reserves functions early and gives them back late.
+pub(crate) const EARLY: &str = include_str!("files/early.sh");
+/// The unit that runs it early.
+pub(crate) const EARLY_UNIT: &str = include_str!("files/early.service");
+/// The unit that runs it late.
+pub(crate) const VERIFY_UNIT: &str = include_str!("files/verify.service");
+/// initramfs-tools' hook.
+pub(crate) const HOOK: &str = include_str!("files/hook.sh");
+/// initramfs-tools' script ahead of udev.
+pub(crate) const INIT_TOP: &str = include_str!("files/init-top.sh");
+
+const UNDO: &str = "To undo: `passthru release ADDRESS` for one device, `passthru undo` for the last change.";
+
+/// The head of a file whose comments begin with `#`.
+fn head(by_hand: &str) -> String {
+    format!("# {MARK} {UNDO}\n# By hand: {by_hand}\n")
+}
+
+/// What sysfs shows of a function: vendor, device, their subsystem's, class.
+fn attributes(device: &DeviceIdentity) -> [(&'static str, String); 5] {
+    [
+        ("vendor", format!("0x{}", device.id.vendor)),
+        ("device", format!("0x{}", device.id.device)),
+        ("subsystem_vendor", format!("0x{}", device.subsystem.vendor)),
+        ("subsystem_device", format!("0x{}", device.subsystem.device)),
+        ("class", format!("0x{}", device.class)),
+    ]
+}
+
+/// The line of the list of chosen functions.
+pub(crate) fn device_line(device: &DeviceIdentity) -> String {
+    let values = attributes(device).map(|(_, value)| value);
+    format!("{} {}", device.address, values.join(" "))
+}
+
+/// The list that the early script reads.
+pub(crate) fn devices(intent: &Intent) -> String {
+    let mut text = head("remove this file, then `update-initramfs -u -k all`.");
+    text.push_str("# address vendor device subsystem_vendor subsystem_device class, as sysfs writes them\n");
+    for device in &intent.isolate {
+        text.push_str(&device_line(device));
+        text.push('\n');
+    }
+    text
+}
+
+/// The udev rule.
+///
+/// A function's own event is too late where another's has loaded the driver of both, so every event of a PCI function
+/// reserves all chosen ones. A line is not wrapped: udev reads it as one, and so does a person who greps for an address.
+pub(crate) fn udev_rule(intent: &Intent) -> String {
+    let mut text = head("remove this file, then `update-initramfs -u -k all`.");
+    text.push_str(
+        "#\n\
+         # Whichever PCI function appears first, all chosen ones are reserved for vfio-pci before a driver is loaded for it.\n\
+         # One line a function. It does nothing where a driver has the function, where it has no IOMMU group, and where any\n\
+         # chosen function of its slot is another than the one that was chosen.\n\
+         ACTION!=\"add\", GOTO=\"passthru_end\"\n\
+         SUBSYSTEM!=\"pci\", GOTO=\"passthru_end\"\n\
+         IMPORT{cmdline}=\"passthru.off\"\n\
+         ENV{passthru.off}==\"1\", GOTO=\"passthru_end\"\n\n",
+    );
+    for device in &intent.isolate {
+        let address = device.address;
+        let _ = write!(text, "TEST!=\"[pci/{address}]driver\", TEST==\"[pci/{address}]iommu_group\"");
+        for sibling in intent.isolate.iter().filter(|other| other.address.slot() == address.slot()) {
+            for (name, value) in attributes(sibling) {
+                let _ = write!(text, ", ATTR{{[pci/{}]{name}}}==\"{value}\"", sibling.address);
+            }
+        }
+        let _ = writeln!(
+            text,
+            ", ATTR{{[pci/{address}]driver_override}}=\"vfio-pci\", ATTR{{[subsystem/pci]drivers_probe}}=\"{address}\""
+        );
+    }
+    text.push_str(
+        "\nATTR{driver_override}==\"vfio-pci\", RUN{builtin}+=\"kmod load vfio-pci\"\nLABEL=\"passthru_end\"\n",
+    );
+    text
+}
+
+/// GRUB's drop-in with a kernel parameter.
+pub(crate) fn grub_drop_in(token: &str) -> String {
+    format!(
+        "{}GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT {token}\"\n",
+        head("remove this file, then `update-grub`.")
+    )
+}
+
+/// GRUB's entry without passthrough. Module options are not turned off by our own word, but by an empty list of ids,
+/// which the kernel command line sets after the options.
+pub(crate) fn grub_off(ids: bool) -> String {
+    let parameters = if ids { "passthru.off vfio-pci.ids=" } else { "passthru.off" };
+    include_str!("files/grub-off.sh").replace("@PARAMETERS@", parameters)
+}
+
+/// Module options for the intent that binds by id.
+pub(crate) fn modprobe(facts: &HostFacts, intent: &Intent) -> String {
+    let mut text = head("remove this file, then `update-initramfs -u -k all`.");
+    text.push_str(
+        "# Takes every function with these ids (vendor:device:subsystem vendor:subsystem device).\n",
+    );
+    let mut ids: Vec<String> =
+        intent.isolate.iter().map(|device| format!("{}:{}", device.id, device.subsystem)).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    ids.retain(|id| seen.insert(id.clone()));
+    let _ = writeln!(text, "options vfio-pci ids={}", ids.join(","));
+    text.push_str("# vfio-pci is loaded ahead of every driver that could claim them.\n");
+    for driver in native_drivers(facts, intent) {
+        let _ = writeln!(text, "softdep {driver} pre: vfio-pci");
+    }
+    text
+}
+
+/// The modules that could claim the functions: those that have them now, and the well-known ones of their kind.
+///
+/// The kernel's own table (`modules.alias`) would tell for certain; it is not among the facts.
+fn native_drivers(facts: &HostFacts, intent: &Intent) -> Vec<String> {
+    let mut drivers = Vec::new();
+    for device in &intent.isolate {
+        if let Some(driver) = facts.function(device.address).and_then(|function| function.driver.as_deref())
+            && !passthru_model::pci::is_vfio_driver(driver)
+        {
+            drivers.push(driver.replace('-', "_"));
+        }
+        drivers.extend(known_drivers(device.id.vendor.0, device.class).iter().map(|&name| name.to_owned()));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    drivers.retain(|driver| {
+        let plain = driver.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        plain && !driver.is_empty() && seen.insert(driver.clone())
+    });
+    drivers
+}
+
+fn known_drivers(vendor: u16, class: ClassCode) -> &'static [&'static str] {
+    match (class.base_and_sub(), vendor) {
+        (0x0300..=0x03ff, 0x10de) => &["nouveau", "nvidia", "nvidia_drm"],
+        (0x0300..=0x03ff, 0x1002) => &["amdgpu", "radeon"],
+        (0x0300..=0x03ff, 0x8086) => &["i915", "xe"],
+        (0x0300..=0x03ff, 0x1234) => &["bochs"],
+        (0x0403, _) => &["snd_hda_intel"],
+        (0x0c03, _) if class.interface() == 0x30 => &["xhci_pci"],
+        (0x0c80, 0x10de) => &["i2c_nvidia_gpu"],
+        (0x0108, _) => &["nvme"],
+        _ => &[],
+    }
+}
+
+/// The paths of all files that are ours besides the intent, in the order in which they come to be.
+pub(crate) const OURS: [&str; 12] = [
+    managed::GRUB_DROP_IN,
+    managed::GRUB_OFF_ENTRY,
+    managed::EARLY,
+    managed::EARLY_UNIT,
+    managed::EARLY_WANT,
+    managed::VERIFY_UNIT,
+    managed::VERIFY_WANT,
+    managed::INITRAMFS_HOOK,
+    managed::INITRAMFS_INIT_TOP,
+    managed::MODPROBE,
+    managed::DEVICES,
+    managed::UDEV_RULE,
+];
