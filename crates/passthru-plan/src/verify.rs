@@ -151,8 +151,8 @@ fn cards(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
         };
         let text = format!(
             "the card at {slot} is half taken: vfio-pci has {}, and not {}",
-            list(&taken),
-            list(&lost)
+            named(&taken),
+            named(&lost)
         );
         findings.push(finding(format!("card-{slot}"), Verdict::Fail, text, WHY_CARD));
     }
