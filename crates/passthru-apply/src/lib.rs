@@ -7,7 +7,7 @@
 //!
 //! | call | changes the host | takes the lock |
 //! |---|---|---|
-//! | [`drift`], [`interrupted`], [`history`] | never, not even by making a directory | no |
+//! | [`drift`], [`interrupted`], [`history`], [`undo_choice`] | never, not even by making a directory | no |
 //! | [`apply`], [`resume`], [`undo`] | yes, through the journal | yes |
 
 mod apply;
@@ -44,7 +44,7 @@ pub use progress::{Event, Progress, Silent};
 pub use revert::{How, Reverted};
 pub use runner::{RunFailure, RunOutcome, Runner};
 pub use target::Target;
-pub use undo::{OnConflict, Undone, Which, undo};
+pub use undo::{OnConflict, Undone, Which, undo, undo_choice};
 
 #[cfg(test)]
 mod tests;

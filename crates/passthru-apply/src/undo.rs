@@ -1,5 +1,7 @@
 //! Undoing a plan that was carried out, or taking back one that was interrupted.
 
+use passthru_model::plan::Plan;
+
 use crate::conduct::Conductor;
 use crate::error::Error;
 use crate::interrupted::{interrupted, underway};
@@ -63,6 +65,13 @@ pub fn undo(
     journal.clear_temporaries(target).map_err(|error| Error::at(JOURNALS, error))?;
     let mut conductor = Conductor { target, lock, journal, runner, progress };
     carry_on(&mut conductor, on_conflict)
+}
+
+/// The journal that [`undo`] would take, and its plan, for the user to read first. Writes nothing.
+pub fn undo_choice(target: &Target, which: &Which) -> Result<(String, Plan), Error> {
+    let id = choose(target, which)?;
+    let plan = journal::read(target, &id)?.plan;
+    Ok((id, plan))
 }
 
 /// Undoes the conductor's journal from where it is.
