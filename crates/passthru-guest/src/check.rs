@@ -1,0 +1,238 @@
+//! `guest check`: everything that can be said of a specification on a host, as findings.
+
+use passthru_model::finding::{Remedy, Verdict};
+use passthru_model::{Evidence, Finding, HostFacts};
+
+use crate::accel::{self, Accel};
+use crate::guest::{BuildError, Guest, NotReady};
+use crate::look::Looked;
+use crate::spec::{AccelChoice, GuestSpec, Os};
+
+/// Checks a specification. Never empty: a guest that could start passes `guest-builds`.
+pub fn check(spec: &GuestSpec, facts: &HostFacts, looked: &Looked) -> Vec<Finding> {
+    let mut findings = match Guest::build(spec, facts, looked) {
+        Ok(guest) => {
+            let mut findings = vec![builds(&guest)];
+            findings.extend(guest.not_ready(facts).iter().map(|not| not_ready(not, facts)));
+            if spec.accel == AccelChoice::Auto && guest.accel() == Accel::Tcg {
+                findings.push(emulated(facts));
+            }
+            findings
+        }
+        Err(errors) => errors.list().iter().map(refused).collect(),
+    };
+    findings.extend(moved(spec, facts));
+    if spec.os == Os::Windows11 {
+        findings.push(windows_11());
+    }
+    findings
+}
+
+fn finding(
+    id: &str,
+    verdict: Verdict,
+    summary: impl Into<String>,
+    why: &str,
+    remedy: Option<Remedy>,
+) -> Finding {
+    Finding {
+        id: id.to_owned(),
+        verdict,
+        summary: summary.into(),
+        why: why.to_owned(),
+        evidence: Vec::new(),
+        remedy,
+    }
+}
+
+fn builds(guest: &Guest) -> Finding {
+    let devices = guest.host_functions().count();
+    let summary = format!(
+        "{}: {} of memory, {} host {}, {}",
+        guest.name(),
+        guest.memory(),
+        devices,
+        if devices == 1 { "device" } else { "devices" },
+        guest.accel().word().to_uppercase()
+    );
+    finding(
+        "guest-builds",
+        Verdict::Pass,
+        summary,
+        "a guest is only started when nothing stands in its way",
+        None,
+    )
+}
+
+/// A refusal of the builder.
+fn refused(error: &BuildError) -> Finding {
+    let remedy = match error {
+        BuildError::FunctionZeroMissing { slot } => {
+            Some(Remedy::by_hand(format!("Add {slot}.0 to the devices of the guest.")))
+        }
+        BuildError::GroupNotViable { member, .. } => Some(Remedy::by_command(
+            format!(
+                "Isolate {member} too, or give it to the guest; its group can only be opened as a whole."
+            ),
+            format!("passthru isolate {member}"),
+        )),
+        BuildError::IdentityChanged { address, .. } | BuildError::DeviceMissing { address, .. } => {
+            Some(Remedy::by_hand(format!(
+                "See passthru groups for where the device is now, and correct the entry of {address}."
+            )))
+        }
+        _ => None,
+    };
+    finding(error.id(), Verdict::Fail, error.to_string(), error.why(), remedy)
+}
+
+fn not_ready(not: &NotReady, facts: &HostFacts) -> Finding {
+    let mut made = finding(
+        "guest-device-isolated",
+        Verdict::Warn,
+        format!("{}: {} has it, not vfio-pci", not.address, not.driver.as_deref().unwrap_or("no driver")),
+        "QEMU can open only what vfio-pci has; a driver of the host must have let go of it before the guest starts",
+        Some(Remedy::by_command(
+            "Isolate it, and start the host again.",
+            format!("passthru isolate {}", not.address),
+        )),
+    );
+    made.evidence = facts
+        .function(not.address)
+        .map(|function| Evidence::new(function.attribute("driver"), not.driver.as_deref().unwrap_or("none")))
+        .into_iter()
+        .collect();
+    made
+}
+
+fn emulated(facts: &HostFacts) -> Finding {
+    let why = accel::kvm_obstacle(facts).unwrap_or_default();
+    finding(
+        "guest-accel",
+        Verdict::Warn,
+        format!("KVM cannot be used ({why}): the guest will be emulated, many times slower"),
+        "near-native speed needs the processor's virtualisation",
+        Some(Remedy::by_command("See what keeps KVM from being used.", "passthru doctor")),
+    )
+}
+
+/// Devices that are what was chosen, at the same address, below other bridges than then.
+fn moved(spec: &GuestSpec, facts: &HostFacts) -> Vec<Finding> {
+    let other_path = spec.devices.iter().filter(|device| {
+        !device.parents.is_empty()
+            && facts
+                .function(device.address)
+                .is_some_and(|now| device.matches(now) && device.parents != now.parents)
+    });
+    other_path
+        .map(|device| {
+            finding(
+                "guest-device-path",
+                Verdict::Warn,
+                format!("{}: the device is below other bridges than when it was chosen", device.address),
+                "with twin cards, a card that moved may be the other one",
+                Some(Remedy::by_hand(
+                    "See passthru groups, and write the device's entry anew if it is the right one.",
+                )),
+            )
+        })
+        .collect()
+}
+
+fn windows_11() -> Finding {
+    finding(
+        "guest-windows-11",
+        Verdict::Warn,
+        "Windows 11 asks for Secure Boot and a TPM 2.0, which passthru does not give a guest yet",
+        "its installer stops without them",
+        Some(Remedy::by_hand("Install Windows 10, or a Windows 11 that was made not to ask.")),
+    )
+}
+
+impl BuildError {
+    /// The stable name of the finding that this makes.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::DevicesUnknown(_) | Self::DeviceMissing { .. } => "guest-device-present",
+            Self::IdentityChanged { .. } => "guest-device-identity",
+            Self::Bridge(_) => "guest-device-bridge",
+            Self::Twice(_) => "guest-device-twice",
+            Self::NoGroup(_) => "guest-device-group",
+            Self::FunctionZeroMissing { .. } => "guest-function-zero",
+            Self::GroupNotViable { .. } => "guest-group-viable",
+            Self::TooManySlots(_) | Self::TooManyDrives(_) => "guest-room",
+            Self::FirmwareMissing(_) => "guest-firmware",
+            Self::KvmUnusable(_) => "guest-accel",
+            Self::NoCpus | Self::TooManyCpus { .. } => "guest-cpus",
+            Self::MemoryTooSmall { .. } | Self::MemoryAboveHost { .. } => "guest-memory",
+            Self::PathRelative(_)
+            | Self::FileMissing(_)
+            | Self::NotADisk(_)
+            | Self::FileUnreadable { .. } => "guest-file",
+            Self::ImageTwice(_) => "guest-image-twice",
+        }
+    }
+
+    /// Why it matters.
+    pub fn why(&self) -> &'static str {
+        match self.id() {
+            "guest-device-present" => "QEMU cannot start with a device that is not there",
+            "guest-device-identity" => {
+                "addresses move when cards are added; the wrong card could be taken from the host"
+            }
+            "guest-device-bridge" => "vfio-pci refuses bridges: what is behind them belongs to the host",
+            "guest-device-twice" => "a device can be on one slot of one guest only",
+            "guest-device-group" => {
+                "without an IOMMU group a device's memory accesses cannot be confined to the guest"
+            }
+            "guest-function-zero" => {
+                "drivers look for their card at function 0, and its group is opened as a whole anyway"
+            }
+            "guest-group-viable" => {
+                "the kernel opens a group for a guest only when no driver of the host uses a member"
+            }
+            "guest-room" => "the machine has a fixed number of ports",
+            "guest-firmware" => "a UEFI guest boots from a firmware image that the host provides",
+            "guest-accel" => "near-native speed needs the processor's virtualisation",
+            "guest-cpus" => "more virtual CPUs than real ones wait for each other",
+            "guest-memory" => "all memory of a guest with a passed device is pinned while it runs",
+            "guest-image-twice" => "two drives that write one image destroy it",
+            _ => "QEMU cannot start without its disks",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+    use crate::look::Looked;
+    use crate::spec::GuestSpec;
+    use crate::testing;
+    use passthru_model::finding::Verdict;
+
+    #[test]
+    fn a_guest_whose_card_still_has_its_driver_is_warned_of_and_one_that_cannot_be_fails() {
+        let mut spec = GuestSpec::new("box".parse().expect("a name"));
+        spec.devices = testing::gpu_identities();
+        let mut facts = testing::facts();
+        assert_eq!(check(&spec, &facts, &Looked::default()).len(), 1);
+        testing::change(&mut facts, "0000:01:00.0", |gpu| gpu.driver = Some("nouveau".to_owned()));
+        let findings = check(&spec, &facts, &Looked::default());
+        assert_eq!(findings.iter().map(|found| found.verdict).max(), Some(Verdict::Warn));
+        testing::change(&mut facts, "0000:01:00.0", |gpu| gpu.id = "1002:67df".parse().expect("an id"));
+        let findings = check(&spec, &facts, &Looked::default());
+        insta::assert_json_snapshot!(findings);
+    }
+
+    #[test]
+    fn a_card_below_other_bridges_is_worth_a_warning() {
+        let mut spec = GuestSpec::new("box".parse().expect("a name"));
+        spec.devices = testing::gpu_identities();
+        spec.devices[0].parents = vec![testing::address("0000:00:03.0")];
+        let findings = check(&spec, &testing::facts(), &Looked::default());
+        assert_eq!(
+            findings.iter().map(|found| found.id.as_str()).collect::<Vec<_>>(),
+            ["guest-builds", "guest-device-path"]
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! Which of the host's firmware images boots a guest.
+
+use std::path::PathBuf;
+
+use passthru_model::HostFacts;
+use passthru_model::facts::GuestFirmware;
+
+/// A UEFI firmware chosen for a guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uefi {
+    /// The code image, shared and read-only.
+    pub code: PathBuf,
+    /// The variable store that is copied for each guest.
+    pub template: PathBuf,
+    /// The layout of both.
+    pub format: String,
+}
+
+/// Whether a descriptor fits a q35 guest that neither asks for Secure Boot nor emulates system management mode.
+fn fits(firmware: &GuestFirmware) -> bool {
+    // The machine is started by its alias `q35`, so any version's glob will do.
+    let q35 = |glob: &String| glob == "q35" || glob == "*" || glob.starts_with("pc-q35-");
+    let unwanted = ["secure-boot", "enrolled-keys", "requires-smm"];
+    firmware.present
+        && firmware.machines.iter().any(q35)
+        && !unwanted.iter().any(|feature| firmware.features.contains(*feature))
+}
+
+/// The first firmware that fits, in the order in which QEMU's rules choose. The error says why there is none.
+pub fn choose(facts: &HostFacts) -> Result<Uefi, String> {
+    let known = facts.guest_firmware.value().ok_or_else(|| {
+        facts.guest_firmware.because().unwrap_or("the firmware descriptors were not looked at").to_owned()
+    })?;
+    let found = known.iter().find(|firmware| fits(firmware)).ok_or_else(|| {
+        if known.is_empty() {
+            "no firmware descriptor is in /usr/share/qemu/firmware or /etc/qemu/firmware".to_owned()
+        } else {
+            format!(
+                "none of {} firmware descriptors is for q35 without Secure Boot and has its files",
+                known.len()
+            )
+        }
+    })?;
+    Ok(Uefi {
+        code: PathBuf::from(&found.code),
+        template: PathBuf::from(&found.vars),
+        format: found.format.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::choose;
+    use crate::testing;
+    use passthru_model::Fact;
+
+    #[test]
+    fn the_first_without_secure_boot_is_chosen() {
+        let chosen = choose(&testing::facts()).expect("a firmware");
+        assert_eq!(chosen.code.to_str(), Some("/usr/share/OVMF/OVMF_CODE_4M.fd"));
+    }
+
+    #[test]
+    fn firmware_whose_files_are_gone_is_passed_over_and_the_reason_is_said() {
+        let mut facts = testing::facts();
+        let Fact::Known(list, _) = &mut facts.guest_firmware else { panic!("known") };
+        list.iter_mut().for_each(|firmware| firmware.present = false);
+        insta::assert_snapshot!(choose(&facts).expect_err("none"), @"none of 2 firmware descriptors is for q35 without Secure Boot and has its files");
+    }
+}

@@ -1,0 +1,74 @@
+//! Memory, CPUs, disks and room on the root bus.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use passthru_model::HostFacts;
+
+use super::{BuildError, Guest};
+use crate::look::{Looked, Seen};
+use crate::machine::DiskBus;
+use crate::placement::MOST_PORTS;
+use crate::size::{MIB, MemorySize};
+
+/// Ports of the SATA controller of q35.
+const SATA_PORTS: usize = 6;
+
+/// Less than this, and OVMF stops before it shows anything; SeaBIOS needs less, but no system of today does.
+const LEAST_MIB: u64 = 128;
+
+/// Says what is wrong with the rest of a guest.
+pub(super) fn check(guest: &Guest, facts: &HostFacts, looked: &Looked, wrong: &mut Vec<BuildError>) {
+    if guest.cpus == 0 {
+        wrong.push(BuildError::NoCpus);
+    }
+    if let Some(&host) = facts.cpu.count.value()
+        && usize::try_from(guest.cpus).is_ok_and(|wanted| wanted > host)
+    {
+        wrong.push(BuildError::TooManyCpus { wanted: guest.cpus, host });
+    }
+    memory(guest.memory, looked, wrong);
+    if guest.ports() > MOST_PORTS {
+        wrong.push(BuildError::TooManySlots(guest.ports()));
+    }
+    let sata_disks = if guest.disk_bus == DiskBus::Sata { guest.disks.len() } else { 0 };
+    if sata_disks + guest.media.len() > SATA_PORTS {
+        wrong.push(BuildError::TooManyDrives(sata_disks + guest.media.len()));
+    }
+    let mut disks = BTreeSet::new();
+    for disk in &guest.disks {
+        if !disks.insert(&disk.path) {
+            wrong.push(BuildError::ImageTwice(disk.path.clone()));
+        }
+    }
+    let paths =
+        guest.disks.iter().map(|disk| &disk.path).chain(guest.media.iter().map(|medium| &medium.path));
+    wrong.extend(paths.filter_map(|path| file(path, looked)));
+}
+
+/// Memory against the firmware's and the host's bounds.
+fn memory(wanted: MemorySize, looked: &Looked, wrong: &mut Vec<BuildError>) {
+    if let Some(least) = MemorySize::from_mib(LEAST_MIB)
+        && wanted < least
+    {
+        wrong.push(BuildError::MemoryTooSmall { wanted, least });
+    }
+    if let Some(host) = looked.memory_total
+        && wanted.bytes() >= host
+    {
+        wrong.push(BuildError::MemoryAboveHost { wanted, host_mib: host / MIB });
+    }
+}
+
+/// One disk or disc.
+fn file(path: &PathBuf, looked: &Looked) -> Option<BuildError> {
+    if !path.is_absolute() {
+        return Some(BuildError::PathRelative(path.clone()));
+    }
+    match looked.files.get(path)? {
+        Seen::File | Seen::BlockDevice => None,
+        Seen::Missing => Some(BuildError::FileMissing(path.clone())),
+        Seen::Other => Some(BuildError::NotADisk(path.clone())),
+        Seen::Unreadable(why) => Some(BuildError::FileUnreadable { path: path.clone(), why: why.clone() }),
+    }
+}

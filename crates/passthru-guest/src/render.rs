@@ -1,0 +1,285 @@
+//! A machine to QEMU's arguments. Pure; for QEMU 7.2 and later (`docs/qemu-options`, as of 7.2 and 10.2).
+
+use std::path::Path;
+
+use passthru_model::PciAddress;
+
+use crate::accel::Accel;
+use crate::machine::{Backing, Boot, DiskBus, GuestSlot, Machine, Placed, Serial};
+use crate::spec::DiskFormat;
+
+/// Root ports begin at slot 2 of the root bus: 0 is the host bridge, 1 is where an emulated VGA is looked for.
+const FIRST_PORT: usize = 2;
+
+/// Makes a text safe as the value of an option: QEMU splits options at commas, and reads a doubled one as one.
+pub fn escape(text: &str) -> String {
+    text.replace(',', ",,")
+}
+
+/// A path as the value of an option.
+fn path(path: &Path) -> String {
+    escape(&path.to_string_lossy())
+}
+
+/// The id under which a passed function is known to QEMU.
+pub fn device_id(address: PciAddress) -> String {
+    format!("host-{}", address.to_string().replace([':', '.'], "-"))
+}
+
+/// QEMU's arguments, without the program.
+pub fn arguments(machine: &Machine) -> Vec<String> {
+    let mut out = Arguments::default();
+    out.option("-name", format!("guest={},debug-threads=on", escape(&machine.name)));
+    for bare in ["-nodefaults", "-no-user-config"] {
+        out.flag(bare);
+    }
+    if machine.sandbox {
+        let denied = "obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+        out.option("-sandbox", format!("on,{denied}"));
+    }
+    out.option("-msg", "timestamp=on");
+    processor(&mut out, machine);
+    firmware(&mut out, machine);
+    control(&mut out, machine);
+    let mut ports = Ports::default();
+    for slot in &machine.slots {
+        passed(&mut out, slot, &mut ports);
+    }
+    storage(&mut out, machine, &mut ports);
+    display(&mut out, machine, &mut ports);
+    if machine.no_reboot {
+        out.flag("-no-reboot");
+    }
+    if machine.paused {
+        out.flag("-S");
+    }
+    out.list
+}
+
+/// Machine, CPUs, memory, clock.
+fn processor(out: &mut Arguments, machine: &Machine) {
+    let mut board = format!("q35,accel={},vmport=off", machine.accel.word());
+    if machine.accel == Accel::Kvm {
+        board.push_str(",kernel-irqchip=on");
+    }
+    if matches!(machine.boot, Boot::Uefi { .. }) {
+        board.push_str(",pflash0=firmware-code,pflash1=firmware-vars");
+    }
+    out.option("-machine", board);
+    // A passed device ties the guest to this host anyway, so the CPU need not be one that could move.
+    out.option("-cpu", if machine.accel == Accel::Kvm { "host,migratable=off" } else { "max" });
+    out.option("-smp", format!("{0},sockets=1,cores={0},threads=1", machine.cpus));
+    out.option("-m", format!("size={}M", machine.memory.mib()));
+    out.option("-rtc", if machine.local_time { "base=localtime" } else { "base=utc" });
+}
+
+/// Flash chips, or a kernel of the host's.
+fn firmware(out: &mut Arguments, machine: &Machine) {
+    if let Boot::Uefi { code, vars, format } = &machine.boot {
+        for (node, file, read_only) in [("firmware-code", code, "on"), ("firmware-vars", vars, "off")] {
+            out.option(
+                "-blockdev",
+                format!(
+                    "driver={format},node-name={node},read-only={read_only},file.driver=file,file.filename={}",
+                    path(file)
+                ),
+            );
+        }
+    }
+    if let Some(kernel) = &machine.kernel {
+        // These three are no option lists: a comma in them stays as it is.
+        out.option("-kernel", kernel.image.to_string_lossy());
+        out.option("-initrd", kernel.initramfs.to_string_lossy());
+        out.option("-append", &kernel.command_line);
+    }
+}
+
+/// The control socket and the serial ports.
+fn control(out: &mut Arguments, machine: &Machine) {
+    out.option("-chardev", format!("socket,id=control,path={},server=on,wait=off", path(&machine.qmp)));
+    out.option("-mon", "chardev=control,mode=control");
+    for (number, serial) in machine.serials.iter().enumerate() {
+        let backend = match serial {
+            Serial::Socket { socket, log } => {
+                format!(
+                    "socket,id=serial{number},path={},server=on,wait=off,logfile={},logappend=on",
+                    path(socket),
+                    path(log)
+                )
+            }
+            Serial::File(file) => format!("file,id=serial{number},path={}", path(file)),
+        };
+        out.option("-chardev", backend);
+        out.option("-device", format!("isa-serial,chardev=serial{number}"));
+    }
+}
+
+/// One guest slot: a root port and the functions behind it.
+fn passed(out: &mut Arguments, slot: &GuestSlot, ports: &mut Ports) {
+    let port = ports.next(out);
+    for Placed { function, backing } in &slot.functions {
+        let mut device = match backing {
+            // QEMU's `host=` takes domains of four digits (`parse_pci_host_devaddr`); larger ones go by their path.
+            Backing::Host(address) if address.domain() > 0xffff => {
+                format!("vfio-pci,sysfsdev=/sys/bus/pci/devices/{address},id={}", device_id(*address))
+            }
+            Backing::Host(address) => format!("vfio-pci,host={address},id={}", device_id(*address)),
+            Backing::Emulated(device) => device.clone(),
+        };
+        device.push_str(&format!(",bus={port},addr=0x0.{function:#x}"));
+        if *function == 0 && slot.functions.len() > 1 {
+            device.push_str(",multifunction=on");
+        }
+        out.option("-device", device);
+    }
+}
+
+/// Disks and discs.
+fn storage(out: &mut Arguments, machine: &Machine, ports: &mut Ports) {
+    let mut sata = 0;
+    let mut boot = 1;
+    for (number, disk) in machine.disks.iter().enumerate() {
+        let discard = if disk.format == DiskFormat::Qcow2 { ",discard=unmap" } else { "" };
+        out.option(
+            "-blockdev",
+            format!("driver={},node-name=disk{number}{discard},{}", disk.format.word(), image(&disk.path)),
+        );
+        let device = match machine.disk_bus {
+            DiskBus::Virtio => format!("virtio-blk-pci,bus={}", ports.next(out)),
+            DiskBus::Sata => {
+                sata += 1;
+                format!("ide-hd,bus=ide.{}", sata - 1)
+            }
+        };
+        out.option("-device", format!("{device},drive=disk{number},bootindex={boot}"));
+        boot += 1;
+    }
+    for (number, medium) in machine.media.iter().enumerate() {
+        out.option(
+            "-blockdev",
+            format!("driver=raw,node-name=medium{number},read-only=on,{}", image(&medium.path)),
+        );
+        out.option("-device", format!("ide-cd,bus=ide.{sata},drive=medium{number},bootindex={boot}"));
+        sata += 1;
+        boot += 1;
+    }
+}
+
+/// The protocol layer of an image. Block devices are told apart by where they are, so that rendering stays pure.
+fn image(file: &Path) -> String {
+    let driver = if file.starts_with("/dev") { "host_device" } else { "file" };
+    format!("file.driver={driver},file.filename={}", path(file))
+}
+
+/// No display, or an emulated one with a tablet, so that the pointer is where the viewer's is.
+fn display(out: &mut Arguments, machine: &Machine, ports: &mut Ports) {
+    out.option("-display", "none");
+    if let Some(socket) = &machine.vnc {
+        out.option("-vnc", format!("unix:{}", path(socket)));
+        out.option("-device", "VGA,bus=pcie.0,addr=0x1");
+        let port = ports.next(out);
+        out.option("-device", format!("qemu-xhci,id=usb,bus={port},addr=0x0"));
+        out.option("-device", "usb-tablet,bus=usb.0");
+    }
+}
+
+/// The arguments as they grow.
+#[derive(Default)]
+struct Arguments {
+    list: Vec<String>,
+}
+
+impl Arguments {
+    fn flag(&mut self, name: &str) {
+        self.list.push(name.to_owned());
+    }
+
+    fn option(&mut self, name: &str, value: impl Into<String>) {
+        self.list.push(name.to_owned());
+        self.list.push(value.into());
+    }
+}
+
+/// Root ports, numbered from 1; chassis and slot together must be unique in a machine.
+#[derive(Default)]
+struct Ports {
+    count: usize,
+}
+
+impl Ports {
+    /// Adds one and returns the name of its bus.
+    fn next(&mut self, out: &mut Arguments) -> String {
+        let index = self.count;
+        self.count += 1;
+        let number = self.count;
+        out.option(
+            "-device",
+            format!(
+                "pcie-root-port,id=port{number},bus=pcie.0,addr={:#x},chassis={number},slot={number},port={number:#x}",
+                FIRST_PORT + index
+            ),
+        );
+        format!("port{number}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{arguments, escape};
+    use crate::guest::Guest;
+    use crate::look::Looked;
+    use crate::run::GuestPaths;
+    use crate::spec::{AccelChoice, Disk, DiskFormat, FirmwareKind, GuestSpec, Medium, Os};
+    use crate::testing;
+    use proptest::prelude::*;
+
+    fn rendered(spec: &GuestSpec) -> String {
+        let guest = Guest::build(spec, &testing::facts(), &Looked::default()).expect("a guest");
+        let paths = GuestPaths::new(
+            "/run/passthru/guests".as_ref(),
+            "/var/lib/passthru/guests".as_ref(),
+            guest.name(),
+        );
+        // One option a line reads as a script does.
+        arguments(&guest.machine(&paths))
+            .join("\n")
+            .replace("\n-", "\n\n-")
+            .replace("\n\n", "\u{0}")
+            .replace('\n', " ")
+            .replace('\u{0}', "\n")
+    }
+
+    fn spec() -> GuestSpec {
+        GuestSpec::new("box".parse().expect("a name"))
+    }
+
+    #[test]
+    fn a_guest_with_a_gpu_and_its_audio() {
+        let mut spec = spec();
+        spec.devices = testing::gpu_identities();
+        spec.disks.push(Disk { path: "/srv/box, old.qcow2".into(), format: DiskFormat::Qcow2 });
+        spec.media.push(Medium { path: "/srv/debian.iso".into() });
+        insta::assert_snapshot!(rendered(&spec));
+    }
+
+    #[test]
+    fn a_windows_without_a_gpu() {
+        let mut spec = spec();
+        spec.os = Os::Windows10;
+        spec.accel = AccelChoice::Tcg;
+        spec.firmware = FirmwareKind::Seabios;
+        spec.disks.push(Disk { path: "/dev/vg/win".into(), format: DiskFormat::Raw });
+        spec.media.push(Medium { path: "/srv/win.iso".into() });
+        insta::assert_snapshot!(rendered(&spec));
+    }
+
+    proptest! {
+        #[test]
+        fn no_comma_of_a_path_ends_its_value(text in "[a-z,=]{0,20}") {
+            let escaped = escape(&text);
+            // What is left between doubled commas holds none, as QEMU's own splitting sees it (`util/keyval.c`).
+            prop_assert!(!escaped.replace(",,", "").contains(','));
+            prop_assert_eq!(escaped.replace(",,", ","), text);
+        }
+    }
+}

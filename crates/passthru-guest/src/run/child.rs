@@ -1,0 +1,84 @@
+//! The child that becomes QEMU: it leaves our session, raises the limit of locked memory, writes down who it is, and only
+//! then turns into QEMU. So there is never a QEMU that nothing knows of.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use super::process::Record;
+use super::{Launcher, memlock};
+
+/// The name under which the child is started.
+pub const NAME: &str = "passthru-guest-child";
+
+/// What a child exits with when it could not become QEMU.
+pub const NOT_STARTED: u8 = 127;
+
+/// How long a QEMU lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Until it is stopped, in a session of its own.
+    Own,
+    /// No longer than the thread that started it.
+    WithParent,
+}
+
+impl Life {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::WithParent => "with-parent",
+        }
+    }
+}
+
+/// The command that starts a child.
+pub(crate) fn command(launcher: &Launcher, life: Life, record: &Path, memlock: Option<u64>) -> Command {
+    let mut command = Command::new(&launcher.helper);
+    command.arg0(NAME).arg(life.word()).arg(record);
+    command.arg(memlock.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string())).arg(&launcher.qemu);
+    // QEMU needs none of the caller's surroundings, and some of them (LD_PRELOAD, sound servers) change what it does.
+    command
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C");
+    command
+}
+
+/// The child's whole life, up to QEMU's.
+pub(crate) fn main(arguments: &[OsString]) -> ExitCode {
+    let [life, record, limit, qemu, rest @ ..] = arguments else {
+        return failed("started without its arguments");
+    };
+    let prepared = prepare(life.to_str(), Path::new(record), limit.to_str());
+    if let Err(why) = prepared {
+        return failed(&why);
+    }
+    let error = Command::new(qemu).args(rest).exec();
+    failed(&format!("{} cannot be started: {error}", Path::new(qemu).display()))
+}
+
+fn prepare(life: Option<&str>, record: &Path, limit: Option<&str>) -> Result<(), String> {
+    if life == Some(Life::Own.word()) {
+        rustix::process::setsid().map_err(|error| format!("no session of its own: {error}"))?;
+    } else {
+        let signal = Some(rustix::process::Signal::KILL);
+        rustix::process::set_parent_process_death_signal(signal)
+            .map_err(|error| format!("cannot be tied to passthru: {error}"))?;
+    }
+    if let Some(bytes) = limit.and_then(|limit| limit.parse().ok()) {
+        memlock::set(bytes)
+            .map_err(|error| format!("the limit of locked memory cannot be raised: {error}"))?;
+    }
+    Record::of_this_process()
+        .and_then(|made| made.write(record))
+        .map_err(|error| format!("{} cannot be written: {error}", record.display()))
+}
+
+/// Standard error is the guest's log here.
+fn failed(why: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "passthru: {why}");
+    ExitCode::from(NOT_STARTED)
+}

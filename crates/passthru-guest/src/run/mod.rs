@@ -1,0 +1,40 @@
+//! Running guests: starting QEMU, knowing it again, looking inside, stopping it.
+
+pub mod child;
+mod explain;
+mod memlock;
+mod paths;
+mod process;
+mod show;
+mod start;
+mod state;
+mod stop;
+mod vars;
+
+use std::path::PathBuf;
+
+pub use explain::explain;
+pub use memlock::MemlockError;
+pub(crate) use memlock::{limit_for, needed as memlock_needed};
+pub use paths::GuestPaths;
+pub use show::{PassedDevice, ShowError, devices, devices_of};
+pub use start::{StartError, Started, start};
+pub use state::{GuestState, StateError, list, state};
+pub use stop::{HowStopped, StopError, StopOptions, stop};
+pub use vars::{VarsError, copy_once};
+
+/// The programs that running a guest takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launcher {
+    /// QEMU's path.
+    pub qemu: PathBuf,
+    /// A program that calls [`crate::entry::enter`]: it is started first, and becomes QEMU.
+    pub helper: PathBuf,
+}
+
+impl Launcher {
+    /// A launcher whose helper is the program that runs now.
+    pub fn new(qemu: impl Into<PathBuf>) -> Self {
+        Self { qemu: qemu.into(), helper: PathBuf::from("/proc/self/exe") }
+    }
+}

@@ -1,0 +1,117 @@
+//! Stopping a guest: asked first, then insisted, by what is certainly its process.
+
+use std::io;
+use std::time::Duration;
+
+use super::GuestPaths;
+use super::process::Process;
+use super::start::{StartError, lock};
+use super::state::{StateError, find};
+use crate::qmp::Qmp;
+
+/// How long QEMU gets to answer, and to end once told to.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopOptions {
+    /// How long the guest gets to shut down.
+    pub patience: Duration,
+    /// Whether it is ended when it does not.
+    pub force: bool,
+}
+
+/// How a guest came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HowStopped {
+    /// It did not run.
+    NotRunning,
+    /// It shut itself down when asked.
+    ShutDown,
+    /// QEMU was told to quit.
+    Quit,
+    /// QEMU did not even answer, and was killed.
+    Killed,
+}
+
+/// Why a guest was not stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// It was asked and still runs.
+    #[error("the guest was asked to shut down and still runs after {} seconds; insist with --force, which is like pulling its plug", patience.as_secs())]
+    StillRunning {
+        /// How long was waited.
+        patience: Duration,
+    },
+    /// Another passthru is at it.
+    #[error("another passthru starts or stops this guest right now")]
+    Busy,
+    /// Even SIGKILL did not end it, as when a device's driver hangs.
+    #[error(
+        "QEMU (process {pid}) was killed and does not end; a device may hang in the kernel: see the kernel's log"
+    )]
+    Hangs {
+        /// The process.
+        pid: i32,
+    },
+    /// The state could not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The process could not be waited for or signalled.
+    #[error("QEMU's process cannot be handled")]
+    Process(#[source] io::Error),
+    /// The lock.
+    #[error("the guest cannot be locked")]
+    Lock(#[source] Box<StartError>),
+}
+
+/// Stops a guest.
+pub fn stop(paths: &GuestPaths, options: StopOptions) -> Result<HowStopped, StopError> {
+    if !paths.state().exists() {
+        return Ok(HowStopped::NotRunning);
+    }
+    let _lock = lock(paths).map_err(|error| match error {
+        StartError::Busy => StopError::Busy,
+        other => StopError::Lock(Box::new(other)),
+    })?;
+    let how = match find(paths)?.0 {
+        None => HowStopped::NotRunning,
+        Some((pid, process)) => end(paths, pid, &process, options)?,
+    };
+    for path in [paths.record(), paths.qmp(), paths.serial(), paths.vnc()] {
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(how)
+}
+
+/// Asks, tells, and kills, as far as that is allowed.
+fn end(
+    paths: &GuestPaths,
+    pid: i32,
+    process: &Process,
+    options: StopOptions,
+) -> Result<HowStopped, StopError> {
+    let within = |limit| process.ended_within(limit).map_err(StopError::Process);
+    if say(paths, "system_powerdown") && within(options.patience)? {
+        return Ok(HowStopped::ShutDown);
+    }
+    if within(Duration::ZERO)? {
+        return Ok(HowStopped::ShutDown);
+    }
+    if !options.force {
+        return Err(StopError::StillRunning { patience: options.patience });
+    }
+    if say(paths, "quit") && within(ANSWER)? {
+        return Ok(HowStopped::Quit);
+    }
+    process.kill().map_err(StopError::Process)?;
+    if within(ANSWER)? { Ok(HowStopped::Killed) } else { Err(StopError::Hangs { pid }) }
+}
+
+/// Says one word to QEMU; whether it was taken. `quit` may end QEMU before its answer is out.
+fn say(paths: &GuestPaths, command: &str) -> bool {
+    match Qmp::connect(&paths.qmp(), ANSWER) {
+        Ok(mut qmp) => qmp.execute(command, None, ANSWER).is_ok() || command == "quit",
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,199 @@
+//! What the user writes of a guest: `guests/NAME.toml`. Small by default; a key that is not known is an error.
+
+mod parse;
+mod store;
+mod write;
+
+use std::path::PathBuf;
+
+use passthru_model::intent::DeviceIdentity;
+use serde::Deserialize;
+
+pub use parse::{SpecError, parse};
+pub use store::{StoreError, list, load};
+pub use write::write;
+
+use crate::name::GuestName;
+use crate::size::MemorySize;
+
+/// The system that will be installed. It decides what drivers can be counted on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Os {
+    /// Linux: virtio throughout.
+    #[default]
+    Linux,
+    /// Windows 10: no virtio before its drivers are installed, a clock in local time.
+    #[serde(rename = "windows-10")]
+    Windows10,
+    /// Windows 11: the same, and it asks for Secure Boot and a TPM.
+    #[serde(rename = "windows-11")]
+    Windows11,
+    /// Anything else; treated like Linux.
+    Other,
+}
+
+impl Os {
+    /// The word in the file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::Windows10 => "windows-10",
+            Self::Windows11 => "windows-11",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether it is a Windows.
+    pub fn is_windows(self) -> bool {
+        matches!(self, Self::Windows10 | Self::Windows11)
+    }
+}
+
+/// The kind of firmware that boots a guest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirmwareKind {
+    /// OVMF, found by QEMU's firmware descriptors.
+    #[default]
+    Uefi,
+    /// QEMU's built-in legacy BIOS.
+    Seabios,
+}
+
+impl FirmwareKind {
+    /// The word in the file and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Uefi => "uefi",
+            Self::Seabios => "seabios",
+        }
+    }
+}
+
+/// How a guest's processors are run, as asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccelChoice {
+    /// KVM where it can be used, else TCG.
+    #[default]
+    Auto,
+    /// KVM or nothing.
+    Kvm,
+    /// Emulation: slow, works everywhere.
+    Tcg,
+}
+
+impl AccelChoice {
+    /// The word in the file and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+}
+
+/// What shows a picture besides a passed GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Display {
+    /// Nothing: the passed GPU's own outputs.
+    None,
+    /// An emulated VGA, by VNC on a Unix socket that only its owner can open.
+    Vnc,
+}
+
+impl Display {
+    /// The word in the file.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Vnc => "vnc",
+        }
+    }
+}
+
+/// How a disk image is laid out. Never guessed: a raw image that a guest writes a qcow2 header into would otherwise let
+/// that guest read files of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskFormat {
+    /// Plain bytes, also block devices.
+    Raw,
+    /// QEMU's own format.
+    Qcow2,
+}
+
+impl DiskFormat {
+    /// The word in the file and the name of QEMU's driver.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Qcow2 => "qcow2",
+        }
+    }
+}
+
+/// A disk of a guest.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disk {
+    /// An image file or a block device, absolute.
+    pub path: PathBuf,
+    /// Its layout.
+    pub format: DiskFormat,
+}
+
+/// A disc in a drive that cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Medium {
+    /// An ISO image, absolute.
+    pub path: PathBuf,
+}
+
+/// The whole specification, as written; nothing in it has been compared with a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestSpec {
+    /// Its name, which is the file's.
+    pub name: GuestName,
+    /// What runs in it.
+    pub os: Os,
+    /// How much memory it has.
+    pub memory: MemorySize,
+    /// How many virtual CPUs.
+    pub cpus: u32,
+    /// What boots it.
+    pub firmware: FirmwareKind,
+    /// How its CPUs are run.
+    pub accel: AccelChoice,
+    /// What shows a picture; `None` leaves it to the builder: nothing with a GPU, else VNC.
+    pub display: Option<Display>,
+    /// The functions of the host it is given, by identity.
+    pub devices: Vec<DeviceIdentity>,
+    /// Its disks, in boot order.
+    pub disks: Vec<Disk>,
+    /// Discs, tried after the disks.
+    pub media: Vec<Medium>,
+}
+
+impl GuestSpec {
+    /// A small guest: Linux, 4 GiB, two CPUs, UEFI, nothing attached.
+    pub fn new(name: GuestName) -> Self {
+        Self {
+            name,
+            os: Os::default(),
+            memory: MemorySize::from_mib(4096)
+                .unwrap_or_else(|| unreachable!("4 GiB is an amount of memory")),
+            cpus: 2,
+            firmware: FirmwareKind::default(),
+            accel: AccelChoice::default(),
+            display: None,
+            devices: Vec::new(),
+            disks: Vec::new(),
+            media: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Text to specification, with errors that name the file, the line and the key.
+
+use passthru_model::intent::DeviceIdentity;
+use serde::Deserialize;
+
+use super::{AccelChoice, Disk, Display, FirmwareKind, GuestSpec, Medium, Os};
+use crate::name::GuestName;
+use crate::size::MemorySize;
+
+/// What is wrong with a specification's text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}{}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default(), key.as_ref().map(|key| format!(": {key}")).unwrap_or_default())]
+pub struct SpecError {
+    /// The file, as it was named by the caller.
+    pub file: String,
+    /// The line, from 1, where it is known.
+    pub line: Option<usize>,
+    /// The key on that line, where there is one.
+    pub key: Option<String>,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// The keys of the file. Apart from [`GuestSpec`] so that the file can change without the rest.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    #[serde(default)]
+    os: Os,
+    memory: MemorySize,
+    cpus: u32,
+    #[serde(default)]
+    firmware: FirmwareKind,
+    #[serde(default)]
+    accel: AccelChoice,
+    display: Option<Display>,
+    #[serde(default)]
+    devices: Vec<DeviceIdentity>,
+    #[serde(default)]
+    disks: Vec<Disk>,
+    #[serde(default)]
+    media: Vec<Medium>,
+}
+
+/// Reads a specification. `file` is only used in errors.
+pub fn parse(name: GuestName, file: &str, text: &str) -> Result<GuestSpec, SpecError> {
+    let keys: Keys = toml::from_str(text).map_err(|error| explain(file, text, &error))?;
+    Ok(GuestSpec {
+        name,
+        os: keys.os,
+        memory: keys.memory,
+        cpus: keys.cpus,
+        firmware: keys.firmware,
+        accel: keys.accel,
+        display: keys.display,
+        devices: keys.devices,
+        disks: keys.disks,
+        media: keys.media,
+    })
+}
+
+/// Finds the line and the key of an error by its place in the text.
+fn explain(file: &str, text: &str, error: &toml::de::Error) -> SpecError {
+    let start = error.span().map(|span| span.start).filter(|start| text.is_char_boundary(*start));
+    // A missing key has no place of its own; the parser then points at the whole document.
+    let missing = error.message().starts_with("missing field");
+    let whole = missing && start == Some(0);
+    let line = start.filter(|_| !whole).map(|start| text[..start].matches('\n').count() + 1);
+    let key = line
+        .and_then(|line| text.lines().nth(line - 1))
+        .and_then(|line| line.split_once('='))
+        .map(|(key, _)| key.trim())
+        .filter(|key| !missing && !key.is_empty() && key.chars().all(is_bare))
+        .map(str::to_owned);
+    let message = error.message().lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
+    SpecError { file: file.to_owned(), line, key, message }
+}
+
+/// Characters of a bare or dotted key.
+fn is_bare(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::spec::{DiskFormat, Display, FirmwareKind, GuestSpec, Os};
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Result<GuestSpec, String> {
+        let name = "win".parse().expect("a name");
+        parse(name, "guests/win.toml", text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn four_lines_are_a_guest() {
+        let spec = read("memory = \"4G\"\ncpus = 2\n").expect("a spec");
+        assert_eq!(
+            (spec.os, spec.firmware, spec.memory.mib(), spec.cpus),
+            (Os::Linux, FirmwareKind::Uefi, 4096, 2)
+        );
+        assert_eq!(spec.display, None);
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let spec = read(
+            "os = \"windows-10\"\nmemory = \"16G\"\ncpus = 8\nfirmware = \"seabios\"\naccel = \"kvm\"\ndisplay = \"vnc\"\n\
+             [[devices]]\naddress = \"0000:06:00.0\"\nid = \"10de:13c2\"\nsubsystem = \"1458:3679\"\nclass = \"030000\"\n\
+             [[disks]]\npath = \"/srv/win.qcow2\"\nformat = \"qcow2\"\n[[media]]\npath = \"/srv/win.iso\"\n",
+        )
+        .expect("a spec");
+        assert_eq!(spec.os, Os::Windows10);
+        assert_eq!(spec.display, Some(Display::Vnc));
+        assert_eq!(spec.disks[0].format, DiskFormat::Qcow2);
+        assert_eq!(spec.devices[0].id.to_string(), "10de:13c2");
+    }
+
+    #[test]
+    fn errors_name_the_file_the_line_and_the_key() {
+        let cases = [
+            "memory = \"4096\"\ncpus = 2\n",
+            "memory = \"4G\"\ncpus = \"two\"\n",
+            "memory = \"4G\"\ncpus = -1\n",
+            "memory = \"4G\"\ncpus = 2\nmemroy = \"8G\"\n",
+            "cpus = 2\n",
+            "memory = \"4G\"\ncpus = 2\nfirmware = \"bios\"\n",
+            "memory = \"4G\"\ncpus = 2\n[[disks]]\npath = \"/x\"\n",
+            "memory = \"4G\"\ncpus = 2\n[[devices]]\naddress = \"06:00.9\"\n",
+            "memory = \"4G\ncpus = 2\n",
+            "memory = \"4G\"\nmemory = \"4G\"\n",
+        ];
+        let errors: Vec<String> = cases.iter().map(|text| read(text).expect_err("an error")).collect();
+        insta::assert_snapshot!(errors.join("\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_an_answer_and_never_a_panic(text in "(?s).{0,200}") {
+            let _ = read(&text);
+        }
+
+        #[test]
+        fn one_spoilt_byte_is_an_answer_and_never_a_panic(at in 0usize..60, byte in 0u8..128) {
+            let mut text = "os = \"linux\"\nmemory = \"4G\"\ncpus = 2\n[[media]]\npath = \"/é.iso\"\n".to_owned().into_bytes();
+            let at = at % text.len();
+            text[at] = byte;
+            let _ = read(&String::from_utf8_lossy(&text));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Specification to text, with the comments that a person who edits it wants.
+
+use std::fmt::Write as _;
+
+use passthru_model::intent::DeviceIdentity;
+
+use super::GuestSpec;
+
+/// A TOML string.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// Writes a specification as `guest new` puts it down. `describe` names a device for its comment.
+pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<String>) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "# A guest of passthru. Check it with: passthru guest check {0}", spec.name);
+    let _ = writeln!(
+        out,
+        "# Start and stop it with: passthru guest start {0}, passthru guest stop {0}\n",
+        spec.name
+    );
+    let _ =
+        writeln!(out, "# linux, windows-10, windows-11 or other: decides which drivers can be counted on.");
+    let _ = writeln!(out, "os = {}\n", quoted(spec.os.word()));
+    let _ = writeln!(
+        out,
+        "# All of it is taken from the host while the guest runs: a device may write anywhere in it."
+    );
+    let _ = writeln!(out, "memory = {}", quoted(&spec.memory.to_string()));
+    let _ = writeln!(out, "cpus = {}\n", spec.cpus);
+    let _ = writeln!(out, "# uefi (OVMF, found by QEMU's firmware descriptors) or seabios.");
+    let _ = writeln!(out, "firmware = {}", quoted(spec.firmware.word()));
+    let _ = writeln!(out, "# auto (KVM where it can be used), kvm or tcg.");
+    let _ = writeln!(out, "accel = {}", quoted(spec.accel.word()));
+    let _ = writeln!(out, "# none, or vnc on a Unix socket. Without this line: none with a GPU, else vnc.");
+    match spec.display {
+        Some(display) => drop(writeln!(out, "display = {}", quoted(display.word()))),
+        None => out.push_str("# display = \"vnc\"\n"),
+    }
+    for device in &spec.devices {
+        out.push('\n');
+        if let Some(name) = describe(device) {
+            // The name is data from a file of ids or a device: one line, nothing that ends a comment.
+            let name: String = name.chars().filter(|c| !c.is_control()).collect();
+            let _ = writeln!(out, "# {name}");
+        }
+        device_table(&mut out, device);
+    }
+    if spec.devices.is_empty() {
+        out.push_str(
+            "\n# Devices are named by what they are; passthru guest new NAME --device ADDRESS writes them.\n",
+        );
+    }
+    for disk in &spec.disks {
+        let path = quoted(&disk.path.to_string_lossy());
+        let _ = write!(out, "\n[[disks]]\npath = {path}\nformat = {}\n", quoted(disk.format.word()));
+    }
+    if spec.disks.is_empty() {
+        out.push_str(
+            "\n# [[disks]]\n# path = \"/var/lib/passthru/images/NAME.qcow2\"\n# format = \"qcow2\"\n",
+        );
+    }
+    for medium in &spec.media {
+        let _ = write!(out, "\n[[media]]\npath = {}\n", quoted(&medium.path.to_string_lossy()));
+    }
+    if spec.media.is_empty() {
+        out.push_str("\n# [[media]]\n# path = \"/var/lib/passthru/images/installer.iso\"\n");
+    }
+    out
+}
+
+/// One `[[devices]]` table.
+fn device_table(out: &mut String, device: &DeviceIdentity) {
+    let _ = writeln!(out, "[[devices]]");
+    let _ = writeln!(out, "address = \"{}\"", device.address);
+    let _ = writeln!(out, "id = \"{}\"", device.id);
+    let _ = writeln!(out, "subsystem = \"{}\"", device.subsystem);
+    let _ = writeln!(out, "class = \"{}\"", device.class);
+    if !device.parents.is_empty() {
+        let parents: Vec<String> = device.parents.iter().map(|parent| format!("\"{parent}\"")).collect();
+        let _ = writeln!(out, "parents = [{}]", parents.join(", "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::write;
+    use crate::spec::{Disk, DiskFormat, Display, GuestSpec, Medium, parse};
+    use crate::testing;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_empty_guest_and_a_full_one() {
+        let mut spec = GuestSpec::new("box".parse().expect("a name"));
+        insta::assert_snapshot!("empty", write(&spec, |_| None));
+        spec.display = Some(Display::None);
+        spec.devices = testing::gpu_identities();
+        spec.disks.push(Disk { path: "/srv/a, \"b\".qcow2".into(), format: DiskFormat::Qcow2 });
+        spec.media.push(Medium { path: "/srv/c.iso".into() });
+        insta::assert_snapshot!("full", write(&spec, |device| Some(format!("a\ncard {}", device.id))));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, gpu: bool, named in ".{0,20}") {
+            let mut spec = GuestSpec::new("box".parse().expect("a name"));
+            spec.cpus = cpus;
+            spec.disks.push(Disk { path: path.clone().into(), format: DiskFormat::Raw });
+            spec.media.push(Medium { path: path.into() });
+            if gpu {
+                spec.devices = testing::gpu_identities();
+            }
+            let text = write(&spec, |_| Some(named.clone()));
+            prop_assert_eq!(parse(spec.name.clone(), "box.toml", &text), Ok(spec), "{}", text);
+        }
+    }
+}

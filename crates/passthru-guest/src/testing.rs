@@ -1,0 +1,161 @@
+//! A host for tests: a GPU with audio in one group, a USB controller that shares its group with nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use passthru_model::facts::{CpuFacts, GuestFirmware, HostKind, KvmState, Surroundings};
+use passthru_model::intent::DeviceIdentity;
+use passthru_model::iommu::{IommuFacts, IommuGroup};
+use passthru_model::kernel::{InstalledKernel, KernelFacts};
+use passthru_model::pci::Resource;
+use passthru_model::{Fact, HostFacts, PciAddress, PciFunction, PciId};
+
+pub(crate) fn address(text: &str) -> PciAddress {
+    text.parse().expect("an address")
+}
+
+fn known<T>(value: T) -> Fact<T> {
+    Fact::known(value, "/test", "test")
+}
+
+/// One function, unbound, in no group.
+pub(crate) fn function(at: &str, id: &str, class: &str) -> PciFunction {
+    PciFunction {
+        address: address(at),
+        id: id.parse().expect("an id"),
+        subsystem: PciId::default(),
+        class: class.parse().expect("a class"),
+        revision: 0,
+        driver: None,
+        driver_override: None,
+        group: None,
+        reset_methods: vec!["bus".to_owned()],
+        boot_vga: None,
+        modalias: String::new(),
+        numa_node: None,
+        resources: Vec::new(),
+        has_rom: false,
+        config: Vec::new(),
+        parents: Vec::new(),
+        physical_function: None,
+        gaps: BTreeMap::new(),
+    }
+}
+
+/// A memory BAR.
+pub(crate) fn memory_bar(index: u8, start: u64, size: u64) -> Resource {
+    Resource { index, start, end: start + size - 1, flags: 0x200 }
+}
+
+/// Configuration space with an MSI capability at 0x50.
+pub(crate) fn config_with_msi() -> Vec<u8> {
+    let mut config = vec![0; 256];
+    config[6] = 0x10;
+    config[0x34] = 0x50;
+    config[0x50] = 0x05;
+    config
+}
+
+fn functions() -> Vec<PciFunction> {
+    let mut gpu = function("0000:01:00.0", "10de:13c2", "030000");
+    gpu.subsystem = "1458:3679".parse().expect("an id");
+    gpu.resources = vec![memory_bar(0, 0xf600_0000, 0x0100_0000), memory_bar(1, 0xe000_0000, 0x1000_0000)];
+    gpu.has_rom = true;
+    gpu.config = config_with_msi();
+    let mut audio = function("0000:01:00.1", "10de:0fbb", "040300");
+    audio.subsystem = gpu.subsystem;
+    audio.resources = vec![memory_bar(0, 0xf708_0000, 0x4000)];
+    for card in [&mut gpu, &mut audio] {
+        card.group = Some(1);
+        card.driver = Some("vfio-pci".to_owned());
+        card.parents = vec![address("0000:00:01.0")];
+    }
+    let mut port = function("0000:00:01.0", "8086:1901", "060400");
+    port.group = Some(1);
+    port.driver = Some("pcieport".to_owned());
+    let mut usb = function("0000:00:14.0", "8086:a12f", "0c0330");
+    usb.group = Some(4);
+    usb.driver = Some("xhci_hcd".to_owned());
+    vec![port, usb, gpu, audio]
+}
+
+fn firmware(name: &str, features: &[&str]) -> GuestFirmware {
+    GuestFirmware {
+        descriptor: format!("/usr/share/qemu/firmware/{name}.json"),
+        description: name.to_owned(),
+        code: format!("/usr/share/OVMF/OVMF_CODE_4M{}.fd", if features.is_empty() { "" } else { ".ms" }),
+        vars: format!("/usr/share/OVMF/OVMF_VARS_4M{}.fd", if features.is_empty() { "" } else { ".ms" }),
+        format: "raw".to_owned(),
+        features: features.iter().map(ToString::to_string).collect(),
+        machines: vec!["pc-i440fx-*".to_owned(), "pc-q35-*".to_owned()],
+        present: true,
+    }
+}
+
+/// The host.
+pub(crate) fn facts() -> HostFacts {
+    let functions: BTreeMap<_, _> =
+        functions().into_iter().map(|function| (function.address, function)).collect();
+    let mut groups: BTreeMap<u32, IommuGroup> = BTreeMap::new();
+    for function in functions.values() {
+        let Some(id) = function.group else { continue };
+        let empty = IommuGroup { id, members: Vec::new(), kind: None, reserved: Vec::new() };
+        groups.entry(id).or_insert(empty).members.push(function.address);
+    }
+    HostFacts {
+        surroundings: Surroundings {
+            kind: HostKind::Live,
+            root: true,
+            container: None,
+            hypervisor: None,
+            distribution: None,
+        },
+        pci: known(functions),
+        iommu: IommuFacts {
+            tables: known(BTreeSet::new()),
+            units: known(BTreeSet::new()),
+            groups: known(groups),
+            interrupt_remapping: known(true),
+            unsafe_interrupts: known(false),
+        },
+        kernel: KernelFacts {
+            release: known("6.12.43-amd64".to_owned()),
+            cmdline: known(String::new()),
+            loaded: known(Vec::new()),
+            installed: known(vec![InstalledKernel {
+                release: "6.12.43-amd64".to_owned(),
+                image: Some("/boot/vmlinuz-6.12.43-amd64".to_owned()),
+                initramfs: None,
+                modules: known(BTreeMap::new()),
+            }]),
+        },
+        cpu: CpuFacts {
+            vendor: known("GenuineIntel".to_owned()),
+            model: known("Test".to_owned()),
+            count: known(8),
+            flags: known(BTreeSet::new()),
+        },
+        kvm: known(KvmState::Usable),
+        bootloader: Fact::unknown("not needed here"),
+        initramfs: Fact::unknown("not needed here"),
+        guest_firmware: known(vec![
+            firmware("40-secure", &["secure-boot", "requires-smm"]),
+            firmware("60-plain", &[]),
+        ]),
+        qemu: known(Some("/usr/bin/qemu-system-x86_64".to_owned())),
+        in_use: known(Vec::new()),
+        files: BTreeMap::new(),
+        unreadable_files: BTreeMap::new(),
+        names: BTreeMap::new(),
+    }
+}
+
+/// Changes one function of a host.
+pub(crate) fn change(facts: &mut HostFacts, at: &str, with: impl FnOnce(&mut PciFunction)) {
+    let Fact::Known(functions, _) = &mut facts.pci else { panic!("known functions") };
+    with(functions.get_mut(&address(at)).expect("the function"));
+}
+
+/// The GPU and its audio, by identity.
+pub(crate) fn gpu_identities() -> Vec<DeviceIdentity> {
+    functions().iter().filter(|function| function.address.bus() == 1).map(DeviceIdentity::of).collect()
+}
