@@ -61,13 +61,13 @@ pub fn summary(facts: &HostFacts, intent: Option<&Intent>, findings: &[Finding])
 
 /// Whether `passthru isolate` itself mends all that is wrong.
 fn only_curable(stops: &[&&Finding]) -> bool {
-    let by_isolating = |one: &&&Finding| {
+    let by_isolating = |one: &&Finding| {
         let command = one.remedy.as_ref().and_then(|remedy| remedy.command.as_deref());
         command == Some("passthru isolate ADDRESS")
             // These follow from an IOMMU that is off.
             || matches!(one.id.as_str(), "iommu-groups" | "kernel-parameters")
     };
-    stops.iter().all(|one| by_isolating(&one))
+    stops.iter().all(|one| by_isolating(one))
 }
 
 fn next(facts: &HostFacts, chosen: bool, intent: Option<&Intent>, stops: &[&&Finding]) -> Option<Remedy> {

@@ -2,6 +2,7 @@
 
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
+use passthru_model::facts::HostUse;
 use passthru_model::intent::{DeviceIdentity, Intent, Method};
 use passthru_model::kernel::ModuleState;
 use passthru_model::managed;
@@ -152,11 +153,20 @@ fn stakes(
 ) {
     let address = function.address;
     let name = facts.name_of(function);
-    // What a display or sound function carries for the host is told by other facts than these.
-    if let Some(because) = facts.in_use.because()
-        && !matches!(function.class.base(), 0x03 | 0x04)
-    {
-        reasons.push(unknown(facts, &format!("whether the host uses {address} ({name}) now"), because));
+    for kind in could_serve(function) {
+        if let Some(because) = facts.in_use.because().or(facts.in_use_gaps.get(kind).map(String::as_str)) {
+            let what = match kind {
+                HostUse::Storage => "storage",
+                HostUse::Network => "network",
+                HostUse::Keyboard => "a keyboard",
+                HostUse::Display => "a display",
+            };
+            reasons.push(unknown(
+                facts,
+                &format!("whether the host uses {address} ({name}) for {what} now"),
+                because,
+            ));
+        }
     }
     for stake in stake::of_taking(facts, function, taken) {
         let insisted = match stake {
@@ -178,6 +188,17 @@ fn stakes(
             Stake::Network(what) => Reason::NetworkInUse { address, name, what },
             Stake::LastKeyboard(what) => Reason::LastKeyboard { address, name, what },
         });
+    }
+}
+
+/// What the host could use a function for, by its class. That a display function is the host's is told by other facts.
+fn could_serve(function: &PciFunction) -> &'static [HostUse] {
+    match (function.class.base(), function.class.base_and_sub()) {
+        (_, 0x0c03) => &[HostUse::Storage, HostUse::Network, HostUse::Keyboard],
+        (0x03 | 0x04 | 0x10 | 0x11 | 0x12, _) => &[],
+        (0x02 | 0x0d, _) => &[HostUse::Network],
+        (0x09, _) => &[HostUse::Keyboard],
+        _ => &[HostUse::Storage],
     }
 }
 

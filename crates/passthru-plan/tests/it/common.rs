@@ -1,0 +1,295 @@
+//! Hand-made hosts for the tests: a plain Debian machine with an IOMMU that is off, and three twin cards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use passthru_model::address::PciAddress;
+use passthru_model::fact::Fact;
+use passthru_model::facts::{
+    Bootloader, CpuFacts, GuestFirmware, HostFacts, HostKind, HostUse, InUse, InitramfsGenerator, KvmState,
+    Surroundings,
+};
+use passthru_model::hex::{ClassCode, Hex16, PciId};
+use passthru_model::iommu::{FirmwareTable, IommuFacts, IommuGroup, ReservedRegion};
+use passthru_model::kernel::{InstalledKernel, KernelFacts, ModuleState};
+use passthru_model::managed;
+use passthru_model::pci::PciFunction;
+use passthru_model::plan::{Action, FileState, Plan};
+
+pub(crate) fn at(text: &str) -> PciAddress {
+    text.parse().expect("an address")
+}
+
+pub(crate) fn function(
+    address: &str,
+    id: &str,
+    class: &str,
+    driver: Option<&str>,
+    parents: &[&str],
+) -> PciFunction {
+    let class: ClassCode = class.parse().expect("a class");
+    let bridge = class.is_bridge();
+    PciFunction {
+        address: at(address),
+        id: id.parse().expect("an id"),
+        subsystem: if bridge {
+            PciId::default()
+        } else {
+            PciId { vendor: Hex16(0x1af4), device: Hex16(0x1100) }
+        },
+        class,
+        revision: 0,
+        driver: driver.map(str::to_owned),
+        driver_override: None,
+        group: None,
+        reset_methods: Vec::new(),
+        boot_vga: class.is_display().then_some(false),
+        modalias: String::new(),
+        numa_node: None,
+        resources: Vec::new(),
+        has_rom: false,
+        config: Vec::new(),
+        parents: parents.iter().map(|parent| at(parent)).collect(),
+        physical_function: None,
+        gaps: BTreeMap::new(),
+    }
+}
+
+/// Three cards with the same ids, each a display and a sound function behind a root port; the host draws on the first.
+pub(crate) fn cards() -> Vec<PciFunction> {
+    let mut all = vec![
+        function("00:00.0", "8086:29c0", "060000", None, &[]),
+        function("00:1f.0", "8086:2918", "060100", Some("lpc_ich"), &[]),
+        function("00:1f.2", "8086:2922", "010601", Some("ahci"), &[]),
+        function("00:1f.3", "8086:2930", "0c0500", Some("i801_smbus"), &[]),
+        function("00:04.0", "1b36:000d", "0c0330", Some("xhci_hcd"), &[]),
+        function("00:05.0", "1af4:1000", "020000", Some("virtio-pci"), &[]),
+    ];
+    for (port, bus) in [("00:02.0", 1), ("00:02.1", 2), ("00:02.2", 3)] {
+        all.push(function(port, "1b36:000c", "060400", Some("pcieport"), &[]));
+        all.push(function(&format!("{bus:02x}:00.0"), "1234:1111", "030000", Some("bochs"), &[port]));
+        all.push(function(&format!("{bus:02x}:00.1"), "8086:293e", "040300", Some("snd_hda_intel"), &[port]));
+    }
+    all
+}
+
+pub(crate) const GRUB: &str = "\
+# If you change this file, run 'update-grub' afterwards to update
+GRUB_DEFAULT=0
+GRUB_TIMEOUT=5
+GRUB_DISTRIBUTOR=`( . /etc/os-release; echo ${NAME:-Debian} ) 2>/dev/null || echo Debian`
+GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"
+GRUB_CMDLINE_LINUX=\"console=ttyS0 intel_iommu=off\" # for the lab
+";
+
+pub(crate) fn grub_cfg(parameters: &str, off: bool) -> String {
+    let entry = |title: &str, id: &str, more: &str| {
+        format!(
+            "menuentry '{title}' $menuentry_id_option '{id}' {{\n\tlinux\t/boot/vmlinuz root=UUID=1 ro {parameters}{more}\n}}\n"
+        )
+    };
+    let mut text = entry("Debian GNU/Linux", "gnulinux-simple-1", "");
+    if off {
+        text.push_str(&entry("Without PCI passthrough", "passthru-off", " passthru.off"));
+    }
+    text
+}
+
+pub(crate) fn put(facts: &mut HostFacts, path: &str, text: &str) {
+    facts.files.insert(path.to_owned(), FileState::root_file(text, 0o644));
+}
+
+/// The plain host: VT-d offered by the firmware and turned off by a parameter.
+pub(crate) fn host() -> HostFacts {
+    let installed = InstalledKernel {
+        release: "6.12.43+deb13-amd64".to_owned(),
+        image: Some("/boot/vmlinuz-6.12.43+deb13-amd64".to_owned()),
+        initramfs: Some("/boot/initrd.img-6.12.43+deb13-amd64".to_owned()),
+        modules: Fact::known(
+            BTreeMap::from([("vfio_pci".to_owned(), ModuleState::Loadable)]),
+            "/lib/modules/6.12.43+deb13-amd64/modules.dep",
+            "",
+        ),
+    };
+    let mut facts = HostFacts {
+        surroundings: Surroundings {
+            kind: HostKind::Live,
+            root: true,
+            container: None,
+            hypervisor: None,
+            distribution: Some("Debian GNU/Linux 13 (trixie)".to_owned()),
+        },
+        pci: Fact::known(
+            cards().into_iter().map(|function| (function.address, function)).collect(),
+            "/sys/bus/pci/devices",
+            "",
+        ),
+        iommu: IommuFacts {
+            tables: Fact::known(BTreeSet::from([FirmwareTable::Dmar]), "/sys/firmware/acpi/tables", "DMAR"),
+            units: Fact::known(BTreeSet::new(), "/sys/class/iommu", "empty"),
+            groups: Fact::known(BTreeMap::new(), "/sys/kernel/iommu_groups", "empty"),
+            interrupt_remapping: Fact::known(false, "/proc/interrupts", "PCI-MSI"),
+            unsafe_interrupts: Fact::unknown("vfio_iommu_type1 is not loaded"),
+        },
+        kernel: KernelFacts {
+            release: Fact::known("6.12.43+deb13-amd64".to_owned(), "/proc/sys/kernel/osrelease", ""),
+            cmdline: Fact::Unknown(String::new()),
+            loaded: Fact::known(Vec::new(), "/proc/modules", ""),
+            installed: Fact::known(vec![installed], "/lib/modules", "6.12.43+deb13-amd64"),
+        },
+        cpu: CpuFacts {
+            vendor: Fact::known("GenuineIntel".to_owned(), "/proc/cpuinfo", "GenuineIntel"),
+            model: Fact::known("QEMU".to_owned(), "/proc/cpuinfo", "QEMU"),
+            count: Fact::known(4, "/proc/cpuinfo", "4"),
+            flags: Fact::known(BTreeSet::from(["vmx".to_owned()]), "/proc/cpuinfo", "vmx"),
+        },
+        kvm: Fact::known(KvmState::Usable, "/dev/kvm", "opens"),
+        bootloader: Fact::known(Bootloader::GrubDebian, "/boot/grub/grub.cfg", ""),
+        initramfs: Fact::known(InitramfsGenerator::InitramfsTools, "/usr/sbin/update-initramfs", ""),
+        guest_firmware: Fact::known(vec![ovmf()], "/usr/share/qemu/firmware", "60-edk2-x86_64.json"),
+        qemu: Fact::known(
+            Some("/usr/bin/qemu-system-x86_64".to_owned()),
+            "/usr/bin/qemu-system-x86_64",
+            "there",
+        ),
+        in_use: Fact::known(in_use(), "/proc/self/mountinfo", ""),
+        in_use_gaps: BTreeMap::new(),
+        files: managed::FILES.iter().map(|path| ((*path).to_owned(), FileState::Absent)).collect(),
+        unreadable_files: BTreeMap::new(),
+        names: BTreeMap::new(),
+    };
+    let parameters = "console=ttyS0 intel_iommu=off quiet";
+    cmdline(&mut facts, &format!("BOOT_IMAGE=/boot/vmlinuz root=UUID=1 ro {parameters}"));
+    put(&mut facts, managed::GRUB_DEFAULTS, GRUB);
+    put(&mut facts, managed::GRUB_CFG, &grub_cfg(parameters, false));
+    put(&mut facts, managed::INITRAMFS_MODULES, "bochs\n");
+    facts
+}
+
+pub(crate) fn cmdline(facts: &mut HostFacts, text: &str) {
+    facts.kernel.cmdline = Fact::known(text.to_owned(), "/proc/cmdline", text);
+}
+
+fn ovmf() -> GuestFirmware {
+    GuestFirmware {
+        descriptor: "/usr/share/qemu/firmware/60-edk2-x86_64.json".to_owned(),
+        description: "UEFI firmware for x86_64".to_owned(),
+        code: "/usr/share/OVMF/OVMF_CODE_4M.fd".to_owned(),
+        vars: "/usr/share/OVMF/OVMF_VARS_4M.fd".to_owned(),
+        format: "raw".to_owned(),
+        features: BTreeSet::new(),
+        machines: vec!["pc-q35-*".to_owned()],
+        present: true,
+    }
+}
+
+fn in_use() -> Vec<InUse> {
+    let used = |address: &str, kind, what: &str| InUse { address: at(address), kind, what: what.to_owned() };
+    vec![
+        used("00:1f.2", HostUse::Storage, "/ is mounted from sda1"),
+        used("00:05.0", HostUse::Network, "the default route goes through ens5"),
+        used("00:04.0", HostUse::Keyboard, "QEMU USB Keyboard"),
+        used("01:00.0", HostUse::Display, "the firmware drew on it"),
+    ]
+}
+
+/// Changes one function.
+pub(crate) fn edit(facts: &mut HostFacts, address: &str, change: impl FnOnce(&mut PciFunction)) {
+    if let Fact::Known(functions, _) = &mut facts.pci {
+        change(functions.get_mut(&at(address)).expect("in the host"));
+    }
+}
+
+/// Puts functions into a group, making it where it is not there.
+pub(crate) fn group(facts: &mut HostFacts, id: u32, members: &[&str]) {
+    for member in members {
+        edit(facts, member, |function| function.group = Some(id));
+    }
+    if let Fact::Known(groups, _) = &mut facts.iommu.groups {
+        let members = members.iter().map(|member| at(member)).collect();
+        groups.insert(id, IommuGroup { id, members, kind: Some("DMA".to_owned()), reserved: Vec::new() });
+    }
+}
+
+pub(crate) fn reserve(facts: &mut HostFacts, id: u32, kind: &str) {
+    if let Fact::Known(groups, _) = &mut facts.iommu.groups {
+        let region = ReservedRegion { start: 0xbdf8_3000, end: 0xbdf8_4fff, kind: kind.to_owned() };
+        groups.get_mut(&id).expect("a group").reserved.push(region);
+    }
+}
+
+/// The same host with the IOMMU on and groups as its ports make them.
+pub(crate) fn host_with_groups() -> HostFacts {
+    let mut facts = host();
+    put(&mut facts, managed::GRUB_DEFAULTS, &GRUB.replace(" intel_iommu=off", ""));
+    put(&mut facts, managed::GRUB_CFG, &grub_cfg("console=ttyS0 quiet", false));
+    cmdline(&mut facts, "root=UUID=1 ro console=ttyS0 quiet");
+    facts.iommu.units = Fact::known(BTreeSet::from(["dmar0".to_owned()]), "/sys/class/iommu", "dmar0");
+    facts.iommu.interrupt_remapping = Fact::known(true, "/proc/interrupts", "IR-PCI-MSI");
+    for (id, members) in [
+        (0, &["00:00.0"][..]),
+        (1, &["00:02.0"][..]),
+        (2, &["00:02.1"][..]),
+        (3, &["00:02.2"][..]),
+        (4, &["00:04.0"][..]),
+        (5, &["00:05.0"][..]),
+        (6, &["00:1f.0", "00:1f.2", "00:1f.3"][..]),
+        (7, &["01:00.0", "01:00.1"][..]),
+        (8, &["02:00.0", "02:00.1"][..]),
+        (9, &["03:00.0", "03:00.1"][..]),
+    ] {
+        group(&mut facts, id, members);
+    }
+    facts
+}
+
+/// The host after a plan: files as its steps leave them, the menu as `update-grub` would write it.
+pub(crate) fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
+    let mut facts = facts.clone();
+    for step in &plan.steps {
+        match &step.action {
+            Action::File { path, before, after } => {
+                let stood = facts.files.insert(path.clone(), after.clone());
+                assert_eq!(stood.as_ref(), Some(before), "{path} is not as the plan takes it to be");
+            }
+            Action::Run { .. } if step.id == "grub-menu" => {
+                let off = facts.files[managed::GRUB_OFF_ENTRY] != FileState::Absent;
+                let on = if facts.files[managed::GRUB_DROP_IN] == FileState::Absent {
+                    ""
+                } else {
+                    " intel_iommu=on"
+                };
+                let old = facts.files[managed::GRUB_DEFAULTS].content().unwrap_or_default();
+                let no = if String::from_utf8_lossy(old).contains("intel_iommu=off") {
+                    " intel_iommu=off"
+                } else {
+                    ""
+                };
+                let menu = grub_cfg(&format!("console=ttyS0{no} quiet{on}"), off);
+                put(&mut facts, managed::GRUB_CFG, &menu);
+            }
+            Action::Run { .. } => {}
+        }
+    }
+    facts
+}
+
+/// A plan as text: every step with its diff, and the notes.
+pub(crate) fn shown(plan: &Plan) -> String {
+    let mut text = format!("{}\n", plan.title);
+    for step in &plan.steps {
+        text.push_str(&format!(
+            "\n== {} ({}, {:?})\n   {}; {}\n{}",
+            step.id,
+            step.kind(),
+            step.effect,
+            step.what,
+            step.why,
+            passthru_plan::diff::of_step(step)
+        ));
+    }
+    text.push_str("\nnotes\n");
+    for note in &plan.notes {
+        text.push_str(&format!("- {note}\n"));
+    }
+    text
+}

@@ -1,0 +1,4 @@
+//! Judgement and planning on hand-made hosts.
+
+mod common;
+mod plans;
