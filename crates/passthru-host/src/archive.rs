@@ -51,23 +51,28 @@ pub(crate) struct Archive {
 impl Archive {
     /// Reads an archive whole. The error says what is wrong and with which entry.
     pub(crate) fn read(input: impl Read) -> Result<Self, String> {
+        Self::read_up_to(MOST_BYTES, input)
+    }
+
+    fn read_up_to(most: u64, input: impl Read) -> Result<Self, String> {
         let mut input = BufReader::new(input);
         let head = std::io::BufRead::fill_buf(&mut input).map_err(|error| error.to_string())?;
         if head.starts_with(&[0x1f, 0x8b]) {
-            Self::from_tar(flate2::bufread::MultiGzDecoder::new(input))
+            Self::from_tar(most, flate2::bufread::MultiGzDecoder::new(input))
         } else if head.get(257..262) == Some(b"ustar") {
-            Self::from_tar(input)
+            Self::from_tar(most, input)
         } else {
             Err("it is neither a directory nor a capture (a tar archive, plain or compressed with gzip)"
                 .to_owned())
         }
     }
 
-    fn from_tar(input: impl Read) -> Result<Self, String> {
+    fn from_tar(most: u64, input: impl Read) -> Result<Self, String> {
         let root = ("/".to_owned(), Node::Directory(BTreeSet::new()));
         let mut archive = Self { nodes: BTreeMap::from([root]), note: Note::default() };
-        let mut tar = tar::Archive::new(input.take(MOST_BYTES));
-        let mut left = MOST_BYTES;
+        let mut tar = tar::Archive::new(input.take(most));
+        let mut left = most;
+        let too_many = || format!("it holds more than {most} bytes");
         for (count, entry) in tar.entries().map_err(|error| error.to_string())?.enumerate() {
             let mut entry = entry.map_err(|error| format!("the archive is damaged: {error}"))?;
             if count >= MOST_ENTRIES {
@@ -79,7 +84,7 @@ impl Archive {
                 .map_err(|reason| format!("entry ‘{name}’: {reason}"))?;
         }
         if tar.into_inner().limit() == 0 {
-            return Err(format!("it holds more than {MOST_BYTES} bytes"));
+            return Err(too_many());
         }
         if let Some(Node::File { bytes, .. }) = archive.nodes.get(NOTE) {
             archive.note =
@@ -243,5 +248,69 @@ impl Archive {
             Err(ReadErrorKind::NotFound | ReadErrorKind::NotADirectory) => Ok(FileState::Absent),
             Err(other) => Err(other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::Archive;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use tar::{Builder, EntryType, Header};
+
+    const MOST: u64 = 1 << 20;
+
+    /// An entry of this kind that says it has this many bytes, and zeros without end, compressed.
+    fn swelling(kind: EntryType, size: u64) -> Vec<u8> {
+        let mut header = Header::new_gnu();
+        header.set_path("a").expect("short");
+        header.set_entry_type(kind);
+        header.set_size(size);
+        header.set_cksum();
+        let mut bytes = GzEncoder::new(Vec::new(), Compression::best());
+        bytes.write_all(header.as_bytes()).expect("writes");
+        bytes.write_all(&vec![0; 4 << 20]).expect("writes");
+        bytes.finish().expect("writes")
+    }
+
+    #[test]
+    fn an_archive_that_swells_is_stopped_whatever_swells() {
+        for kind in [EntryType::Regular, EntryType::GNULongName, EntryType::XHeader, EntryType::Directory] {
+            for size in [2 * MOST, u64::MAX / 2] {
+                let bytes = swelling(kind, size);
+                assert!(bytes.len() < 10_000);
+                assert!(Archive::read_up_to(MOST, bytes.as_slice()).is_err(), "{kind:?} of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sparse_file_of_a_terabyte_is_stopped() {
+        let mut header = Header::new_gnu();
+        header.set_path("a").expect("short");
+        header.set_entry_type(EntryType::GNUSparse);
+        header.set_size(0);
+        if let Some(gnu) = header.as_gnu_mut() {
+            gnu.realsize[..12].copy_from_slice(b"177777777777");
+            gnu.sparse[0].offset[..12].copy_from_slice(b"177777777777");
+            gnu.sparse[0].numbytes[..12].copy_from_slice(b"00000000000\0");
+        }
+        header.set_cksum();
+        let bytes = [header.as_bytes().as_slice(), &[0; 1024]].concat();
+        assert!(Archive::read_up_to(MOST, bytes.as_slice()).is_err());
+    }
+
+    #[test]
+    fn an_archive_within_the_limit_is_read() {
+        let mut tar = Builder::new(Vec::new());
+        let mut header = Header::new_gnu();
+        header.set_size(3);
+        tar.append_data(&mut header, "a/b", b"abc".as_slice()).expect("writes");
+        let bytes = tar.into_inner().expect("writes");
+        let archive = Archive::read_up_to(MOST, bytes.as_slice()).expect("reads");
+        assert_eq!(archive.file("/a/b", 3), Ok(b"abc".to_vec()));
+        assert!(archive.file("/a/b", 2).is_err());
     }
 }

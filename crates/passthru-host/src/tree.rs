@@ -12,6 +12,9 @@ use crate::error::ReadErrorKind;
 /// One page: what a read of a sysfs attribute brings at most.
 const PAGE: usize = 4096;
 
+/// The permission bits of a mode, with set-user-id, set-group-id and sticky; above them is the kind of file.
+const PERMISSIONS: RawMode = 0o7777;
+
 /// A tree of files that is read through the kernel.
 #[derive(Debug)]
 pub(crate) struct Tree {
@@ -135,7 +138,7 @@ impl Tree {
         let (file, stat) = self.open_file(path, OFlags::NOFOLLOW)?;
         let stat = stat.map_or_else(|| rustix::fs::fstat(&file), Ok)?;
         let content = drain(&file, limit, usize::try_from(stat.st_size).ok(), false)?;
-        let mode = stat.st_mode & RawMode::from(Mode::all().bits());
+        let mode = stat.st_mode & PERMISSIONS;
         Ok(FileState::File { content: Content(content), mode, uid: stat.st_uid, gid: stat.st_gid })
     }
 }

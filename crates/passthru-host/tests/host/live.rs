@@ -1,7 +1,6 @@
 //! The machine that the tests run on, whatever it is.
 
-mod common;
-
+use super::common;
 use passthru_host::{Host, gather};
 
 #[test]

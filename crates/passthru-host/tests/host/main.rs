@@ -1,0 +1,8 @@
+//! The door against real trees: the live machine, real machines' archives, hostile archives, our own fixtures.
+
+mod archives;
+mod common;
+mod corpora;
+mod fixtures;
+mod live;
+mod trees;

@@ -1,0 +1,96 @@
+//! Directories taken for a root: links stay inside, errors are told apart.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use passthru_host::{Host, ReadErrorKind};
+use passthru_model::facts::HostKind;
+use passthru_model::plan::FileState;
+use pretty_assertions::assert_eq;
+
+/// A root with a few files and links in it.
+#[expect(clippy::disallowed_methods, reason = "a test builds the tree that it reads")]
+fn tree() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    std::fs::create_dir_all(root.join("etc/default")).expect("makes");
+    std::fs::write(root.join("etc/default/grub"), "A=1\n").expect("writes");
+    std::fs::set_permissions(root.join("etc/default/grub"), std::fs::Permissions::from_mode(0o640))
+        .expect("sets");
+    symlink("/etc/default/grub", root.join("absolute")).expect("links");
+    symlink("../../../../../../etc/default/grub", root.join("etc/up")).expect("links");
+    symlink("/proc/self/root", root.join("magic")).expect("links");
+    symlink("etc", root.join("alias")).expect("links");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        root.join("pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .expect("makes");
+    folder
+}
+
+#[test]
+fn links_in_a_directory_stay_below_it() {
+    let folder = tree();
+    for host in
+        [Host::open(folder.path()).expect("opens"), Host::open(folder.path()).expect("opens").recording()]
+    {
+        assert_eq!(host.kind(), HostKind::Directory);
+        for path in ["/absolute", "/etc/up", "/alias/default/grub", "/../../etc/default/grub"] {
+            assert_eq!(host.read(path), Ok(b"A=1\n".to_vec()), "{path}");
+            assert_eq!(host.real_path(path).as_deref(), Ok("/etc/default/grub"), "{path}");
+        }
+        assert!(host.read("/magic/etc/passwd").is_err());
+        assert_eq!(host.link("/absolute").as_deref(), Ok("/etc/default/grub"));
+        assert_eq!(host.list("/alias"), Ok(vec!["default".to_owned(), "up".to_owned()]));
+    }
+}
+
+#[test]
+fn errors_are_told_apart() {
+    let folder = tree();
+    let host = Host::open(folder.path()).expect("opens");
+    let kind = |path: &str| host.read(path).expect_err(path).kind;
+    assert_eq!(kind("/etc/none"), ReadErrorKind::NotFound);
+    assert_eq!(kind("/etc/default/grub/x"), ReadErrorKind::NotADirectory);
+    assert_eq!(kind("/etc"), ReadErrorKind::Other("it is a directory".to_owned()));
+    assert_eq!(kind("etc"), ReadErrorKind::Other("it is not an absolute path".to_owned()));
+    // A pipe without a writer would be waited for.
+    assert_eq!(kind("/pipe"), ReadErrorKind::Other("it is not a regular file".to_owned()));
+    assert_eq!(host.list("/absolute").expect_err("a file").kind, ReadErrorKind::NotADirectory);
+    assert_eq!(host.read("/etc/none").expect_err("none").to_string(), "/etc/none is not there");
+}
+
+#[test]
+fn the_state_of_a_file_has_its_mode_and_owner_and_a_link_is_not_followed() {
+    let folder = tree();
+    let host = Host::open(folder.path()).expect("opens");
+    match host.file_state("/alias/default/grub").expect("reads") {
+        FileState::File { content, mode, .. } => {
+            assert_eq!((content.0.as_slice(), mode), (b"A=1\n".as_slice(), 0o640))
+        }
+        other => panic!("{other:?}"),
+    }
+    let target = "/etc/default/grub".to_owned();
+    assert_eq!(host.file_state("/absolute"), Ok(FileState::Link { target }));
+    assert_eq!(host.file_state("/etc/none/deeper"), Ok(FileState::Absent));
+    assert!(host.file_state("/etc").is_err());
+}
+
+#[test]
+fn a_capture_of_a_directory_keeps_modes_links_and_what_could_not_be_read() {
+    let folder = tree();
+    let host = Host::open(folder.path()).expect("opens").recording();
+    let paths = ["/absolute", "/etc/default/grub", "/etc/none", "/pipe"];
+    let before: Vec<_> = paths.iter().map(|path| host.file_state(path)).collect();
+    let listed = host.list("/alias");
+    let mut bytes = Vec::new();
+    passthru_host::capture::archive(&host, false, &mut bytes).expect("writes");
+    let copy = Host::from_archive(bytes.as_slice()).expect("reads");
+    let after: Vec<_> = paths.iter().map(|path| copy.file_state(path)).collect();
+    assert_eq!(before, after);
+    assert_eq!(copy.list("/alias"), listed);
+    assert_eq!(copy.read("/alias/default/grub"), Ok(b"A=1\n".to_vec()));
+}
