@@ -167,7 +167,8 @@ fn storage(out: &mut Arguments, machine: &Machine, ports: &mut Ports) {
 
 /// The protocol layer of an image. Block devices are told apart by where they are, so that rendering stays pure.
 fn image(file: &Path) -> String {
-    let driver = if file.starts_with("/dev") { "host_device" } else { "file" };
+    let is_device = file.starts_with("/dev") && !file.starts_with("/dev/shm");
+    let driver = if is_device { "host_device" } else { "file" };
     format!("file.driver={driver},file.filename={}", path(file))
 }
 

@@ -143,6 +143,7 @@ pub(crate) fn facts() -> HostFacts {
         ]),
         qemu: known(Some("/usr/bin/qemu-system-x86_64".to_owned())),
         in_use: known(Vec::new()),
+        in_use_gaps: BTreeMap::new(),
         files: BTreeMap::new(),
         unreadable_files: BTreeMap::new(),
         names: BTreeMap::new(),

@@ -72,7 +72,9 @@ fn explain(file: &str, text: &str, error: &toml::de::Error) -> SpecError {
         .map(|(key, _)| key.trim())
         .filter(|key| !missing && !key.is_empty() && key.chars().all(is_bare))
         .map(str::to_owned);
-    let message = error.message().lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
+    // The parser names the type it reads into, which is a word of ours and not of people who write guests.
+    let message = error.message().lines().next().unwrap_or_default().trim_end_matches('.');
+    let message = message.replace("expected u32", "expected a whole number from 1");
     SpecError { file: file.to_owned(), line, key, message }
 }
 

@@ -42,7 +42,7 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
         out.push('\n');
         if let Some(name) = describe(device) {
             // The name is data from a file of ids or a device: one line, nothing that ends a comment.
-            let name: String = name.chars().filter(|c| !c.is_control()).collect();
+            let name: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             let _ = writeln!(out, "# {name}");
         }
         device_table(&mut out, device);
