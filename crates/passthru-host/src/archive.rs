@@ -202,7 +202,7 @@ impl Archive {
     }
 
     fn resolved(&self, path: &str) -> Result<&Node, ReadErrorKind> {
-        self.node(&resolve(path, true, |path| self.link(path))?)
+        self.node(&resolve(path, true, |path, _| self.link(path))?)
     }
 
     /// Reads a file whole.
@@ -226,7 +226,7 @@ impl Archive {
 
     /// Whether a path leads to a directory; an error where it leads nowhere.
     pub(crate) fn is_directory(&self, path: &str) -> Result<bool, ReadErrorKind> {
-        let real = resolve(path, true, |path| self.link(path))?;
+        let real = resolve(path, true, |path, _| self.link(path))?;
         match self.nodes.get(&real) {
             Some(node) => Ok(matches!(node, Node::Directory(_))),
             None => self.node(&real).map(|_| false),
@@ -235,7 +235,7 @@ impl Archive {
 
     /// What stands at a path, the last link not followed.
     pub(crate) fn state(&self, path: &str) -> Result<FileState, ReadErrorKind> {
-        let real = match resolve(path, false, |path| self.link(path)) {
+        let real = match resolve(path, false, |path, _| self.link(path)) {
             Err(ReadErrorKind::NotFound | ReadErrorKind::NotADirectory) => return Ok(FileState::Absent),
             other => other?,
         };

@@ -123,11 +123,12 @@ impl Host {
         if !self.is_recording() {
             return Ok(Cow::Borrowed(path));
         }
-        let real = resolve(path, follow_last, |step| {
+        let real = resolve(path, follow_last, |step, goes_on| {
             let found = self.plain_link(step);
             self.remember(|recording| match &found {
                 Ok(Some(target)) => recording.add(step, Entry::Link(target.clone())),
-                Ok(None) => {}
+                Ok(None) if goes_on => recording.add(step, Entry::Directory),
+                Ok(None) => recording.add(step, Entry::Seen),
                 Err(kind) => recording.fail(step, kind),
             });
             found
@@ -183,7 +184,7 @@ impl Host {
         let attempt = || {
             let real = match &self.source {
                 Source::Archive(_) if !self.is_recording() => {
-                    Cow::Owned(resolve(path, false, |step| self.plain_link(step))?)
+                    Cow::Owned(resolve(path, false, |step, _| self.plain_link(step))?)
                 }
                 _ => self.reach(path, false)?,
             };
@@ -198,12 +199,12 @@ impl Host {
         attempt().map_err(|kind| kind.at(path))
     }
 
-    /// The path without any symbolic link in it. What it leads to need not be there.
+    /// The path without any symbolic link in it. An error where it leads to nothing.
     pub fn real_path(&self, path: &str) -> Result<String, ReadError> {
         let found = if self.is_recording() {
             self.reach(path, true).map(Cow::into_owned)
         } else {
-            resolve(path, true, |step| self.plain_link(step))
+            resolve(path, true, |step, _| self.plain_link(step))
         };
         found.map_err(|kind| kind.at(path))
     }

@@ -40,11 +40,12 @@ pub(crate) fn child(directory: &str, name: &str) -> String {
 
 /// The path without symbolic links, as seen from the root; the last part is followed only if asked for.
 ///
-/// `link` reads the link at a path whose directory has no links, and says `None` where there is something else.
+/// `link` reads the link at a path whose directory has no links, and says `None` where there is something else. It is
+/// told whether the path goes on after it.
 pub(crate) fn resolve(
     path: &str,
     follow_last: bool,
-    mut link: impl FnMut(&str) -> Result<Option<String>, ReadErrorKind>,
+    mut link: impl FnMut(&str, bool) -> Result<Option<String>, ReadErrorKind>,
 ) -> Result<String, ReadErrorKind> {
     let parts = |text: &str| -> Vec<String> {
         text.split('/').rev().filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect()
@@ -61,7 +62,7 @@ pub(crate) fn resolve(
         if ahead.is_empty() && !follow_last {
             return Ok(next);
         }
-        match link(&next)? {
+        match link(&next, !ahead.is_empty())? {
             None => behind = next,
             Some(target) => {
                 links += 1;
@@ -84,7 +85,7 @@ mod tests {
     use crate::error::ReadErrorKind;
     use proptest::prelude::*;
 
-    fn linked(path: &str) -> Result<Option<String>, ReadErrorKind> {
+    fn linked(path: &str, _goes_on: bool) -> Result<Option<String>, ReadErrorKind> {
         Ok(match path {
             "/lib" => Some("usr/lib".to_owned()),
             "/usr/lib/up" => Some("../../../..//lib".to_owned()),

@@ -17,7 +17,7 @@ fn fact<T: Debug>(out: &mut String, name: &str, fact: &Fact<T>) {
 }
 
 /// Facts as text: whole, but for the bytes of files and of configuration space.
-pub fn summary(facts: &HostFacts) -> String {
+pub(crate) fn summary(facts: &HostFacts) -> String {
     let mut out = String::new();
     writeln!(out, "surroundings: {:?}", facts.surroundings).expect("a string takes all");
     for function in facts.functions() {
@@ -65,7 +65,7 @@ pub fn summary(facts: &HostFacts) -> String {
 }
 
 /// A folder of real machines' data, which is not part of the project; `None`, with a word about it, where it is absent.
-pub fn corpora(folder: &str) -> Option<PathBuf> {
+pub(crate) fn corpora(folder: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora").join(folder);
     if path.is_dir() {
         return Some(path);
