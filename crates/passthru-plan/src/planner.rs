@@ -162,10 +162,7 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         let settings = grub::Settings::of(facts, &mut reasons);
         needed = iommu::needs(facts, &addresses(wanted), &settings, &mut reasons);
         edits = settings.without(&needed.remove, &mut reasons);
-        let mut changed = edits.clone();
-        changed
-            .extend(needed.add.map(|token| (managed::GRUB_DROP_IN.to_owned(), texts::grub_drop_in(token))));
-        settings.check(&changed, &needed, &mut reasons);
+        settings.check(&needed, &mut reasons);
         plan.notes.append(&mut needed.notes);
         twins(facts, wanted, &mut plan.notes);
     }
@@ -189,7 +186,8 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     }
     let mut boot_steps = boot_files;
     if initramfs_runs {
-        boot_steps.extend(steps::initramfs(facts, isolating.then_some(wanted.method)));
+        let runs = steps::initramfs(facts, isolating, &boot_steps);
+        boot_steps.extend(runs);
     }
     // The way back stands before what it leads back from, and goes after it.
     let (first, then) = if isolating { (grub_steps, boot_steps) } else { (boot_steps, grub_steps) };

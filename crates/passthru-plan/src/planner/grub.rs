@@ -70,19 +70,21 @@ impl Settings {
         self.files.iter().map(|(path, _)| path.clone()).collect()
     }
 
-    /// The words in the settings that turn the IOMMU off, each once.
-    pub(crate) fn off_words(&self) -> Vec<String> {
+    /// The words in the settings that turn the IOMMU off, each once; and of those on the running command line those that
+    /// stand in the text of a value that cannot be told.
+    pub(crate) fn off_words(&self, running: &[String]) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         for (_, text) in &self.files {
             for name in VARIABLES {
-                let value = ShellFile::parse(text).and_then(|file| file.value(name));
-                for word in off_words(&value.ok().flatten().unwrap_or_default()) {
-                    if !found.contains(&word) {
-                        found.push(word);
-                    }
-                }
+                let words = match ShellFile::parse(text).and_then(|file| file.value(name)) {
+                    Ok(value) => off_words(&value.unwrap_or_default()),
+                    Err(_) => running.iter().filter(|word| text.contains(word.as_str())).cloned().collect(),
+                };
+                found.extend(words);
             }
         }
+        let mut seen = std::collections::BTreeSet::new();
+        found.retain(|word| seen.insert(word.clone()));
         found
     }
 
@@ -102,11 +104,17 @@ impl Settings {
         for (path, old) in self.files.iter().filter(|(path, _)| path != managed::GRUB_DROP_IN) {
             let mut text = old.clone();
             for word in words.iter().filter(|word| old.contains(word.as_str())) {
+                let mut problem = None;
+                let before = text.clone();
                 for name in VARIABLES {
                     match taken_out(&text, name, word) {
                         Ok(new) => text = new,
-                        Err(error) => reasons.push(settings(path, &error)),
+                        Err(error) => problem = Some(error),
                     }
+                }
+                // Shell in one variable does not matter where the word was found in the other.
+                if let (true, Some(error)) = (text == before, problem) {
+                    reasons.push(settings(path, &error));
                 }
             }
             if text != *old {
@@ -116,45 +124,25 @@ impl Settings {
         changed
     }
 
-    /// Checks that, with these files put in place of the old ones, the next menu passes what is wanted.
-    pub(crate) fn check(&self, changed: &[(String, String)], needed: &Parameters, reasons: &mut Vec<Reason>) {
-        let Some(token) = needed.add else { return };
-        let mut files: Vec<(String, String)> = self.files.clone();
-        files.retain(|(path, _)| !changed.iter().any(|(new, _)| new == path));
-        files.extend(changed.iter().cloned());
-        files.sort();
-        let mut variables = Variables::new();
-        let mut had = false;
-        for (path, text) in &files {
+    /// Checks that no file that is read after our drop-in loses what it adds. What is read ahead of it does not matter: the
+    /// drop-in keeps the old value, whatever that is made of.
+    pub(crate) fn check(&self, needed: &Parameters, reasons: &mut Vec<Reason>) {
+        let (Some(token), name) = (needed.add, VARIABLES[1]) else { return };
+        for (path, text) in self.files.iter().filter(|(path, _)| path.as_str() > managed::GRUB_DROP_IN) {
+            let mut variables = Variables::from([(name.to_owned(), Ok(token.to_owned()))]);
             match ShellFile::parse(text) {
                 Ok(file) => file.evaluate(&mut variables),
-                Err(error) => {
-                    reasons.push(settings(path, &error));
-                    return;
-                }
+                Err(error) => reasons.push(settings(path, &error)),
             }
-            let has = VARIABLES.iter().any(|name| {
-                matches!(variables.get(*name), Some(Ok(value)) if CommandLine::new(value).has_word(token))
-            });
-            if had && !has {
-                let name = VARIABLES[1];
-                reasons.push(match variables.get(name) {
-                    Some(Err(error)) => settings(path, error),
-                    _ => Reason::Overridden {
-                        path: path.clone(),
-                        name: name.to_owned(),
-                        token: token.to_owned(),
-                    },
-                });
-                return;
+            match variables.get(name) {
+                Some(Ok(value)) if CommandLine::new(value).has_word(token) => {}
+                Some(Err(error)) => reasons.push(settings(path, error)),
+                _ => reasons.push(Reason::Overridden {
+                    path: path.clone(),
+                    name: name.to_owned(),
+                    token: token.to_owned(),
+                }),
             }
-            had = has;
-        }
-        if !had && let Some(Err(error)) = variables.get(VARIABLES[1]) {
-            let culprit = files
-                .iter()
-                .find(|(_, text)| ShellFile::parse(text).and_then(|file| file.value(VARIABLES[1])).is_err());
-            reasons.push(settings(culprit.map_or(managed::GRUB_DEFAULTS, |(path, _)| path), error));
         }
     }
 }

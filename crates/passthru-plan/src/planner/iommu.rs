@@ -48,8 +48,8 @@ pub(crate) fn needs(
     settings: &Settings,
     reasons: &mut Vec<Reason>,
 ) -> Parameters {
-    let mut needed = Parameters { remove: settings.off_words(), ..Parameters::default() };
     let running = facts.kernel.cmdline.value().map(String::as_str).unwrap_or_default();
+    let mut needed = Parameters { remove: settings.off_words(&off_words(running)), ..Parameters::default() };
     let mut pending = !needed.remove.is_empty();
     for word in off_words(running) {
         if needed.remove.contains(&word) {

@@ -1,7 +1,6 @@
 //! From the files as they stand and as they should be to steps.
 
 use passthru_model::HostFacts;
-use passthru_model::intent::Method;
 use passthru_model::kernel::ModuleState;
 use passthru_model::managed;
 use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
@@ -198,33 +197,44 @@ pub(crate) fn intent_step(before: FileState, after: FileState, what: &str) -> St
     }
 }
 
-/// One step for each kernel that has an initramfs: rebuild it, and look into it afterwards.
-pub(crate) fn initramfs(facts: &HostFacts, method: Option<Method>) -> Vec<Step> {
-    const OVERRIDE: [&str; 4] = [
-        "etc/passthru/devices",
-        "etc/passthru/early",
-        "scripts/init-top/passthru",
-        "rules.d/10-passthru.rules",
-    ];
-    const IDS: [&str; 1] = ["etc/modprobe.d/passthru.conf"];
-    let owned = |entries: &[&str]| entries.iter().map(|&entry| entry.to_owned()).collect::<Vec<String>>();
+/// What the image holds of each of our files, by its path on the host.
+const IN_IMAGE: [(&str, &str); 5] = [
+    (managed::DEVICES, "etc/passthru/devices"),
+    (managed::EARLY, "etc/passthru/early"),
+    (managed::INITRAMFS_INIT_TOP, "scripts/init-top/passthru"),
+    (managed::UDEV_RULE, "rules.d/10-passthru.rules"),
+    (managed::MODPROBE, "etc/modprobe.d/passthru.conf"),
+];
+
+/// One step for each kernel that has an initramfs: rebuild it, and look into it afterwards. `files` are the steps on files
+/// that precede it.
+pub(crate) fn initramfs(facts: &HostFacts, isolating: bool, files: &[Step]) -> Vec<Step> {
+    let stands = |path: &str| matches!(facts.files.get(path), Some(state) if *state != FileState::Absent);
+    let (mut holds, mut lacks) = (Vec::new(), Vec::new());
+    for (path, entry) in IN_IMAGE {
+        let step = files.iter().find(|step| step.path() == Some(path));
+        match step.map(Step::kind) {
+            Some("file-remove") => lacks.push(entry.to_owned()),
+            Some(_) => holds.push(entry.to_owned()),
+            None if isolating && stands(path) => holds.push(entry.to_owned()),
+            None => {}
+        }
+    }
     let kernels = facts.kernel.installed.value().into_iter().flatten();
     kernels
         .filter_map(|kernel| Some((kernel, kernel.initramfs.clone()?)))
         .map(|(kernel, image)| {
-            let (mut holds, lacks) = match method {
-                Some(Method::Override) => (owned(&OVERRIDE), owned(&IDS)),
-                Some(Method::Ids) => (owned(&IDS), owned(&OVERRIDE)),
-                None => (Vec::new(), owned(&[&OVERRIDE[..], &IDS[..]].concat())),
-            };
-            if method.is_some() && kernel.module("vfio_pci") == Some(ModuleState::Loadable) {
+            let mut expect = Vec::new();
+            let mut holds = holds.clone();
+            if isolating && kernel.module("vfio_pci") == Some(ModuleState::Loadable) {
                 holds.push("vfio-pci.ko".to_owned());
             }
-            let mut expect = Vec::new();
             if !holds.is_empty() {
                 expect.push(Expectation::ImageHolds { path: image.clone(), entries: holds });
             }
-            expect.push(Expectation::ImageLacks { path: image.clone(), entries: lacks });
+            if !lacks.is_empty() {
+                expect.push(Expectation::ImageLacks { path: image.clone(), entries: lacks.clone() });
+            }
             let release = &kernel.release;
             Step {
                 id: format!("initramfs-{release}"),
