@@ -119,7 +119,11 @@ impl Conductor<'_> {
                     let place = self.target.place(path, preflight::follow(before, after));
                     let temporary = self.journal.temporary();
                     match after {
-                        FileState::Absent => install::remove(&place?),
+                        // Where the directory is gone, the file is.
+                        FileState::Absent => match place {
+                            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                            place => install::remove(&place?),
+                        },
                         FileState::Link { target } => install::link(&place?, &temporary, target),
                         FileState::File { content, mode, uid, gid } => {
                             install::file(&place?, &temporary, &content.0, *mode, (*uid, *gid))

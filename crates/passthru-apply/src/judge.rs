@@ -1,10 +1,9 @@
 //! What is to be done with each file when steps are taken back, by comparing what stands there with what stood there
 //! before the step and what the step left.
 
-use std::collections::HashMap;
 use std::io::{self, Read as _};
 
-use passthru_model::plan::Action;
+use passthru_model::plan::{Action, FileState};
 
 use crate::error::{Conflict, Error};
 use crate::journal::{Journal, copy_name};
@@ -36,42 +35,78 @@ impl Deed {
     }
 }
 
-/// What stands, or will stand once the later steps have been taken back; with the bytes, where we made them.
-type Seen = (Standing, Option<Vec<u8>>);
+/// The steps on one file that were begun and not taken back, and what is to be done with it.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// The steps, last first.
+    pub(crate) steps: Vec<usize>,
+    /// What stood there before the first of them.
+    pub(crate) image: Image,
+    /// The directories that were made for them, outermost first.
+    pub(crate) directories: Vec<String>,
+    /// What is to be done.
+    pub(crate) deed: Result<Deed, Error>,
+}
 
-/// What is to be done for every step on a file that was begun and not taken back, last step first. Changes nothing.
-pub(crate) fn files(target: &Target, journal: &Journal) -> Result<Vec<(usize, Deed)>, Error> {
-    let mut foreseen: HashMap<String, Seen> = HashMap::new();
-    let mut deeds = Vec::new();
+/// What is to be done with every file, the one that was changed last first. Changes nothing.
+///
+/// Several steps on one file are taken back as one: what the last of them left is compared with what stood there before
+/// the first. So nothing between them ever has to be merged.
+pub(crate) fn files(target: &Target, journal: &Journal) -> Vec<Judged> {
+    let mut chains: Vec<Vec<Link<'_>>> = Vec::new();
     for (index, step) in journal.plan.steps.iter().enumerate().rev() {
         let state = &journal.course.steps[index];
-        let (Action::File { after, .. }, Some((images, _)), false) =
+        if let (Action::File { .. }, Some((images, directories)), false) =
             (&step.action, &state.intent, state.reverted)
-        else {
-            continue;
-        };
-        let Some(image) = images.first() else { continue };
-        let at = |error: io::Error| Error::at(&image.path, error);
-        let now = match foreseen.get(&image.real) {
-            Some(seen) => seen.clone(),
-            None => (Standing::at(target, &image.real, Follow::Nothing).map_err(at)?, None),
-        };
-        let recorded = state.after.as_ref().and_then(|after| after.first().cloned());
-        let ours = recorded.unwrap_or_else(|| Standing::of(after));
-        let case = Case { target, journal, index, image, after: after.content(), ours: &ours };
-        let (deed, next) = if now.0 == image.before {
-            (Deed::Nothing(How::AlreadyBefore), now)
-        } else if state.goal.as_ref() == Some(&now.0) {
-            (Deed::Nothing(How::Merged), now)
-        } else if now.0 == ours {
-            (Deed::PutBack, (image.before.clone(), None))
-        } else {
-            case.edited(&now).map_err(at)?
-        };
-        foreseen.insert(image.real.clone(), next);
-        deeds.push((index, deed));
+            && let Some(image) = images.first()
+        {
+            match chains.iter_mut().find(|chain| chain[0].1.real == image.real) {
+                Some(chain) => chain.push((index, image, directories)),
+                None => chains.push(vec![(index, image, directories)]),
+            }
+        }
     }
-    Ok(deeds)
+    let judge = |chain: Vec<Link<'_>>| {
+        let image = chain.last()?.1;
+        Some(Judged {
+            steps: chain.iter().map(|(index, ..)| *index).collect(),
+            image: image.clone(),
+            directories: chain.iter().rev().flat_map(|(_, _, made)| made.iter().cloned()).collect(),
+            deed: deed(target, journal, &chain, image).map_err(|error| Error::at(&image.path, error)),
+        })
+    };
+    chains.into_iter().filter_map(judge).collect()
+}
+
+/// One of several steps on a file: its index, what stood there before it, and the directories that it made.
+type Link<'a> = (usize, &'a Image, &'a [String]);
+
+fn deed(target: &Target, journal: &Journal, chain: &[Link<'_>], image: &Image) -> io::Result<Deed> {
+    let last = chain[0].0;
+    let now = Standing::at(target, &image.real, Follow::Nothing)?;
+    let after = |index: usize| match &journal.plan.steps[index].action {
+        Action::File { after, .. } => Some(after),
+        Action::Run { .. } => None,
+    };
+    let state = |index: usize| &journal.course.steps[index];
+    let left = |index: usize| {
+        let recorded = state(index).after.as_ref().and_then(|after| after.first().cloned());
+        recorded.or_else(|| after(index).map(Standing::of))
+    };
+    // A step that was begun and not done has left what it found.
+    let ours =
+        chain.iter().any(|(index, image, _)| now == image.before || Some(&now) == left(*index).as_ref());
+    if now == image.before {
+        Ok(Deed::Nothing(How::AlreadyBefore))
+    } else if state(last).goal.as_ref() == Some(&now) {
+        Ok(Deed::Nothing(How::Merged))
+    } else if ours {
+        Ok(Deed::PutBack)
+    } else {
+        let after = after(last).and_then(FileState::content);
+        let ours = left(last).unwrap_or(Standing::Absent);
+        Case { target, journal, index: last, image, after, ours }.edited(&now)
+    }
 }
 
 /// A file that is neither as before nor as we left it.
@@ -81,36 +116,36 @@ struct Case<'a> {
     index: usize,
     image: &'a Image,
     after: Option<&'a [u8]>,
-    ours: &'a Standing,
+    ours: Standing,
 }
 
 impl Case<'_> {
-    fn edited(&self, now: &Seen) -> io::Result<(Deed, Seen)> {
+    fn edited(&self, now: &Standing) -> io::Result<Deed> {
         let before = &self.image.before;
         let (
             Standing::File { mode, uid, gid, .. },
             Standing::File { mode: mode_then, uid: uid_then, gid: gid_then, .. },
             Standing::File { mode: mode_ours, uid: uid_ours, gid: gid_ours, .. },
-        ) = (&now.0, before, self.ours)
+        ) = (now, before, &self.ours)
         else {
-            return Ok(self.conflict(now, &self.kinds(&now.0)));
+            return Ok(self.conflict(&self.kinds(now)));
         };
         // What the user changed of mode and owner is kept; what we changed is taken back.
         let pick = |now: u32, then: u32, ours: u32| if now == ours { then } else { now };
         let mode = pick(*mode, *mode_then, *mode_ours);
         let owner = (pick(*uid, *uid_then, *uid_ours), pick(*gid, *gid_then, *gid_ours));
-        let content = if now.0.same_content(self.ours) {
+        let content = if now.same_content(&self.ours) {
             self.before()?
-        } else if now.0.same_content(before) {
-            self.now(now)?
+        } else if now.same_content(before) {
+            self.now()?
         } else {
-            let (base, mine, theirs) = (self.after.unwrap_or_default(), self.now(now)?, self.before()?);
+            let (base, mine, theirs) = (self.after.unwrap_or_default(), self.now()?, self.before()?);
             if mine.contains(&0) || base.contains(&0) || theirs.contains(&0) {
-                return Ok(self.conflict(now, "it is not text, and was edited since"));
+                return Ok(self.conflict("it is not text, and was edited since"));
             }
             match diffy::merge_bytes(base, &mine, &theirs) {
                 Ok(merged) => merged,
-                Err(_) => return Ok(self.conflict(now, "it was edited since in the lines that we changed")),
+                Err(_) => return Ok(self.conflict("it was edited since in the lines that we changed")),
             }
         };
         let next = Standing::File {
@@ -120,33 +155,31 @@ impl Case<'_> {
             uid: owner.0,
             gid: owner.1,
         };
-        let deed = if next == *before {
+        Ok(if next == *before {
             Deed::PutBack
-        } else if next == now.0 {
+        } else if next == *now {
             Deed::Nothing(How::LeftAsEdited)
         } else {
-            Deed::Write { content: content.clone(), mode, owner }
-        };
-        Ok((deed, (next, Some(content))))
+            Deed::Write { content, mode, owner }
+        })
     }
 
     fn kinds(&self, now: &Standing) -> String {
-        match (&self.image.before, self.ours, now) {
+        match (&self.image.before, &self.ours, now) {
             (_, Standing::File { .. } | Standing::Link { .. }, Standing::Absent) => {
                 "it was removed since, and was there before us".to_owned()
             }
             (Standing::Absent, _, _) => "we made it, and it was edited since".to_owned(),
             (_, Standing::Absent, _) => "we removed it, and it was made anew since".to_owned(),
-            _ => format!("since then {}", now.differs_from(self.ours).unwrap_or_default()),
+            _ => format!("since then {}", now.differs_from(&self.ours).unwrap_or_default()),
         }
     }
 
-    fn conflict(&self, now: &Seen, why: &str) -> (Deed, Seen) {
+    fn conflict(&self, why: &str) -> Deed {
         let journal = self.journal.directory();
         let before = self.image.kept.as_ref().map(|kept| format!("{journal}/{kept}"));
         let ours = self.after.map(|_| format!("{journal}/after/{}", copy_name(self.index, &self.image.path)));
-        let conflict = Conflict { path: self.image.path.clone(), before, ours, why: why.to_owned() };
-        (Deed::Conflict(conflict), now.clone())
+        Deed::Conflict(Conflict { path: self.image.path.clone(), before, ours, why: why.to_owned() })
     }
 
     fn before(&self) -> io::Result<Vec<u8>> {
@@ -155,14 +188,7 @@ impl Case<'_> {
         Ok(content)
     }
 
-    fn now(&self, seen: &Seen) -> io::Result<Vec<u8>> {
-        match &seen.1 {
-            Some(content) => Ok(content.clone()),
-            // Foreseen as a before-image of a later step, that is, as what this step left.
-            None if seen.0.same_content(self.ours) => Ok(self.after.unwrap_or_default().to_vec()),
-            None => {
-                standing::bytes(self.target, &self.image.real, Follow::Nothing).map(Option::unwrap_or_default)
-            }
-        }
+    fn now(&self) -> io::Result<Vec<u8>> {
+        standing::bytes(self.target, &self.image.real, Follow::Nothing).map(Option::unwrap_or_default)
     }
 }

@@ -11,6 +11,7 @@
 //! | [`apply`], [`resume`], [`undo`] | yes, through the journal | yes |
 
 mod apply;
+mod built;
 mod by_hand;
 mod conduct;
 mod draft;

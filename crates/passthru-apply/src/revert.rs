@@ -3,19 +3,15 @@
 //! Files first, last step first; then what programs built. So the inputs of a program are as before when its outputs
 //! are put back or, where they were rebuilt since, built again.
 
-use std::collections::HashSet;
 use std::io;
-
-use passthru_model::plan::Action;
 
 use crate::by_hand::{self, Prefix};
 use crate::conduct::Conductor;
 use crate::error::{Conflict, Error, StepFailure};
 use crate::journal::{self, copy_name};
-use crate::judge::{self, Deed};
+use crate::judge::{self, Deed, Judged};
 use crate::progress::Event;
 use crate::record::{Image, Outcome, Phase, Record};
-use crate::runner;
 use crate::standing::{self, Standing};
 use crate::target::Follow;
 use crate::undo::OnConflict;
@@ -64,19 +60,17 @@ pub struct Reverted {
 
 /// Something that is being taken back.
 pub(crate) struct Revert<'c, 'a> {
-    conductor: &'c mut Conductor<'a>,
-    manner: Manner,
-    failures: Vec<String>,
-    commands: Vec<String>,
+    pub(crate) conductor: &'c mut Conductor<'a>,
+    pub(crate) manner: Manner,
+    pub(crate) failures: Vec<String>,
+    pub(crate) commands: Vec<String>,
     reverted: Vec<Reverted>,
-    /// Paths that a program has built again just now.
-    built: HashSet<String>,
 }
 
 impl<'c, 'a> Revert<'c, 'a> {
     pub(crate) fn new(conductor: &'c mut Conductor<'a>, manner: Manner) -> Self {
-        let (failures, commands, reverted, built) = Default::default();
-        Self { conductor, manner, failures, commands, reverted, built }
+        let (failures, commands, reverted) = Default::default();
+        Self { conductor, manner, failures, commands, reverted }
     }
 
     /// Rolls everything back because of a failure, and says how that ended.
@@ -110,8 +104,8 @@ impl<'c, 'a> Revert<'c, 'a> {
     pub(crate) fn undo(mut self) -> Result<Vec<Reverted>, Error> {
         let Manner::Undo(on_conflict) = self.manner else { return Ok(Vec::new()) };
         if on_conflict == OnConflict::Refuse {
-            let conflicts: Vec<Conflict> =
-                self.judge()?.into_iter().filter_map(|(_, deed)| deed.conflict()).collect();
+            let deeds: Result<Vec<Deed>, Error> = self.judge().into_iter().map(|file| file.deed).collect();
+            let conflicts: Vec<Conflict> = deeds?.into_iter().filter_map(Deed::conflict).collect();
             if !conflicts.is_empty() {
                 return Err(Error::Conflicts(conflicts));
             }
@@ -150,47 +144,43 @@ impl<'c, 'a> Revert<'c, 'a> {
         }
     }
 
-    fn judge(&self) -> Result<Vec<(usize, Deed)>, Error> {
+    fn judge(&self) -> Vec<Judged> {
         judge::files(self.conductor.target, &self.conductor.journal)
     }
 
     fn everything(&mut self) {
-        match self.judge() {
-            Ok(deeds) => deeds.into_iter().for_each(|(index, deed)| self.file(index, deed)),
-            Err(error) => {
-                self.failures.push(error.to_string());
-                return;
-            }
+        for file in self.judge() {
+            self.file(file);
         }
-        for index in (0..self.conductor.journal.plan.steps.len()).rev() {
-            let step = &self.conductor.journal.course.steps[index];
-            if let (Action::Run { .. }, Some((images, _)), false) =
-                (&self.conductor.journal.plan.steps[index].action, &step.intent, step.reverted)
-            {
-                let images = images.clone();
-                self.built_files(index, &images);
-            }
+        // Only now, for a later step may have put a directory into one that an earlier step made; and all of them, for a
+        // kill may have come between a file and its directories.
+        let steps = self.conductor.journal.course.steps.iter();
+        let directories: Vec<String> = steps
+            .filter_map(|step| step.intent.as_ref())
+            .flat_map(|(_, made)| made.iter().cloned())
+            .collect();
+        if let Err(error) = install::remove_directories(self.conductor.target, &directories) {
+            self.failures.push(format!("a directory that was made: {error}"));
         }
+        self.built_files();
     }
 
-    /// Takes back one step on a file.
-    fn file(&mut self, index: usize, deed: Deed) {
-        let Some((images, directories)) = self.conductor.journal.course.steps[index].intent.clone() else {
-            return;
-        };
-        let Some(image) = images.first() else { return };
-        match self.carry_out(index, image, deed) {
+    /// Takes back all steps on one file.
+    fn file(&mut self, judged: Judged) {
+        let Judged { steps, image, directories, deed } = judged;
+        let Some(&last) = steps.first() else { return };
+        let carried_out =
+            deed.map_err(|error| error.to_string()).and_then(|deed| self.carry_out(last, &image, deed));
+        match carried_out {
             Ok(how) => {
-                let target = self.conductor.target;
-                if let Err(error) = install::remove_directories(target, &directories) {
-                    self.failures.push(format!("a directory above {}: {error}", image.path));
+                self.say(last, &image, how);
+                for index in steps {
+                    self.done(index, how);
                 }
-                self.reverted.push(Reverted { step: index, path: image.path.clone(), how });
-                self.done(index, how);
             }
             Err(why) => {
                 self.failures.push(why);
-                self.by_hand(image);
+                self.by_hand(&image);
                 let prefix = Prefix::now(self.conductor.target.path());
                 let remove = directories.iter().rev().map(|path| by_hand::remove_directory(&prefix, path));
                 self.commands.extend(remove);
@@ -226,86 +216,7 @@ impl<'c, 'a> Revert<'c, 'a> {
         }
     }
 
-    /// Takes back what a program built.
-    fn built_files(&mut self, index: usize, images: &[Image]) {
-        let Action::Run { program, arguments, .. } = self.conductor.journal.plan.steps[index].action.clone()
-        else {
-            return;
-        };
-        let target = self.conductor.target;
-        let step = self.conductor.journal.course.steps[index].clone();
-        let mut ours = Vec::new();
-        let mut foreign = false;
-        for (place, image) in images.iter().enumerate() {
-            if self.built.contains(&image.real) {
-                continue;
-            }
-            let now = match Standing::at(target, &image.real, Follow::Nothing) {
-                Ok(now) => now,
-                Err(error) => {
-                    self.failures.push(format!("{}: {error}", image.path));
-                    self.by_hand(image);
-                    return;
-                }
-            };
-            let after = step.after.as_ref().and_then(|after| after.get(place));
-            if now == image.before {
-                self.say(index, image, How::AlreadyBefore);
-            } else if after.is_some() && now == Standing::Absent {
-                self.say(index, image, How::Gone);
-            } else if after == Some(&now) || (after.is_none() && self.nobody_else_built()) {
-                ours.push(image);
-            } else {
-                foreign = true;
-            }
-        }
-        if foreign {
-            match self.conductor.run(program, &arguments) {
-                Ok(_) => {
-                    rustix::fs::sync();
-                    for image in images {
-                        self.built.insert(image.real.clone());
-                        self.say(index, image, How::BuiltAgain);
-                    }
-                    self.done(index, How::BuiltAgain);
-                    return;
-                }
-                // It never got to its end the first time either; what was there before is the best that there is.
-                Err(_) if step.after.is_none() => ours = images.iter().collect(),
-                Err(failure) => {
-                    self.failures.push(failure.to_string());
-                    let prefix = Prefix::now(target.path());
-                    self.commands.push(prefix.command(&runner::command_line(program, &arguments)));
-                    return;
-                }
-            }
-        }
-        let mut all = true;
-        for image in ours {
-            match self.put_back(image) {
-                Ok(()) => self.say(index, image, How::PutBack),
-                Err(error) => {
-                    all = false;
-                    self.failures.push(format!("{}: {error}", image.path));
-                    self.by_hand(image);
-                }
-            }
-        }
-        if all {
-            self.done(index, How::PutBack);
-        }
-    }
-
-    /// Whether what an interrupted program left can only be its own work: it is this very run, or still the same boot.
-    fn nobody_else_built(&self) -> bool {
-        let same_boot = || {
-            let then = self.conductor.journal.course.boot.clone();
-            then.is_some() && then == journal::boot(self.conductor.target)
-        };
-        self.manner == Manner::RollBack || same_boot()
-    }
-
-    fn put_back(&self, image: &Image) -> io::Result<()> {
+    pub(crate) fn put_back(&self, image: &Image) -> io::Result<()> {
         let target = self.conductor.target;
         let place = match target.place(&image.real, Follow::Nothing) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && image.before == Standing::Absent => {
@@ -339,17 +250,17 @@ impl<'c, 'a> Revert<'c, 'a> {
         install::copy(&copy, ".part", &mut standing::open(&place)?)
     }
 
-    fn by_hand(&mut self, image: &Image) {
+    pub(crate) fn by_hand(&mut self, image: &Image) {
         let prefix = Prefix::now(self.conductor.target.path());
         let journal = self.conductor.journal.directory();
         self.commands.extend(by_hand::put_back(&prefix, &journal, image));
     }
 
-    fn say(&mut self, step: usize, image: &Image, how: How) {
+    pub(crate) fn say(&mut self, step: usize, image: &Image, how: How) {
         self.reverted.push(Reverted { step, path: image.path.clone(), how });
     }
 
-    fn done(&mut self, index: usize, how: How) {
+    pub(crate) fn done(&mut self, index: usize, how: How) {
         self.note(&Record::StepReverted { index, how: format!("{how:?}") });
         let step = self.conductor.journal.plan.steps[index].clone();
         self.conductor.progress.event(Event::StepReverted { index, step: &step });

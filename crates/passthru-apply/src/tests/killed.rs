@@ -5,7 +5,9 @@ use std::process::Command;
 use passthru_model::program::Program;
 
 use super::tree::{Programs, Tree, difference, whole_plan};
-use crate::{OnConflict, Resumed, Silent, Target, Underway, Which, failpoint};
+use crate::{
+    Error, OnConflict, Resumed, RunFailure, RunOutcome, Runner, Silent, Target, Underway, Which, failpoint,
+};
 
 const TREE: &str = "PASSTHRU_TEST_TREE";
 const POINT: &str = "PASSTHRU_TEST_POINT";
@@ -18,6 +20,7 @@ enum Work {
     ApplyAndFail,
     Undo,
     Resume,
+    ApplyAndLeaveAProgramRunning,
 }
 
 /// Does the work in a child that dies at a point. `false`: it came to its end before that point.
@@ -55,9 +58,50 @@ fn the_child_that_is_killed() {
                     .expect("undoes"),
             );
         }
+        "ApplyAndLeaveAProgramRunning" => {
+            let _ = crate::apply(&target, &plan, &mut Starter, &mut Silent);
+        }
         _ => drop(crate::resume(&target, &mut good, &mut Silent).expect("resumes")),
     }
     assert!(failpoint::hits() > 0);
+}
+
+/// Starts a program that goes on for a minute, says which, and is killed while it waits for it.
+struct Starter;
+
+impl Runner for Starter {
+    fn run(
+        &mut self,
+        _: Program,
+        _: &[String],
+        root: &std::path::Path,
+        _: &mut dyn FnMut(&str),
+    ) -> Result<RunOutcome, RunFailure> {
+        let child = Command::new("sleep")
+            .arg("60")
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("starts");
+        std::fs::write(root.join("pid"), child.id().to_string()).expect("writes");
+        std::process::abort();
+    }
+}
+
+#[test]
+fn a_program_that_outlives_us_keeps_the_lock_until_it_ends() {
+    let (tree, _, _) = prepared();
+    let _plan = give_plan(&tree, &whole_plan(&tree));
+    assert!(killed(&tree, Work::ApplyAndLeaveAProgramRunning, usize::MAX));
+    assert!(matches!(tree.undo(), Err(Error::Locked { .. })));
+    let pid = tree.text("/pid");
+    assert!(Command::new("kill").arg(pid).status().expect("kills").success());
+    std::fs::remove_file(tree.host("/pid")).expect("removes");
+    let undone = (0..500).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        tree.undo().is_ok()
+    });
+    assert!(undone);
 }
 
 /// A tree with the plan for its child beside it, and how it looks when the plan is applied.

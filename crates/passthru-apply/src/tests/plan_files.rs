@@ -1,1 +1,100 @@
-//! Tests.
+//! Plans in files, and hostile ones.
+
+use passthru_model::managed;
+use passthru_model::plan::{Action, Effect, Expectation, FileState, Plan, Step};
+use passthru_model::program::Program;
+
+use crate::plan_file::{PlanFileError, parse, write};
+
+fn plan(action: Action) -> Plan {
+    let (what, why) = (String::new(), String::new());
+    let step = Step { id: "a-step".to_owned(), action, what, why, effect: Effect::Now };
+    Plan { title: "a test".to_owned(), steps: vec![step], notes: Vec::new() }
+}
+
+fn file(path: &str, after: FileState) -> Action {
+    Action::File { path: path.to_owned(), before: FileState::Absent, after }
+}
+
+fn run(program: Program, arguments: &[&str], rewrites: &[&str]) -> Action {
+    let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+    Action::Run { program, arguments: owned(arguments), rewrites: owned(rewrites), expect: Vec::new() }
+}
+
+fn verdict(action: Action) -> Result<(), PlanFileError> {
+    parse(&write(&plan(action), "a host").expect("serialises")).map(drop)
+}
+
+#[test]
+fn a_plan_of_ours_survives_being_saved() {
+    let actions = [
+        file(managed::GRUB_DROP_IN, FileState::root_file("x\n", 0o644)),
+        file(managed::EARLY, FileState::root_file(vec![0xff, 0], 0o755)),
+        file("/etc/modprobe.d/anything.conf", FileState::Absent),
+        file(managed::EARLY_WANT, FileState::Link { target: "../passthru-early.service".to_owned() }),
+        file(managed::VERIFY_WANT, FileState::Link { target: managed::VERIFY_UNIT.to_owned() }),
+        run(Program::UpdateGrub, &[], &[managed::GRUB_CFG]),
+        run(Program::UpdateInitramfs, &["-u", "-k", "6.12.0-1+b~1_amd64"], &["/boot/initrd.img-6.12.0"]),
+        run(Program::UpdateInitramfs, &["-u", "-k", "all"], &["/var/lib/initramfs-tools/6.12.0"]),
+    ];
+    for action in actions {
+        let plan = plan(action);
+        let read = parse(&write(&plan, "a host").expect("serialises")).expect("is allowed");
+        assert_eq!((read.plan, read.host.as_str()), (plan, "a host"));
+    }
+}
+
+#[test]
+fn a_hostile_plan_is_refused() {
+    let root = || FileState::root_file("x", 0o644);
+    let owned = |uid| FileState::File {
+        content: passthru_model::plan::Content(Vec::new()),
+        mode: 0o644,
+        uid,
+        gid: 0,
+    };
+    let look = |path: &str| Action::Run {
+        program: Program::UpdateGrub,
+        arguments: Vec::new(),
+        rewrites: Vec::new(),
+        expect: vec![Expectation::Contains { path: path.to_owned(), needles: Vec::new() }],
+    };
+    let hostile = [
+        file("/etc/shadow", root()),
+        file("/etc/passthru/../shadow", root()),
+        file("/etc/modprobe.d/../x.conf", root()),
+        file("/etc/modprobe.d/sub/x.conf", root()),
+        file("/etc/modprobe.d/.conf", root()),
+        file("/etc/modprobe.d/x", root()),
+        file("etc/passthru/devices", root()),
+        file(managed::EARLY, FileState::root_file("x", 0o4755)),
+        file(managed::EARLY, FileState::root_file("x", 0o777)),
+        file(managed::EARLY, owned(1000)),
+        file(managed::EARLY_WANT, FileState::Link { target: "/root/.ssh/id".to_owned() }),
+        file(managed::EARLY_WANT, FileState::Link { target: "../../../../../../root".to_owned() }),
+        run(Program::UpdateGrub, &["-o", "/etc/shadow"], &[]),
+        run(Program::UpdateInitramfs, &["-d", "-k", "all"], &[]),
+        run(Program::UpdateInitramfs, &["-u", "-b", "/etc"], &[]),
+        run(Program::UpdateInitramfs, &["-u", "-k", "6/../../etc"], &[]),
+        run(Program::UpdateGrub, &[], &["/etc/shadow"]),
+        run(Program::UpdateGrub, &[], &["/boot/../etc/shadow"]),
+        run(Program::QemuSystemX86_64, &[], &[]),
+        run(Program::Lsinitramfs, &["/etc/shadow"], &[]),
+        look("/etc/shadow"),
+    ];
+    for action in hostile {
+        let said = format!("{action:?}");
+        let refused = verdict(action);
+        assert!(matches!(refused, Err(PlanFileError::Refused { .. })), "{said}: {refused:?}");
+    }
+}
+
+#[test]
+fn what_is_no_plan_file_is_told_apart_from_another_version() {
+    assert!(matches!(parse(b"not json"), Err(PlanFileError::Malformed(_))));
+    assert!(matches!(parse(b"{\"schema\":\"passthru.plan-file/2\"}"), Err(PlanFileError::Schema(_))));
+    assert!(matches!(parse(b"{\"schema\":\"passthru.plan-file/1\"}"), Err(PlanFileError::Malformed(_))));
+    let more = b"{\"schema\":\"passthru.plan-file/1\",\"host\":\"\",\"plan\":{\"title\":\"\",\"steps\":[],\"notes\":[]},\"x\":1}";
+    assert!(matches!(parse(more), Err(PlanFileError::Malformed(_))));
+    assert!(matches!(parse(&vec![b' '; 17 << 20]), Err(PlanFileError::Malformed(_))));
+}
