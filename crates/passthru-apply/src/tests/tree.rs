@@ -186,7 +186,7 @@ impl Programs {
         let mut built = self.build.clone();
         for input in inputs {
             if let Ok(text) = fs::read_to_string(root.join(input)) {
-                built = [&built, input, "\n", &text].concat();
+                built = [built.as_str(), input, "\n", &text].concat();
             }
         }
         // Rewritten in place and in two parts, as the worst of them do.
