@@ -154,8 +154,9 @@ mod tests {
     proptest! {
         #[test]
         fn resources_as_the_kernel_writes_them_are_read_back(ranges in prop::collection::vec((1u64.., 0u64.., 0u64..), 0..17)) {
-            let text: String = ranges.iter()
-                .map(|(start, end, flags)| format!("{start:#018x} {end:#018x} {flags:#018x}\n")).collect();
+            let text = ranges.iter().fold(String::new(), |text, (start, end, flags)| {
+                format!("{text}{start:#018x} {end:#018x} {flags:#018x}\n")
+            });
             let expected: Vec<_> = ranges.iter().enumerate()
                 .map(|(index, &(start, end, flags))| Resource {
                     index: u8::try_from(index).expect("small"), start, end, flags,

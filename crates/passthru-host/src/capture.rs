@@ -94,7 +94,7 @@ fn redacted(recording: &Recording, host_name: &str) -> Recording {
             Entry::Listed(names) => Entry::Listed(names.iter().map(|name| redactor.text(name)).collect()),
             Entry::Link(target) => Entry::Link(redactor.text(target)),
             Entry::File { bytes, mode, uid, gid } => {
-                let bytes = if is_config { redactor.config_space(bytes) } else { redactor.bytes(bytes) };
+                let bytes = if is_config { Redactor::config_space(bytes) } else { redactor.bytes(bytes) };
                 Entry::File { bytes, mode: *mode, uid: *uid, gid: *gid }
             }
         };

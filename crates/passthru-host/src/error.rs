@@ -74,3 +74,9 @@ impl From<rustix::io::Errno> for ReadErrorKind {
         }
     }
 }
+
+impl From<ReadError> for String {
+    fn from(error: ReadError) -> Self {
+        error.to_string()
+    }
+}

@@ -85,6 +85,7 @@ mod tests {
     use crate::error::ReadErrorKind;
     use proptest::prelude::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands for a reader of links, which can fail")]
     fn linked(path: &str, _goes_on: bool) -> Result<Option<String>, ReadErrorKind> {
         Ok(match path {
             "/lib" => Some("usr/lib".to_owned()),

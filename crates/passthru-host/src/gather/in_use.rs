@@ -33,8 +33,8 @@ impl Collected {
     }
 
     /// A use that could not be looked for to the end. The first reason stays.
-    pub(super) fn gap(&mut self, kind: HostUse, why: impl ToString) {
-        self.gaps.entry(kind).or_insert_with(|| why.to_string());
+    pub(super) fn gap(&mut self, kind: HostUse, why: impl Into<String>) {
+        self.gaps.entry(kind).or_insert_with(|| why.into());
     }
 }
 
@@ -116,7 +116,7 @@ fn displays(host: &Host, pci: &Fact<BTreeMap<PciAddress, PciFunction>>, uses: &m
         if is_connected {
             match host.real_path(&path) {
                 Ok(real) => {
-                    uses.add(HostUse::Display, &real, &format!("a monitor is connected to {connector}"))
+                    uses.add(HostUse::Display, &real, &format!("a monitor is connected to {connector}"));
                 }
                 Err(error) => uses.gap(HostUse::Display, error),
             }

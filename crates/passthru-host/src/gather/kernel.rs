@@ -69,8 +69,7 @@ fn kernel(host: &Host, root: &str, release: String, boot: &[String]) -> Option<I
     let (dep, builtin) = (host.read(&dep_path), host.read(&builtin_path));
     let modules = match (&dep, &builtin) {
         (Err(dep), Err(builtin)) if dep.is_not_found() && builtin.is_not_found() => return None,
-        (Err(error), _) if !error.is_not_found() => because(error),
-        (_, Err(error)) if !error.is_not_found() => because(error),
+        (Err(error), _) | (_, Err(error)) if !error.is_not_found() => because(error),
         _ => {
             let empty = Vec::new();
             let states =

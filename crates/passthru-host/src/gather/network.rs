@@ -64,7 +64,7 @@ fn ssh(host: &Host, session: &str, all: &[Route], uses: &mut Collected) {
     match name {
         Some(name) => interface(host, name, &format!("the present SSH session runs over {name}"), uses),
         None => {
-            uses.gap(HostUse::Network, format!("no route leads to {address}, the client of the SSH session"))
+            uses.gap(HostUse::Network, format!("no route leads to {address}, the client of the SSH session"));
         }
     }
 }

@@ -57,8 +57,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn gap(&mut self, name: &str, why: impl ToString) {
-        self.gaps.insert(name.to_owned(), why.to_string());
+    fn gap(&mut self, name: &str, why: impl Into<String>) {
+        self.gaps.insert(name.to_owned(), why.into());
     }
 
     /// An attribute that every function has.
@@ -86,7 +86,7 @@ impl Reader<'_> {
     fn parsed<T: std::str::FromStr<Err: ToString> + Default>(&mut self, name: &str) -> T {
         let Some(bytes) = self.always(name) else { return T::default() };
         sysfs::line(&bytes).parse().unwrap_or_else(|error: T::Err| {
-            self.gap(name, error);
+            self.gap(name, error.to_string());
             T::default()
         })
     }
@@ -141,13 +141,13 @@ fn function(host: &Host, address: PciAddress, links: &Links) -> PciFunction {
     });
     let resources = reader.always("resource").map_or_else(Vec::new, |bytes| {
         sysfs::resources(&bytes).unwrap_or_else(|error| {
-            reader.gap("resource", error);
+            reader.gap("resource", error.to_string());
             Vec::new()
         })
     });
     let numa_node = reader.sometimes("numa_node").and_then(|bytes| {
         sysfs::numa_node(&bytes).unwrap_or_else(|error| {
-            reader.gap("numa_node", error);
+            reader.gap("numa_node", error.to_string());
             None
         })
     });
@@ -155,8 +155,7 @@ fn function(host: &Host, address: PciAddress, links: &Links) -> PciFunction {
     let boot_vga = if class.base_and_sub() == 0x0300 { reader.sometimes("boot_vga") } else { None };
     let has_rom = reader.directory.has("rom");
     let has_rom = reader.unless_absent("rom", has_rom).unwrap_or(false);
-    let physical_function =
-        reader.linked_where_present("physfn").and_then(|name| name.parse::<PciAddress>().ok());
+    let physical_function = reader.linked("physfn", None).and_then(|name| name.parse::<PciAddress>().ok());
     let parents = parents(host, &path, &mut reader);
     let config = reader.config();
     PciFunction {
@@ -178,12 +177,6 @@ fn function(host: &Host, address: PciAddress, links: &Links) -> PciFunction {
         parents,
         physical_function,
         gaps: reader.gaps,
-    }
-}
-
-impl Reader<'_> {
-    fn linked_where_present(&mut self, name: &str) -> Option<String> {
-        self.linked(name, None)
     }
 }
 

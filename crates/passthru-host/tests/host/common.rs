@@ -70,6 +70,12 @@ pub(crate) fn corpora(folder: &str) -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    println!("skipped: there is no {}", path.display());
+    announce(&format!("skipped: there is no {}", path.display()));
     None
+}
+
+/// A word to whoever reads the tests' output.
+#[expect(clippy::print_stdout, reason = "a test that skips, or counts, says so")]
+pub(crate) fn announce(text: &str) {
+    println!("{text}");
 }

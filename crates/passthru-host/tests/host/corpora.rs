@@ -188,7 +188,9 @@ fn drivers_and_capabilities_agree_with_lspci_on_the_machine_itself() {
             }
         }
     }
-    println!("{drivers} drivers, {resets} reset bits, {services} access control registers agree");
+    common::announce(&format!(
+        "{drivers} drivers, {resets} reset bits, {services} access control registers agree"
+    ));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use super::common;
 use passthru_host::{Host, gather};
+use passthru_model::facts::HostUse;
+use pretty_assertions::assert_eq;
 
 #[test]
 fn the_live_host_is_gathered_and_agrees_with_its_own_listing() {
@@ -18,7 +20,27 @@ fn the_live_host_is_gathered_and_agrees_with_its_own_listing() {
         let theirs = rustix::system::uname();
         assert_eq!(release.as_str(), theirs.release().to_str().expect("ASCII"));
     }
-    println!("{}", common::summary(&facts));
+}
+
+#[test]
+fn a_capture_of_the_live_host_gives_the_same_facts() {
+    let host = Host::live().recording();
+    let before = gather(&host);
+    let mut bytes = Vec::new();
+    passthru_host::capture::archive(&host, false, &mut bytes).expect("writes");
+    let mut after = gather(&Host::from_archive(bytes.as_slice()).expect("reads"));
+    // What only the live host can know.
+    after.surroundings.kind = before.surroundings.kind;
+    after.surroundings.root = before.surroundings.root;
+    after.kvm = before.kvm.clone();
+    // A running kernel without a file is known to have none of what it lists; a capture cannot say.
+    after.in_use_gaps.remove(&HostUse::Keyboard);
+    let mut expected = before.clone();
+    expected.in_use_gaps.remove(&HostUse::Keyboard);
+    assert_eq!(common::summary(&expected), common::summary(&after));
+    assert_eq!(format!("{expected:?}"), format!("{after:?}"));
+    // Without remembering, the same is read.
+    assert_eq!(common::summary(&gather(&Host::live())), common::summary(&before));
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn the_state_of_a_file_has_its_mode_and_owner_and_a_link_is_not_followed() {
     let host = Host::open(folder.path()).expect("opens");
     match host.file_state("/alias/default/grub").expect("reads") {
         FileState::File { content, mode, .. } => {
-            assert_eq!((content.0.as_slice(), mode), (b"A=1\n".as_slice(), 0o640))
+            assert_eq!((content.0.as_slice(), mode), (b"A=1\n".as_slice(), 0o640));
         }
         other => panic!("{other:?}"),
     }
