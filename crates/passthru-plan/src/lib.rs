@@ -14,6 +14,6 @@ pub mod verify;
 
 pub use checks::{Check, UnknownCheck, checks, diagnose};
 pub use groups::{DeviceView, GroupView, GroupsView};
-pub use planner::{Consent, IntentChange, Reason, Refusal, isolate, plan_for, release};
+pub use planner::{Consent, IntentChange, Reason, Refusal, isolate, isolate_by, plan_for, release};
 pub use status::{Summary, summary};
 pub use verify::verify;

@@ -4,14 +4,14 @@
 //! step. Programs that make files from these are run only where something that they read has changed.
 
 mod consent;
+mod desired;
 mod grub;
 mod iommu;
+mod notes;
 mod refusal;
 mod select;
 mod steps;
 mod texts;
-
-use std::collections::BTreeMap;
 
 use passthru_formats::intent_toml;
 use passthru_model::HostFacts;
@@ -24,6 +24,7 @@ use passthru_model::{Fact, managed};
 pub use consent::Consent;
 pub use refusal::{Reason, Refusal};
 
+pub(crate) use desired::drift;
 pub(crate) use grub::effective_parameters;
 pub(crate) use iommu::off_words;
 
@@ -53,8 +54,18 @@ pub fn plan_for(facts: &HostFacts, wanted: &Intent, consent: &Consent) -> Result
     Ok(plan)
 }
 
-/// The plan that isolates functions, on top of what the host's intent file says now.
+/// The plan that isolates functions, on top of what the host's intent file says now, which decides the method too.
 pub fn isolate(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Result<IntentChange, Refusal> {
+    isolate_by(facts, named, None, consent)
+}
+
+/// The same with another method of binding at boot, which then holds for every function of the intent.
+pub fn isolate_by(
+    facts: &HostFacts,
+    named: &[PciAddress],
+    method: Option<Method>,
+    consent: &Consent,
+) -> Result<IntentChange, Refusal> {
     let mut reasons = Vec::new();
     if named.is_empty() {
         return Err(Reason::NothingNamed.into());
@@ -72,6 +83,9 @@ pub fn isolate(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Re
     for function in all.iter().filter_map(|address| facts.function(*address)) {
         let name = facts.name_of(function);
         text = intent_toml::add(&text, &DeviceIdentity::of(function), Some(&name)).map_err(Reason::from)?;
+    }
+    if let Some(method) = method {
+        text = intent_toml::set_method(&text, method).map_err(Reason::from)?;
     }
     let plan = Plan { title: format!("isolate {}", listed(&all)), steps: Vec::new(), notes };
     change(facts, old.as_deref(), Some(text), "write down which devices are for guests", plan, consent)
@@ -164,9 +178,9 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         edits = settings.without(&needed.remove, &mut reasons);
         settings.check(&needed, &mut reasons);
         plan.notes.append(&mut needed.notes);
-        twins(facts, wanted, &mut plan.notes);
+        notes::twins(facts, wanted, &mut plan.notes);
     }
-    let files = file_steps(facts, wanted, &needed, edits, &mut reasons);
+    let files = desired::file_steps(facts, wanted, &needed, edits, &mut reasons);
     let (grub_files, boot_files): (Vec<Step>, Vec<Step>) =
         files.into_iter().partition(|step| step.path().is_some_and(is_grub));
     let grub_runs = !grub_files.is_empty() || grub::is_stale(facts, isolating, &needed);
@@ -193,7 +207,7 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     let (first, then) = if isolating { (grub_steps, boot_steps) } else { (boot_steps, grub_steps) };
     plan.steps.extend(first);
     plan.steps.extend(then);
-    last_notes(facts, isolating, plan);
+    notes::last(facts, isolating, plan);
     Ok(())
 }
 
@@ -215,82 +229,6 @@ fn is_in_initramfs(path: &str) -> bool {
     .contains(&path)
 }
 
-/// The steps on files, in the order of [`texts::OURS`]; in the other order where all goes.
-fn file_steps(
-    facts: &HostFacts,
-    wanted: &Intent,
-    needed: &Parameters,
-    edits: Vec<(String, String)>,
-    reasons: &mut Vec<Reason>,
-) -> Vec<Step> {
-    let mut found = Vec::new();
-    for (path, text) in edits {
-        if let Some(before @ FileState::File { mode, uid, gid, .. }) = facts.files.get(&path) {
-            let content = passthru_model::plan::Content(text.into_bytes());
-            let after = FileState::File { content, mode: *mode, uid: *uid, gid: *gid };
-            found.push(steps::file_step(&path, before.clone(), after));
-        }
-    }
-    let mut states = own_files(facts, wanted, needed);
-    let mut paths = texts::OURS;
-    if wanted.isolate.is_empty() {
-        paths.reverse();
-    }
-    for path in paths {
-        let after = states.remove(path).unwrap_or(FileState::Absent);
-        found.extend(steps::own_file(facts, path, after, reasons));
-    }
-    found
-}
-
-/// What stands at each of our paths once the intent is met. A path that is not in it is empty then.
-fn own_files(facts: &HostFacts, wanted: &Intent, needed: &Parameters) -> BTreeMap<&'static str, FileState> {
-    let mut files = BTreeMap::new();
-    if wanted.isolate.is_empty() {
-        return files;
-    }
-    if let Some(token) = needed.add {
-        files.insert(managed::GRUB_DROP_IN, FileState::root_file(texts::grub_drop_in(token), 0o644));
-    }
-    let ids = wanted.method == Method::Ids;
-    files.insert(managed::GRUB_OFF_ENTRY, FileState::root_file(texts::grub_off(ids), 0o755));
-    files.insert(managed::INITRAMFS_HOOK, FileState::root_file(texts::HOOK, 0o755));
-    if ids {
-        files.insert(managed::MODPROBE, FileState::root_file(texts::modprobe(facts, wanted), 0o644));
-        return files;
-    }
-    let link = |unit: &str| FileState::Link { target: unit.to_owned() };
-    files.insert(managed::DEVICES, FileState::root_file(texts::devices(wanted), 0o644));
-    files.insert(managed::EARLY, FileState::root_file(texts::EARLY, 0o755));
-    files.insert(managed::UDEV_RULE, FileState::root_file(texts::udev_rule(wanted), 0o644));
-    files.insert(managed::EARLY_UNIT, FileState::root_file(texts::EARLY_UNIT, 0o644));
-    files.insert(managed::EARLY_WANT, link(managed::EARLY_UNIT));
-    files.insert(managed::VERIFY_UNIT, FileState::root_file(texts::VERIFY_UNIT, 0o644));
-    files.insert(managed::VERIFY_WANT, link(managed::VERIFY_UNIT));
-    files.insert(managed::INITRAMFS_INIT_TOP, FileState::root_file(texts::INIT_TOP, 0o755));
-    files
-}
-
-/// The files of ours that are not as the intent wants them, each with what stands there and what should.
-pub(crate) fn drift(facts: &HostFacts, wanted: &Intent) -> Vec<&'static str> {
-    // The drop-in's need cannot be told once it has worked, so as it stands it is as it should be.
-    let mut states = own_files(facts, wanted, &Parameters::default());
-    let kept = facts.files.get(managed::GRUB_DROP_IN).cloned();
-    if let (Some(kept), false) = (kept, wanted.isolate.is_empty()) {
-        states.insert(managed::GRUB_DROP_IN, kept);
-    }
-    let mut drifted = Vec::new();
-    for path in texts::OURS {
-        let after = states.remove(path).unwrap_or(FileState::Absent);
-        let mut problems = Vec::new();
-        let step = steps::own_file(facts, path, after, &mut problems);
-        if step.is_some() || !problems.is_empty() {
-            drifted.push(path);
-        }
-    }
-    drifted
-}
-
 fn known_bootloader(facts: &HostFacts, reasons: &mut Vec<Reason>) {
     match &facts.bootloader {
         Fact::Known(Bootloader::GrubDebian, _) => {}
@@ -302,51 +240,5 @@ fn known_initramfs(facts: &HostFacts, reasons: &mut Vec<Reason>) {
     match &facts.initramfs {
         Fact::Known(InitramfsGenerator::InitramfsTools, _) => {}
         Fact::Unknown(because) => reasons.push(Reason::Initramfs(because.clone())),
-    }
-}
-
-/// Notes the twins that stay with the host.
-fn twins(facts: &HostFacts, wanted: &Intent, notes: &mut Vec<String>) {
-    for function in wanted.isolate.iter().filter_map(|device| facts.function(device.address)) {
-        let twins = crate::stake::twins(facts, function);
-        let stay: Vec<PciAddress> = twins.into_iter().filter(|address| !wanted.isolates(*address)).collect();
-        if !stay.is_empty() {
-            notes.push(format!(
-                "{} has the same PCI ID ({}) as {}, which the host keeps: the address tells them apart",
-                function.address,
-                function.id,
-                listed(&stay)
-            ));
-        }
-    }
-}
-
-fn last_notes(facts: &HostFacts, isolating: bool, plan: &mut Plan) {
-    if plan.is_empty() {
-        // Nothing is done, so nothing needs to be known before agreeing.
-        plan.notes.clear();
-        return;
-    }
-    if isolating
-        && facts.iommu.interrupt_remapping.value() == Some(&false)
-        && facts.iommu.units.value().is_some_and(|units| !units.is_empty())
-    {
-        plan.notes.push(
-            "interrupts are not remapped on this host, so the kernel will refuse to start a guest with these devices; \
-             look for interrupt remapping or x2APIC in the firmware setup"
-                .to_owned(),
-        );
-    }
-    if !isolating {
-        plan.notes.push(
-            "kernel parameters that were taken out when a device was isolated, such as intel_iommu=off, come back with \
-             `passthru undo` only"
-                .to_owned(),
-        );
-    }
-    if plan.needs_reboot() {
-        plan.notes.push(
-            "it takes effect at the next boot; then `passthru verify` says whether it worked".to_owned(),
-        );
     }
 }

@@ -1,0 +1,465 @@
+//! The command line: what can be said. The order here is the order of the help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use passthru_model::PciAddress;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  a check failed, or the answer is no
+  2  wrong use
+  3  refused for safety; the message names the flag that would insist, if one exists
+  4  the host changed since the plan was made; nothing was done
+  5  a program that was run failed; what was done has been rolled back
+  6  rolled back only in part; the message has the commands to finish";
+
+/// Take PCI passthrough via OVMF from a plain host to a guest that has the device, and back
+#[derive(Debug, Parser)]
+#[command(name = "passthru", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(help_expected = true, disable_help_subcommand = true, propagate_version = true)]
+pub struct Arguments {
+    /// What to do; without one: status
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Look at this host instead: a capture file, an unpacked capture or a mounted root
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
+    pub host: Option<PathBuf>,
+
+    /// Print JSON for programs instead of text for people
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+
+    /// When to use colour (NO_COLOR is honoured too)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
+    pub color: ColorWhen,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Even where the output is no terminal
+    Always,
+    /// Not at all
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show on one screen what is ready, what blocks, and the next step
+    #[command(after_help = "Example:\n  passthru status\n  passthru --host machine.tar.gz status")]
+    Status,
+
+    /// Run every check, or the named ones, with evidence and remedy
+    #[command(
+        after_help = "Example:\n  passthru doctor\n  passthru doctor iommu-enabled ovmf\n  passthru doctor --list"
+    )]
+    Doctor(DoctorArguments),
+
+    /// Show the IOMMU groups: what can be passed, what must go with it, and why
+    #[command(
+        after_help = "Example:\n  passthru groups\n  passthru groups 06:00.0\n  passthru groups --json"
+    )]
+    Groups(GroupsArguments),
+
+    /// Isolate functions at boot, so that a guest can have them
+    #[command(
+        after_help = "The whole card goes: sibling functions in the same slot are added, and the plan says so.\n\
+                      The plan is shown first, with every difference. Nothing is written before you agree.\n\n\
+                      Example:\n  passthru isolate 06:00.0\n  passthru isolate 06:00.0 --dry-run"
+    )]
+    Isolate(IsolateArguments),
+
+    /// Give isolated functions back to their own drivers at boot
+    #[command(after_help = "Example:\n  passthru release 06:00.0\n  passthru release --all")]
+    Release(ReleaseArguments),
+
+    /// Show the steps that would bring this host to the intent in /etc/passthru/passthru.toml
+    #[command(
+        after_help = "Writes nothing but the file named by --output.\n\nExample:\n  passthru plan\n  passthru plan -o plan.json"
+    )]
+    Plan(PlanArguments),
+
+    /// Carry out a plan as one transaction: the present one, or one saved by `plan -o`
+    #[command(
+        after_help = "Example:\n  passthru apply\n  passthru apply plan.json\n  passthru apply --resume"
+    )]
+    Apply(ApplyArguments),
+
+    /// Take the last change back, or a named one
+    #[command(
+        after_help = "What you edited since then is kept.\n\nExample:\n  passthru undo\n  passthru undo 20261122T201500Z-1"
+    )]
+    Undo(UndoArguments),
+
+    /// List the changes made on this host
+    #[command(after_help = "Example:\n  passthru history")]
+    History,
+
+    /// Check after a reboot that the host is as intended
+    #[command(after_help = "Example:\n  passthru verify")]
+    Verify,
+
+    /// Boot a tiny UEFI guest with the device and report what the guest saw
+    #[command(
+        after_help = "The device must be isolated. The guest is this host's own kernel and this program, nothing else;\n\
+                      no disk is touched.\n\n\
+                      Example:\n  passthru try 06:00.0\n  passthru try 06:00.0 --firmware seabios\n  passthru try --rehearse"
+    )]
+    Try(TryArguments),
+
+    /// Make, check, start and stop guests
+    #[command(
+        subcommand,
+        after_help = "Example:\n  passthru guest new win11 --os windows-11 --device 06:00.0 --memory 16G --cpus 8"
+    )]
+    Guest(GuestCommand),
+
+    /// Save the files that the facts come from as one archive, to be read elsewhere with --host
+    #[command(
+        after_help = "Serial numbers, MAC addresses, UUIDs, host and user names are replaced unless --no-redact.\n\n\
+                      Example:\n  passthru capture -o machine.tar.gz\n  passthru --host machine.tar.gz groups"
+    )]
+    Capture(CaptureArguments),
+
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  passthru completions bash > /etc/bash_completion.d/passthru")]
+    Completions(CompletionsArguments),
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// Checks to run; none: all of them
+    #[arg(value_name = "CHECK")]
+    pub checks: Vec<String>,
+
+    /// List the checks, what each looks at and why
+    #[arg(long, conflicts_with = "checks")]
+    pub list: bool,
+}
+
+/// Arguments of `groups`.
+#[derive(Debug, Args)]
+pub struct GroupsArguments {
+    /// Show only the groups of these functions
+    #[arg(value_name = "ADDRESS")]
+    pub addresses: Vec<PciAddress>,
+}
+
+/// How a change is agreed to.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Agreement {
+    /// Agree in advance; needed where there is no terminal to ask at
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+
+    /// Show the plan and stop
+    #[arg(long, short = 'n', conflicts_with = "yes")]
+    pub dry_run: bool,
+}
+
+/// What the user insists on. Each names one thing that is refused otherwise.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Insisting")]
+pub struct Insist {
+    /// Take the only display that the host has
+    #[arg(long)]
+    pub take_only_display: bool,
+
+    /// Take a device that the host is using: storage, network
+    #[arg(long)]
+    pub take_in_use: bool,
+
+    /// Take the controller of the last keyboard
+    #[arg(long)]
+    pub take_last_keyboard: bool,
+
+    /// Take only the named functions, not their siblings in the slot
+    #[arg(long)]
+    pub only_named: bool,
+}
+
+/// How functions are bound at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MethodChoice {
+    /// By address and identity; twins are told apart
+    Override,
+    /// By PCI ID with module options, as the wiki page has it; takes every device of that id
+    Ids,
+}
+
+/// Arguments of `isolate`.
+#[derive(Debug, Args)]
+pub struct IsolateArguments {
+    /// Functions to isolate, such as 0000:06:00.0 or 06:00.0
+    #[arg(value_name = "ADDRESS", required = true)]
+    pub addresses: Vec<PciAddress>,
+
+    /// How the functions are bound at boot; kept as it is when not given
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<MethodChoice>,
+
+    /// How to agree
+    #[command(flatten)]
+    pub agreement: Agreement,
+
+    /// What to insist on
+    #[command(flatten)]
+    pub insist: Insist,
+}
+
+/// Arguments of `release`.
+#[derive(Debug, Args)]
+pub struct ReleaseArguments {
+    /// Functions to release
+    #[arg(value_name = "ADDRESS", required_unless_present = "all")]
+    pub addresses: Vec<PciAddress>,
+
+    /// Release every isolated function
+    #[arg(long, conflicts_with = "addresses")]
+    pub all: bool,
+
+    /// How to agree
+    #[command(flatten)]
+    pub agreement: Agreement,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// Save the plan here, for `apply FILE`
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// What to insist on
+    #[command(flatten)]
+    pub insist: Insist,
+}
+
+/// Arguments of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArguments {
+    /// A plan saved by `plan -o`; none: the plan as `plan` shows it now
+    #[arg(value_name = "FILE", conflicts_with = "resume")]
+    pub file: Option<PathBuf>,
+
+    /// Finish a change that was interrupted
+    #[arg(long)]
+    pub resume: bool,
+
+    /// How to agree
+    #[command(flatten)]
+    pub agreement: Agreement,
+
+    /// What to insist on
+    #[command(flatten)]
+    pub insist: Insist,
+}
+
+/// Arguments of `undo`.
+#[derive(Debug, Args)]
+pub struct UndoArguments {
+    /// The change to take back, as `history` names it; none: the newest
+    #[arg(value_name = "CHANGE")]
+    pub change: Option<String>,
+
+    /// How to agree
+    #[command(flatten)]
+    pub agreement: Agreement,
+}
+
+/// Which firmware a guest boots with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FirmwareChoice {
+    /// UEFI (OVMF), found through the firmware descriptors
+    Uefi,
+    /// SeaBIOS; starts sooner, and a card without a UEFI ROM works too
+    Seabios,
+}
+
+/// What executes a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AccelChoice {
+    /// KVM where it is usable, else emulation
+    Auto,
+    /// KVM, or fail
+    Kvm,
+    /// Emulation (TCG): slow, works everywhere
+    Tcg,
+}
+
+/// Arguments of `try`.
+#[derive(Debug, Args)]
+pub struct TryArguments {
+    /// Functions to try; the other functions of each slot go with them
+    #[arg(value_name = "ADDRESS", required_unless_present = "rehearse")]
+    pub addresses: Vec<PciAddress>,
+
+    /// Rehearse with an emulated card: shows that QEMU, firmware and kernel work, and takes no device
+    #[arg(long, conflicts_with = "addresses")]
+    pub rehearse: bool,
+
+    /// Firmware of the tiny guest
+    #[arg(long, default_value = "uefi")]
+    pub firmware: FirmwareChoice,
+
+    /// What executes the tiny guest
+    #[arg(long, default_value = "auto")]
+    pub accel: AccelChoice,
+
+    /// The kernel that the guest boots; none: the image of the running kernel
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<PathBuf>,
+
+    /// Give up after this many seconds [default: 300 with KVM, 900 without]
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+}
+
+/// The system of a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OsChoice {
+    /// Linux
+    Linux,
+    /// Windows 10
+    #[value(name = "windows-10")]
+    Windows10,
+    /// Windows 11
+    #[value(name = "windows-11")]
+    Windows11,
+    /// Anything else
+    Other,
+}
+
+/// The commands about guests.
+#[derive(Debug, Subcommand)]
+pub enum GuestCommand {
+    /// Write a new guest specification
+    #[command(
+        after_help = "Example:\n  passthru guest new demo --device 06:00.0 --memory 8G --cpus 4 --disk /srv/demo.qcow2"
+    )]
+    New(GuestNewArguments),
+
+    /// List guests and whether they run
+    #[command(after_help = "Example:\n  passthru guest list")]
+    List,
+
+    /// Show a guest: its specification, its QEMU arguments, and where it runs its devices
+    #[command(after_help = "Example:\n  passthru guest show demo")]
+    Show(GuestName),
+
+    /// Check that a guest can run on this host
+    #[command(after_help = "Example:\n  passthru guest check demo")]
+    Check(GuestName),
+
+    /// Start a guest under QEMU
+    #[command(after_help = "Example:\n  passthru guest start demo")]
+    Start(GuestStartArguments),
+
+    /// Ask a guest to shut down, and wait
+    #[command(
+        after_help = "Example:\n  passthru guest stop demo --timeout 60\n  passthru guest stop demo --force"
+    )]
+    Stop(GuestStopArguments),
+}
+
+/// The name of a guest.
+#[derive(Debug, Args)]
+pub struct GuestName {
+    /// The guest's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// Arguments of `guest new`.
+#[derive(Debug, Args)]
+pub struct GuestNewArguments {
+    /// The guest's name: letters, digits, dot, dash and underscore
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// A function to pass; its siblings in the slot go with it (can be repeated)
+    #[arg(long, value_name = "ADDRESS")]
+    pub device: Vec<PciAddress>,
+
+    /// The system that will be installed
+    #[arg(long, default_value = "linux")]
+    pub os: OsChoice,
+
+    /// Memory, such as 8G
+    #[arg(long, default_value = "4G")]
+    pub memory: String,
+
+    /// Virtual CPUs
+    #[arg(long, default_value_t = 2)]
+    pub cpus: u32,
+
+    /// A disk image or block device (can be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub disk: Vec<PathBuf>,
+
+    /// An installation image, given as a CD-ROM (can be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub media: Vec<PathBuf>,
+
+    /// Firmware
+    #[arg(long, default_value = "uefi")]
+    pub firmware: FirmwareChoice,
+
+    /// What executes the guest
+    #[arg(long, default_value = "auto")]
+    pub accel: AccelChoice,
+}
+
+/// Arguments of `guest start`.
+#[derive(Debug, Args)]
+pub struct GuestStartArguments {
+    /// The guest's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// What executes the guest, instead of what its specification says
+    #[arg(long)]
+    pub accel: Option<AccelChoice>,
+}
+
+/// Arguments of `guest stop`.
+#[derive(Debug, Args)]
+pub struct GuestStopArguments {
+    /// The guest's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// Wait this many seconds for the guest to shut down
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+
+    /// End it when the time is over, as pulling the plug would
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Arguments of `capture`.
+#[derive(Debug, Args)]
+pub struct CaptureArguments {
+    /// Where to write the archive (tar.gz); must not exist yet
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// Keep serial numbers, addresses and names
+    #[arg(long)]
+    pub no_redact: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}

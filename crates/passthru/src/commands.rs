@@ -1,0 +1,17 @@
+//! One file a command.
+
+pub(crate) mod apply;
+pub(crate) mod capture;
+pub(crate) mod change;
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod groups;
+pub(crate) mod guest;
+pub(crate) mod history;
+pub(crate) mod isolate;
+pub(crate) mod plan;
+pub(crate) mod release;
+pub(crate) mod status;
+pub(crate) mod try_device;
+pub(crate) mod undo;
+pub(crate) mod verify;

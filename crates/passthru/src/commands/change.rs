@@ -1,0 +1,107 @@
+//! What every command that changes the host shares: show the plan, agree, carry it out, say what comes next.
+
+use passthru_apply::{Error, Event, Target};
+use passthru_model::plan::Plan;
+use passthru_plan::{Consent, Refusal};
+
+use crate::args::{Agreement, Insist};
+use crate::ask::{self, Answer};
+use crate::context::Context;
+use crate::exit::{Exit, Failure, chain};
+use crate::printer::{FAINT, plain};
+use crate::runner::HostRunner;
+use crate::show_plan;
+
+/// The planner's consent, from the flags.
+pub(crate) fn consent(insist: Insist) -> Consent {
+    Consent {
+        only_named: insist.only_named,
+        take_only_display: insist.take_only_display,
+        take_in_use: insist.take_in_use,
+        take_last_keyboard: insist.take_last_keyboard,
+    }
+}
+
+/// A refusal of the planner: every reason, and the flags that would insist.
+pub(crate) fn refusal(refusal: &Refusal) -> Failure {
+    let mut failure = Failure::refused(refusal.to_string());
+    let flags = refusal.flags();
+    if !flags.is_empty() {
+        failure = failure.hint(format!("to insist all the same: {}", flags.join(" ")));
+    }
+    failure
+}
+
+/// An error of the room that changes hosts.
+pub(crate) fn apply_failure(error: &Error) -> Failure {
+    let exit = match error.exit_code() {
+        3 => Exit::Refused,
+        4 => Exit::Drift,
+        5 => Exit::RolledBack,
+        6 => Exit::PartlyRolledBack,
+        _ => Exit::No,
+    };
+    Failure::new(exit, chain(error))
+}
+
+/// Says on standard error that an earlier change was not brought to its end, where there is one that we may see.
+pub(crate) fn interruption(context: &Context) -> Option<String> {
+    if !context.is_live() {
+        return None;
+    }
+    let found = passthru_apply::interrupted(&Target::live().ok()?).ok()??;
+    Some(Error::Interrupted(Box::new(found)).to_string())
+}
+
+/// Shows a plan, asks, and carries it out on the live host.
+pub(crate) fn carry_out(context: &Context, plan: &Plan, agreement: Agreement) -> Result<Exit, Failure> {
+    if plan.is_empty() {
+        for note in &plan.notes {
+            context.printer.say(&plain(note));
+        }
+        context.printer.say("The host is set up as intended already; nothing to do");
+        return Ok(Exit::Done);
+    }
+    context.printer.data(&show_plan::whole(plan))?;
+    if !agreement.dry_run {
+        context.only_root("changing this host")?;
+    }
+    let target = Target::live().map_err(|error| apply_failure(&error))?;
+    if let Answer::No =
+        ask::agree(context, agreement, "\nCarry out this plan?", &|| show_plan::explanation(plan))?
+    {
+        return Ok(if agreement.dry_run { Exit::Done } else { Exit::No });
+    }
+    let mut runner = HostRunner;
+    let mut progress = |event: Event<'_>| report(context, &event);
+    let applied = passthru_apply::apply(&target, plan, &mut runner, &mut progress)
+        .map_err(|error| apply_failure(&error))?;
+    if let Some(journal) = applied.journal {
+        context.printer.say(&format!(
+            "Done. ‘passthru undo’ takes it back; before-images are in {}/{journal}",
+            passthru_apply::JOURNALS
+        ));
+    }
+    if plan.needs_reboot() {
+        context.printer.say("Next: reboot, then ‘passthru verify’");
+    }
+    Ok(Exit::Done)
+}
+
+/// One line an event, so that a long step shows that it moves.
+pub(crate) fn report(context: &Context, event: &Event<'_>) {
+    let printer = &context.printer;
+    match event {
+        Event::StepStarted { index, total, step } => {
+            printer.say(&format!("[{}/{total}] {}", index + 1, plain(&step.what)));
+        }
+        Event::Output { line } => printer.say(&format!("        {FAINT}{}{FAINT:#}", plain(line))),
+        Event::RollingBack { index } => {
+            printer.say(&format!("Step {} failed; taking back what was done", index + 1));
+        }
+        Event::StepReverted { index, step } => {
+            printer.say(&format!("[{}] taken back: {}", index + 1, plain(&step.what)));
+        }
+        Event::StepDone { .. } => {}
+    }
+}

@@ -1,0 +1,131 @@
+//! `passthru groups`: what can be passed, what must go with it, and why.
+
+use std::fmt::Write as _;
+
+use passthru_plan::{DeviceView, GroupsView};
+
+use crate::args::GroupsArguments;
+use crate::context::Context;
+use crate::envelope;
+use crate::exit::{Exit, Failure};
+use crate::printer::{self, FAINT, STRONG, plain};
+
+/// Prints the groups, or those of the named functions.
+pub(crate) fn run(context: &Context, arguments: &GroupsArguments) -> Result<Exit, Failure> {
+    let facts = context.facts()?;
+    let mut view = passthru_plan::groups::view(&facts);
+    for address in &arguments.addresses {
+        let everywhere = view.groups.iter().flat_map(|group| &group.devices).chain(&view.ungrouped);
+        if !everywhere.into_iter().any(|device| device.address == *address) {
+            return Err(Failure::no(format!("{address} is not on this host"))
+                .hint("‘passthru groups’ without an address lists what is"));
+        }
+    }
+    if !arguments.addresses.is_empty() {
+        let named = |device: &DeviceView| arguments.addresses.contains(&device.address);
+        view.groups.retain(|group| group.devices.iter().any(named));
+        view.ungrouped.retain(named);
+    }
+    if context.printer.json {
+        context.printer.json_document(&as_envelope(view))?;
+    } else {
+        context.printer.data(&as_text(&view))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The JSON envelope.
+fn as_envelope(view: GroupsView) -> envelope::Groups {
+    envelope::Groups {
+        schema: "passthru.groups/1",
+        groups: view
+            .groups
+            .into_iter()
+            .map(|group| envelope::Group {
+                id: group.id,
+                devices: group.devices.into_iter().map(device).collect(),
+                verdict: group.verdict,
+                reasons: group.reasons,
+            })
+            .collect(),
+        ungrouped: view.ungrouped.into_iter().map(device).collect(),
+        unknown: view.unknown,
+    }
+}
+
+/// One function of the envelope.
+fn device(view: DeviceView) -> envelope::Device {
+    envelope::Device {
+        address: view.address,
+        vendor: view.vendor,
+        device: view.device,
+        subsystem_vendor: view.subsystem_vendor,
+        subsystem_device: view.subsystem_device,
+        class: view.class,
+        name: view.name,
+        driver: view.driver,
+        reset_methods: view.reset_methods,
+        boot_vga: view.boot_vga,
+        is_bridge: view.is_bridge,
+        twins: view.twins,
+        outlook: view.outlook,
+    }
+}
+
+/// The groups as a person reads them.
+fn as_text(view: &GroupsView) -> String {
+    let width = printer::width();
+    let mut out = String::new();
+    for group in &view.groups {
+        let _ = writeln!(out, "{} {STRONG}group {}{STRONG:#}", printer::verdict(group.verdict), group.id);
+        for device in &group.devices {
+            out.push_str(&line(device));
+        }
+        for reason in &group.reasons {
+            let _ = writeln!(out, "        {}", printer::wrap(&plain(reason), width, 8));
+        }
+    }
+    if !view.ungrouped.is_empty() {
+        let _ = writeln!(
+            out,
+            "        {STRONG}in no group{STRONG:#}: their DMA is not translated, so no guest can have them"
+        );
+        for device in &view.ungrouped {
+            out.push_str(&line(device));
+        }
+    }
+    if let Some(because) = &view.unknown {
+        let _ = writeln!(out, "unknown, because {}", plain(because));
+    } else if view.groups.is_empty() {
+        let _ = writeln!(out, "\nThis host has no IOMMU groups; ‘passthru doctor’ says why");
+    }
+    out
+}
+
+/// One function: address, ids, driver, marks, name, and what can be done with it.
+fn line(device: &DeviceView) -> String {
+    let mut marks = String::new();
+    if device.boot_vga == Some(true) {
+        marks.push_str(" [boot VGA]");
+    }
+    if !device.reset_methods.is_empty() {
+        let _ = write!(marks, " [reset: {}]", plain(&device.reset_methods.join(", ")));
+    }
+    let driver = device.driver.as_deref().unwrap_or("no driver");
+    let mut out = format!(
+        "        {STRONG}{}{STRONG:#} [{}:{}] {} ({}){marks}\n",
+        device.address,
+        device.vendor,
+        device.device,
+        plain(&device.name),
+        plain(driver),
+    );
+    if !device.is_bridge {
+        let _ = writeln!(
+            out,
+            "          {FAINT}{}{FAINT:#}",
+            printer::wrap(&plain(&device.outlook), printer::width(), 10)
+        );
+    }
+    out
+}

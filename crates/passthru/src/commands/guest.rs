@@ -1,0 +1,25 @@
+//! `passthru guest …`: one file a verb.
+
+mod check;
+mod list;
+pub(crate) mod new;
+pub(crate) mod places;
+mod show;
+mod start;
+mod stop;
+
+use crate::args::GuestCommand;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+
+/// Calls the verb's own file.
+pub(crate) fn run(context: &Context, command: GuestCommand) -> Result<Exit, Failure> {
+    match command {
+        GuestCommand::New(arguments) => new::run(context, &arguments),
+        GuestCommand::List => list::run(context),
+        GuestCommand::Show(arguments) => show::run(context, &arguments),
+        GuestCommand::Check(arguments) => check::run(context, &arguments),
+        GuestCommand::Start(arguments) => start::run(context, &arguments),
+        GuestCommand::Stop(arguments) => stop::run(context, &arguments),
+    }
+}

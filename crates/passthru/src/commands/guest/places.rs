@@ -1,0 +1,75 @@
+//! Where guests are kept: root's in `/etc`, everybody else's at home.
+
+use std::path::PathBuf;
+
+use passthru_guest::run::GuestPaths;
+use passthru_guest::{GuestName, GuestSpec, spec};
+use passthru_host::program;
+use passthru_model::program::Program;
+
+use crate::exit::{Failure, chain};
+
+/// The directories of this user's guests.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// Specifications.
+    pub(crate) specs: PathBuf,
+    /// What is gone after a reboot.
+    pub(crate) run: PathBuf,
+    /// What stays: UEFI variables.
+    pub(crate) data: PathBuf,
+}
+
+impl Places {
+    /// The directories of the user that this runs as.
+    pub(crate) fn of_this_user() -> Result<Self, Failure> {
+        if rustix::process::geteuid().is_root() {
+            return Ok(Self {
+                specs: PathBuf::from("/etc/passthru/guests"),
+                run: PathBuf::from("/run/passthru/guests"),
+                data: PathBuf::from("/var/lib/passthru/guests"),
+            });
+        }
+        let absolute =
+            |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = absolute("HOME");
+        let below_home = |name: &str, usual: &str| {
+            absolute(name).or_else(|| home.as_ref().map(|home| home.join(usual))).ok_or_else(|| {
+                Failure::usage(format!("neither {name} nor HOME says where this user's guests are kept"))
+            })
+        };
+        let run = absolute("XDG_RUNTIME_DIR").map_or_else(
+            || below_home("XDG_CACHE_HOME", ".cache").map(|cache| cache.join("passthru/run")),
+            |run| Ok(run.join("passthru/guests")),
+        )?;
+        Ok(Self {
+            specs: below_home("XDG_CONFIG_HOME", ".config")?.join("passthru/guests"),
+            run,
+            data: below_home("XDG_DATA_HOME", ".local/share")?.join("passthru/guests"),
+        })
+    }
+
+    /// The files of one guest.
+    pub(crate) fn paths(&self, name: &GuestName) -> GuestPaths {
+        GuestPaths::new(&self.run, &self.data, name)
+    }
+
+    /// Reads one guest's specification.
+    pub(crate) fn load(&self, name: &GuestName) -> Result<GuestSpec, Failure> {
+        spec::load(&self.specs, name).map_err(|error| match error {
+            spec::StoreError::Missing { .. } => Failure::no(error.to_string())
+                .hint("‘passthru guest list’ lists the guests; root's and this user's are kept apart"),
+            other => Failure::usage(chain(&other)),
+        })
+    }
+}
+
+/// A guest's name, checked.
+pub(crate) fn name(text: &str) -> Result<GuestName, Failure> {
+    text.parse().map_err(|error| Failure::usage(chain(&error)))
+}
+
+/// Where QEMU is.
+pub(crate) fn qemu() -> Result<String, Failure> {
+    program::find(Program::QemuSystemX86_64).map_err(|error| Failure::no(error.to_string()))
+}

@@ -1,0 +1,99 @@
+//! `passthru guest show`: the guest, its QEMU arguments, and where it has its devices while it runs.
+
+use std::fmt::Write as _;
+
+use passthru_guest::look::Looked;
+use passthru_guest::{Guest, render, run};
+
+use super::list::{pid, word};
+use super::places::{Places, name};
+use crate::args::GuestName;
+use crate::context::Context;
+use crate::envelope;
+use crate::exit::{Exit, Failure, chain};
+use crate::printer::{STRONG, plain};
+
+/// Shows one guest.
+pub(crate) fn run(context: &Context, arguments: &GuestName) -> Result<Exit, Failure> {
+    context.only_live("guest show")?;
+    let places = Places::of_this_user()?;
+    let name = name(&arguments.name)?;
+    let spec = places.load(&name)?;
+    let paths = places.paths(&name);
+    let facts = context.facts()?;
+    let guest = Guest::build(&spec, &facts, &Looked::here(&spec)).map_err(|errors| {
+        Failure::no(errors.to_string()).hint(format!("‘passthru guest check {name}’ says what to do"))
+    })?;
+    let state = run::state(&paths).map_err(|error| Failure::no(chain(&error)))?;
+    let host: Vec<_> = guest.host_functions().collect();
+    let devices = match pid(&state) {
+        Some(_) => run::devices(&paths, &host).map_err(|error| Failure::no(chain(&error)))?,
+        None => Vec::new(),
+    };
+    let command: Vec<String> = std::iter::once("qemu-system-x86_64".to_owned())
+        .chain(render::arguments(&guest.machine(&paths)))
+        .collect();
+    if context.printer.json {
+        context.printer.json_document(&envelope::GuestShow {
+            schema: "passthru.guest/1",
+            name: name.to_string(),
+            state: word(&state).to_owned(),
+            pid: pid(&state),
+            path: places.specs.join(name.file_name()).display().to_string(),
+            command,
+            devices,
+        })?;
+        return Ok(Exit::Done);
+    }
+    let mut out = format!(
+        "{STRONG}{name}{STRONG:#}  {}\n  specification {}\n  {} vCPUs, {}, run by {}\n",
+        word(&state),
+        places.specs.join(name.file_name()).display(),
+        spec.cpus,
+        spec.memory,
+        guest.accel().word(),
+    );
+    for address in &host {
+        let description =
+            facts.function(*address).map(|function| facts.name_of(function)).unwrap_or_default();
+        let _ = writeln!(out, "  {STRONG}{address}{STRONG:#} {}", plain(&description));
+        if let Some(seen) = devices.iter().find(|device| device.host == *address) {
+            let placed = seen.bars.iter().filter(|bar| bar.start != 0).count();
+            let _ = writeln!(
+                out,
+                "    in the guest at {}, {placed} of {} BARs assigned",
+                seen.guest,
+                seen.bars.len()
+            );
+        }
+    }
+    let _ = writeln!(out, "\n{STRONG}QEMU{STRONG:#}");
+    out.push_str(&as_lines(&command));
+    context.printer.data(&out)?;
+    Ok(Exit::Done)
+}
+
+/// The command, an option a line, quoted so that it can be pasted into a shell.
+fn as_lines(command: &[String]) -> String {
+    let mut out = String::new();
+    for (place, word) in command.iter().enumerate() {
+        if place > 0 {
+            out.push_str(if word.starts_with('-') { " \\\n      " } else { " " });
+        } else {
+            out.push_str("  ");
+        }
+        out.push_str(&quoted(&plain(word)));
+    }
+    out.push('\n');
+    out
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=+@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(harmless) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}

@@ -1,0 +1,27 @@
+//! `passthru guest stop`.
+
+use std::time::Duration;
+
+use passthru_guest::run::{self, HowStopped, StopOptions};
+
+use super::places::{Places, name};
+use crate::args::GuestStopArguments;
+use crate::context::Context;
+use crate::exit::{Exit, Failure, chain};
+
+/// Asks the guest to shut down and waits; ends it only where that was asked for.
+pub(crate) fn run(context: &Context, arguments: &GuestStopArguments) -> Result<Exit, Failure> {
+    context.only_live("guest stop")?;
+    let places = Places::of_this_user()?;
+    let name = name(&arguments.name)?;
+    let options = StopOptions { patience: Duration::from_secs(arguments.timeout), force: arguments.force };
+    context.printer.say(&format!("Asking ‘{name}’ to shut down; waiting up to {} s", arguments.timeout));
+    let how = run::stop(&places.paths(&name), options).map_err(|error| Failure::no(chain(&error)))?;
+    context.printer.say(&match how {
+        HowStopped::NotRunning => format!("‘{name}’ did not run"),
+        HowStopped::ShutDown => format!("‘{name}’ shut down"),
+        HowStopped::Quit => format!("‘{name}’ did not shut down in time and was ended (--force)"),
+        HowStopped::Killed => format!("‘{name}’ did not answer and was killed (--force)"),
+    });
+    Ok(Exit::Done)
+}

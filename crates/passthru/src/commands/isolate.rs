@@ -1,0 +1,24 @@
+//! `passthru isolate`: change the intent, then plan and apply.
+
+use passthru_model::intent::Method;
+
+use crate::args::{IsolateArguments, MethodChoice};
+use crate::commands::change;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+
+/// Plans the isolation of the named functions and carries it out once agreed.
+pub(crate) fn run(context: &Context, arguments: &IsolateArguments) -> Result<Exit, Failure> {
+    if !arguments.agreement.dry_run {
+        context.only_live("isolate")?;
+    }
+    let facts = context.facts()?;
+    let method = arguments.method.map(|choice| match choice {
+        MethodChoice::Override => Method::Override,
+        MethodChoice::Ids => Method::Ids,
+    });
+    let consent = change::consent(arguments.insist);
+    let planned = passthru_plan::isolate_by(&facts, &arguments.addresses, method, &consent)
+        .map_err(|refusal| change::refusal(&refusal))?;
+    change::carry_out(context, &planned.plan, arguments.agreement)
+}

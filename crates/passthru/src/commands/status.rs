@@ -1,0 +1,69 @@
+//! `passthru status`: one screen.
+
+use std::fmt::Write as _;
+
+use passthru_model::Verdict;
+
+use passthru_plan::status::Block;
+
+use crate::commands::change;
+use crate::context::Context;
+use crate::envelope;
+use crate::exit::{Exit, Failure};
+use crate::printer::{self, STRONG, plain};
+
+/// Says what is ready, what blocks, and the next step to take.
+pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
+    let facts = context.facts()?;
+    let no_checks: [&str; 0] = [];
+    let findings =
+        passthru_plan::diagnose(&facts, &no_checks).map_err(|error| Failure::no(error.to_string()))?;
+    let intent = passthru_plan::intent::of(&facts);
+    let intent_problem = intent.as_ref().err().map(ToString::to_string);
+    let intent = intent.ok().flatten();
+    let summary = passthru_plan::summary(&facts, intent.as_ref(), &findings);
+    let mut blocks = summary.blocks;
+    if let Some(problem) = intent_problem {
+        blocks.insert(0, Block { id: "intent".to_owned(), verdict: Verdict::Fail, summary: problem });
+    }
+    let interrupted = change::interruption(context);
+    if context.printer.json {
+        context.printer.json_document(&envelope::Status {
+            schema: "passthru.status/1",
+            headline: summary.headline,
+            ready: summary.ready,
+            blocks,
+            next: summary.next,
+            interrupted,
+        })?;
+        return Ok(Exit::Done);
+    }
+    let width = printer::width();
+    let mut out = String::new();
+    if let Some(interrupted) = &interrupted {
+        let _ =
+            writeln!(out, "{STRONG}Unfinished:{STRONG:#} {}\n", printer::wrap(&plain(interrupted), width, 2));
+    }
+    let _ = writeln!(out, "{STRONG}{}{STRONG:#}", plain(&summary.headline));
+    if !summary.ready.is_empty() {
+        let _ = writeln!(out, "\n{STRONG}Ready{STRONG:#}");
+        for line in &summary.ready {
+            let _ = writeln!(out, "  {}", printer::wrap(&plain(line), width, 4));
+        }
+    }
+    if !blocks.is_empty() {
+        let _ = writeln!(out, "\n{STRONG}In the way, or not known{STRONG:#}");
+        for block in &blocks {
+            let summary = printer::wrap(&plain(&block.summary), width, 10);
+            let _ = writeln!(out, "  {} {summary}", printer::verdict(block.verdict));
+        }
+    }
+    if let Some(next) = &summary.next {
+        let _ = writeln!(out, "\n{STRONG}Next{STRONG:#}\n  {}", printer::wrap(&plain(&next.what), width, 2));
+        if let Some(command) = &next.command {
+            let _ = writeln!(out, "  {STRONG}{}{STRONG:#}", plain(command));
+        }
+    }
+    context.printer.data(&out)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,77 @@
+//! `passthru undo`: take a change back.
+
+use std::fmt::Write as _;
+
+use passthru_apply::{Event, How, OnConflict, Target, Undone, Which};
+
+use crate::args::UndoArguments;
+use crate::ask::{self, Answer};
+use crate::commands::change;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::printer::{STRONG, plain};
+use crate::runner::HostRunner;
+
+/// Takes back the newest change, or the named one.
+pub(crate) fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, Failure> {
+    context.only_live("undo")?;
+    let target = Target::live().map_err(|error| change::apply_failure(&error))?;
+    let which = match &arguments.change {
+        Some(id) => Which::Journal(id.clone()),
+        None => Which::Newest,
+    };
+    let (id, plan) =
+        passthru_apply::undo_choice(&target, &which).map_err(|error| change::apply_failure(&error))?;
+    let mut out = format!("{STRONG}Take back: {}{STRONG:#} ({id})\n", plain(&plan.title));
+    for step in plan.steps.iter().rev() {
+        if let Some(path) = step.path() {
+            let verb = match step.kind() {
+                "file-create" => "remove",
+                "file-remove" => "bring back",
+                _ => "put back",
+            };
+            let _ = writeln!(out, "  {verb} {}", plain(path));
+        }
+    }
+    context.printer.data(&out)?;
+    if !arguments.agreement.dry_run {
+        context.only_root("undoing a change")?;
+    }
+    let explain = || {
+        format!(
+            "Each file goes back to the bytes, mode and owner it had. What you edited since is kept; where that cannot be\n\
+             done, nothing at all is changed and the three versions are named. The before-images are in\n{}/{id}",
+            passthru_apply::JOURNALS
+        )
+    };
+    if let Answer::No = ask::agree(context, arguments.agreement, "\nTake this back?", &explain)? {
+        return Ok(if arguments.agreement.dry_run { Exit::Done } else { Exit::No });
+    }
+    let mut runner = HostRunner;
+    let mut progress = |event: Event<'_>| change::report(context, &event);
+    let undone = passthru_apply::undo(&target, &which, OnConflict::Refuse, &mut runner, &mut progress)
+        .map_err(|error| change::apply_failure(&error))?;
+    context.printer.data(&as_text(&undone))?;
+    if undone.needs_reboot {
+        context.printer.say("Next: reboot");
+    }
+    Ok(Exit::Done)
+}
+
+/// What became of each path.
+fn as_text(undone: &Undone) -> String {
+    let mut out = format!("{STRONG}Undone: {}{STRONG:#}\n", plain(&undone.title));
+    for reverted in &undone.paths {
+        let how = match reverted.how {
+            How::PutBack => "as it was before",
+            How::AlreadyBefore => "was as before already",
+            How::Merged => "our change taken out, your edits kept",
+            How::LeftAsEdited => "left as you edited it",
+            How::EditsDisplaced => "as it was before; your version is in the journal",
+            How::Gone => "is gone, and stays so",
+            How::BuiltAgain => "was rebuilt since; built again without our change",
+        };
+        let _ = writeln!(out, "  {}: {how}", plain(&reverted.path));
+    }
+    out
+}

@@ -1,0 +1,74 @@
+//! The command line of passthru: arguments in, results out. It knows nothing of hosts itself; every command asks the rooms
+//! that do (ARCHITECTURE.md) and prints what they say.
+//!
+//! It is a library so that the generator of man pages, completions and schemas can see the same arguments and envelopes.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+pub mod args;
+mod ask;
+mod commands;
+mod context;
+pub mod envelope;
+mod exit;
+mod printer;
+mod runner;
+mod show_plan;
+
+use args::{Arguments, Command};
+use context::Context;
+use exit::{Exit, Failure};
+use printer::Printer;
+
+/// Runs the program and says how it ended.
+pub fn main() -> ExitCode {
+    if let Some(code) = passthru_guest::entry::enter() {
+        return code;
+    }
+    explain_bugs();
+    let arguments = Arguments::parse();
+    let printer = Printer::new(arguments.color, arguments.json);
+    let context = Context::new(printer, arguments.host);
+    let exit = match run(&context, arguments.command.unwrap_or(Command::Status)) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            context.printer.failure(&failure);
+            failure.exit
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+/// Calls the command's own file.
+fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Status => commands::status::run(context),
+        Command::Doctor(arguments) => commands::doctor::run(context, &arguments),
+        Command::Groups(arguments) => commands::groups::run(context, &arguments),
+        Command::Isolate(arguments) => commands::isolate::run(context, &arguments),
+        Command::Release(arguments) => commands::release::run(context, &arguments),
+        Command::Plan(arguments) => commands::plan::run(context, &arguments),
+        Command::Apply(arguments) => commands::apply::run(context, &arguments),
+        Command::Undo(arguments) => commands::undo::run(context, &arguments),
+        Command::History => commands::history::run(context),
+        Command::Verify => commands::verify::run(context),
+        Command::Try(arguments) => commands::try_device::run(context, &arguments),
+        Command::Guest(command) => commands::guest::run(context, command),
+        Command::Capture(arguments) => commands::capture::run(context, &arguments),
+        Command::Completions(arguments) => commands::completions::run(context, &arguments),
+    }
+}
+
+/// A panic is a bug of ours: say so, and how to report it, instead of a bare trace.
+fn explain_bugs() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        usual(panic);
+        Printer::new(args::ColorWhen::Auto, false).say(
+            "This is a bug in passthru. Please report it with the lines above and a capture of this host:\n  \
+             passthru capture -o bug.tar.gz\nIf a change was being made, `passthru status` says where it stands",
+        );
+    }));
+}

@@ -1,0 +1,168 @@
+//! The one place that writes to the terminal. Data goes to standard output, talk to standard error.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use passthru_model::Verdict;
+
+use crate::args::ColorWhen;
+use crate::exit::{Exit, Failure};
+
+/// Bold, for headings and what the eye should find first.
+pub(crate) const STRONG: Style = Style::new().bold();
+/// Faint, for what may be skipped.
+pub(crate) const FAINT: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const MIDDLING: Style = AnsiColor::Yellow.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const ADDED: Style = AnsiColor::Green.on_default();
+const REMOVED: Style = AnsiColor::Red.on_default();
+const HUNK: Style = AnsiColor::Cyan.on_default();
+
+/// Writes text and JSON, with colour where it is wanted. Colour only ever repeats what a word says already.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    color: anstream::ColorChoice,
+    /// Whether results are printed as JSON.
+    pub(crate) json: bool,
+}
+
+impl Printer {
+    /// A printer as the arguments ask for it.
+    pub(crate) fn new(color: ColorWhen, json: bool) -> Self {
+        let color = match color {
+            ColorWhen::Auto => anstream::ColorChoice::Auto,
+            ColorWhen::Always => anstream::ColorChoice::Always,
+            ColorWhen::Never => anstream::ColorChoice::Never,
+        };
+        Self { color, json }
+    }
+
+    /// Writes data to standard output. A reader that has gone away ends the program quietly.
+    pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
+        let mut stream = anstream::AutoStream::new(io::stdout(), self.color).lock();
+        match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(Failure::no(format!("standard output cannot be written: {error}"))),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Writes one JSON document to standard output.
+    pub(crate) fn json_document(&self, value: &impl serde::Serialize) -> Result<(), Failure> {
+        let mut text = serde_json::to_string_pretty(value)
+            .map_err(|error| Failure::no(format!("the result cannot be written as JSON: {error}")))?;
+        text.push('\n');
+        self.data(&text)
+    }
+
+    /// Says something to the user on standard error. That it cannot be said is no reason to fail.
+    pub(crate) fn say(&self, text: &str) {
+        let mut stream = anstream::AutoStream::new(io::stderr(), self.color).lock();
+        let _ = writeln!(stream, "{text}");
+    }
+
+    /// Says why the program ends with an error, and what to do.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        let word = if failure.exit == Exit::Refused { "refused" } else { "error" };
+        let mut text = format!("{BAD}{word}:{BAD:#} {}", plain(&failure.message));
+        for hint in &failure.hints {
+            let _ = write!(text, "\n  {STRONG}→{STRONG:#} {}", plain(hint));
+        }
+        self.say(&text);
+    }
+}
+
+/// Whether a person can be asked something: both ends are a terminal.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// A verdict as a word of fixed width, coloured.
+pub(crate) fn verdict(verdict: Verdict) -> String {
+    let style = match verdict {
+        Verdict::Pass => GOOD,
+        Verdict::Warn | Verdict::Unknown => MIDDLING,
+        Verdict::Fail => BAD,
+        Verdict::Skip => FAINT,
+    };
+    format!("{style}{:<7}{style:#}", verdict.word())
+}
+
+/// Text from outside, made harmless for a terminal: control characters are shown and not obeyed.
+///
+/// Newlines and tabs stay; everything else below U+0020, DEL, the C1 controls and the bidirectional overrides are
+/// written as an escape.
+pub(crate) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        let hostile = (character.is_control() && !matches!(character, '\n' | '\t'))
+            || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+        if hostile {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// A unified difference with coloured lines; `+` and `-` carry the meaning.
+pub(crate) fn difference(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in plain(text).lines() {
+        let style = match line.as_bytes().first() {
+            Some(b'+') => ADDED,
+            Some(b'-') => REMOVED,
+            Some(b'@') => HUNK,
+            _ => Style::new(),
+        };
+        let _ = writeln!(out, "      {style}{line}{style:#}");
+    }
+    out
+}
+
+/// Wraps words to a width, each line after the first behind an indent of blanks.
+pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > width.saturating_sub(indent) {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', indent));
+            column = 0;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
+
+/// The width to wrap at: the terminal's, but never wider than is read with ease.
+pub(crate) fn width() -> usize {
+    rustix::termios::tcgetwinsize(io::stdout())
+        .ok()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|columns| *columns >= 40)
+        .map_or(100, |columns| columns.min(110))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{plain, wrap};
+
+    #[test]
+    fn a_terminal_escape_in_a_name_is_shown_and_not_obeyed() {
+        assert_eq!(plain("GPU\u{1b}[2J\u{202e}x\n"), "GPU\\u{1b}[2J\\u{202e}x\n");
+    }
+
+    #[test]
+    fn words_are_wrapped_behind_their_indent() {
+        assert_eq!(wrap("one two three four", 12, 2), "one two\n  three four");
+    }
+}
