@@ -211,6 +211,9 @@ fn outlook(facts: &HostFacts, function: &PciFunction, group: Option<&IommuGroup>
     let company = company(facts, group);
     let taken: Vec<_> = company.iter().map(|function| function.address).collect();
     let lost = |of: &PciFunction| stake::of_taking(facts, of, &taken).into_iter().find(Stake::is_loss);
+    if let Some(part) = stake::chipset_part(function) {
+        return format!("stays with the host, which cannot do without its {part}");
+    }
     if let Some(stake) = lost(function) {
         return format!("cannot without loss: {}", stake.sentence());
     }

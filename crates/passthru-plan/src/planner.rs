@@ -179,6 +179,7 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         settings.check(&needed, &mut reasons);
         plan.notes.append(&mut needed.notes);
         notes::twins(facts, wanted, &mut plan.notes);
+        notes::others(facts, &mut plan.notes);
     }
     let files = desired::file_steps(facts, wanted, &needed, edits, &mut reasons);
     let (grub_files, boot_files): (Vec<Step>, Vec<Step>) =

@@ -63,8 +63,8 @@ fn device(facts: &HostFacts, wanted: &DeviceIdentity) -> Finding {
     let name = facts.name_of(function);
     if !wanted.matches(function) {
         let text = format!(
-            "{address} is {} ({}), not the {} that was chosen: it stays with the host",
-            function.id, name, wanted.id
+            "{address} is {} (subsystem {}, class {}), not the {} (subsystem {}, class {}) that was chosen: its card stays with the host",
+            function.id, function.subsystem, function.class, wanted.id, wanted.subsystem, wanted.class
         );
         let mut found = finding(id, Verdict::Fail, text, WHY_DEVICE);
         found.evidence.push(Evidence::new(function.attribute("device"), function.id.to_string()));

@@ -1,6 +1,7 @@
 //! Hand-made hosts for the tests: a plain Debian machine with an IOMMU that is off, and three twin cards.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use passthru_model::address::PciAddress;
 use passthru_model::fact::Fact;
@@ -277,7 +278,8 @@ pub(crate) fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
 pub(crate) fn shown(plan: &Plan) -> String {
     let mut text = format!("{}\n", plan.title);
     for step in &plan.steps {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\n== {} ({}, {:?})\n   {}; {}\n{}",
             step.id,
             step.kind(),
@@ -285,11 +287,11 @@ pub(crate) fn shown(plan: &Plan) -> String {
             step.what,
             step.why,
             passthru_plan::diff::of_step(step)
-        ));
+        );
     }
     text.push_str("\nnotes\n");
     for note in &plan.notes {
-        text.push_str(&format!("- {note}\n"));
+        let _ = writeln!(text, "- {note}");
     }
     text
 }

@@ -158,3 +158,11 @@ fn a_plan_survives_being_saved() {
     let saved = serde_json::to_string(&plan).expect("serialises");
     assert_eq!(serde_json::from_str::<Plan>(&saved).expect("reads back"), plan);
 }
+
+#[test]
+fn another_file_that_binds_by_id_is_pointed_out() {
+    let mut facts = host_with_groups();
+    put(&mut facts, "/etc/modprobe.d/vfio.conf", "# mine\noptions vfio_pci disable_vga=1 ids=1234:1111\n");
+    let notes = isolated(&facts).plan.notes;
+    assert!(notes.iter().any(|note| note.starts_with("/etc/modprobe.d/vfio.conf")), "{notes:?}");
+}

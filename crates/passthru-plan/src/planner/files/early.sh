@@ -39,6 +39,11 @@ put() {
     { echo "$1" > "$2"; } 2> /dev/null
 }
 
+# load MODULE: what comes of it is seen in the devices, so its own words are not needed.
+load() {
+    modprobe -q "$@" < /dev/null > /dev/null 2>&1
+}
+
 # The driver of $function in $driver.
 has_driver() {
     driver=
@@ -107,7 +112,7 @@ mark() {
 verify() {
     case $foreign in *" $slot "*) return ;; esac
     if ! has_driver && [ -e "$function/iommu_group" ]; then
-        modprobe -q vfio-pci < /dev/null
+        load vfio-pci
         put vfio-pci "$function/driver_override"
         put "$address" "$pci/drivers_probe"
     fi
@@ -122,7 +127,7 @@ verify() {
         return
     fi
     put '' "$function/driver_override"
-    attribute "$function/modalias" && modprobe -q -b "$value" < /dev/null
+    attribute "$function/modalias" && load -b "$value"
     put "$address" "$pci/drivers_probe"
     has_driver || driver='no driver'
     say 3 "vfio-pci did not take $address: it is back with the host ($driver)"
