@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -34,7 +35,7 @@ fn main() -> Result<ExitCode, Failure> {
     }
     let verb = if check { "out of date" } else { "written" };
     for path in &stale {
-        eprintln!("{verb}: {}", path.display());
+        writeln!(std::io::stderr(), "{verb}: {}", path.display())?;
     }
     Ok(if check && !stale.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

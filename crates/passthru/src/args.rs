@@ -167,6 +167,7 @@ pub struct Agreement {
 /// What the user insists on. Each names one thing that is refused otherwise.
 #[derive(Clone, Copy, Debug, Default, Args)]
 #[command(next_help_heading = "Insisting")]
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag, given or not")]
 pub struct Insist {
     /// Take the only display that the host has
     #[arg(long)]

@@ -47,15 +47,15 @@ impl Context {
         }
         Err(Failure::usage(format!("‘passthru {command}’ works on this machine only; leave out --host")))
     }
+}
 
-    /// Refuses a command that needs root when it is not there.
-    pub(crate) fn only_root(&self, what: &str) -> Result<(), Failure> {
-        if rustix::process::geteuid().is_root() {
-            return Ok(());
-        }
-        Err(Failure::new(Exit::Refused, format!("{what} needs root"))
-            .hint("run the same command with sudo; the plan can be read without"))
+/// Refuses a command that needs root when it is not there.
+pub(crate) fn only_root(what: &str) -> Result<(), Failure> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
     }
+    Err(Failure::new(Exit::Refused, format!("{what} needs root"))
+        .hint("run the same command with sudo; the plan can be read without"))
 }
 
 /// Reads a host, with what only the environment of this process knows.

@@ -76,8 +76,8 @@ impl TryPlan {
     /// How long it may take with this acceleration.
     pub fn limit(&self, accel: Accel) -> Duration {
         self.limit.unwrap_or(match accel {
-            Accel::Kvm => Duration::from_secs(5 * 60),
-            Accel::Tcg => Duration::from_secs(15 * 60),
+            Accel::Kvm => Duration::from_mins(5),
+            Accel::Tcg => Duration::from_mins(15),
         })
     }
 

@@ -4,7 +4,7 @@ use passthru_apply::{Event, Resumed, Target};
 
 use crate::args::ApplyArguments;
 use crate::commands::{change, plan};
-use crate::context::Context;
+use crate::context::{Context, only_root};
 use crate::exit::{Exit, Failure};
 use crate::runner::HostRunner;
 
@@ -37,7 +37,7 @@ pub(crate) fn run(context: &Context, arguments: &ApplyArguments) -> Result<Exit,
 
 /// Brings an interrupted change to its end.
 fn resume(context: &Context) -> Result<Exit, Failure> {
-    context.only_root("finishing a change")?;
+    only_root("finishing a change")?;
     let target = Target::live().map_err(|error| change::apply_failure(&error))?;
     let mut runner = HostRunner;
     let mut progress = |event: Event<'_>| change::report(context, &event);

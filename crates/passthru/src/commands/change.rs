@@ -6,7 +6,7 @@ use passthru_plan::{Consent, Refusal};
 
 use crate::args::{Agreement, Insist};
 use crate::ask::{self, Answer};
-use crate::context::Context;
+use crate::context::{Context, only_root};
 use crate::exit::{Exit, Failure, chain};
 use crate::printer::{FAINT, plain};
 use crate::runner::HostRunner;
@@ -64,7 +64,7 @@ pub(crate) fn carry_out(context: &Context, plan: &Plan, agreement: Agreement) ->
     }
     context.printer.data(&show_plan::whole(plan))?;
     if !agreement.dry_run {
-        context.only_root("changing this host")?;
+        only_root("changing this host")?;
     }
     let target = Target::live().map_err(|error| apply_failure(&error))?;
     if let Answer::No =

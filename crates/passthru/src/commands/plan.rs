@@ -1,5 +1,6 @@
 //! `passthru plan`: the steps that would bring this host to its intent. Writes nothing but the file asked for.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -45,7 +46,7 @@ pub(crate) fn of_intent(facts: &HostFacts, consent: &Consent) -> Result<Plan, Fa
 pub(crate) fn fingerprint(facts: &HostFacts) -> String {
     let mut text = String::new();
     for function in facts.functions() {
-        text.push_str(&format!("{} {} {}\n", function.address, function.id, function.subsystem));
+        let _ = writeln!(text, "{} {} {}", function.address, function.id, function.subsystem);
     }
     passthru_model::plan::Digest256::of(text.as_bytes()).as_str().to_owned()
 }

@@ -7,7 +7,7 @@ use passthru_apply::{Event, How, OnConflict, Target, Undone, Which};
 use crate::args::UndoArguments;
 use crate::ask::{self, Answer};
 use crate::commands::change;
-use crate::context::Context;
+use crate::context::{Context, only_root};
 use crate::exit::{Exit, Failure};
 use crate::printer::{STRONG, plain};
 use crate::runner::HostRunner;
@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, 
     }
     context.printer.data(&out)?;
     if !arguments.agreement.dry_run {
-        context.only_root("undoing a change")?;
+        only_root("undoing a change")?;
     }
     let explain = || {
         format!(

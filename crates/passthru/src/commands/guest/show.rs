@@ -58,10 +58,10 @@ pub(crate) fn run(context: &Context, arguments: &GuestName) -> Result<Exit, Fail
             facts.function(*address).map(|function| facts.name_of(function)).unwrap_or_default();
         let _ = writeln!(out, "  {STRONG}{address}{STRONG:#} {}", plain(&description));
         if let Some(seen) = devices.iter().find(|device| device.host == *address) {
-            let placed = seen.bars.iter().filter(|bar| bar.start != 0).count();
+            let assigned = seen.bars.iter().filter(|bar| bar.start != 0).count();
             let _ = writeln!(
                 out,
-                "    in the guest at {}, {placed} of {} BARs assigned",
+                "    in the guest at {}, {assigned} of {} BARs assigned",
                 seen.guest,
                 seen.bars.len()
             );

@@ -1,8 +1,6 @@
 //! Commands that read, on hosts that have little to read: a clear answer, no error, no panic, and nothing written.
 
-mod common;
-
-use common::{Answer, passthru, schema_errors};
+use crate::common::{Answer, passthru, schema_errors};
 
 /// Reading commands with the exit codes that an odd host may bring, and the schema of their JSON.
 const READING: &[(&[&str], &[i32], &str)] = &[

@@ -1,12 +1,11 @@
 //! Odd surroundings of a live machine: no root, nothing under /sys, nothing under /proc. Made with util-linux's `unshare` and
 //! `setpriv`; where these or root are missing, the tests say that they skip.
 
-mod common;
-
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Answer, answer};
+use crate::common::{Answer, answer};
 
 /// Commands that must give a clear answer wherever they run.
 const COMMANDS: &[&[&str]] =
@@ -34,9 +33,14 @@ fn can(tool: &str) -> bool {
             .status()
             .is_ok_and(|status| status.success());
     if !able {
-        println!("skipped: needs root and a working {tool}");
+        skip(&format!("needs root and a working {tool}"));
     }
     able
+}
+
+/// Says that a test could not be made here.
+fn skip(why: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("skipped: {why}\n").as_bytes());
 }
 
 /// Asserts a clear answer.
@@ -75,7 +79,7 @@ fn with_sys_or_proc_masked_there_is_a_clear_answer() {
             // The shell is the test's, to set the scene; the program is started by its argument vector.
             let mut script = String::from("set -e; ");
             for path in masked {
-                script.push_str(&format!("if [ -d {path} ]; then mount -t tmpfs none {path}; fi; "));
+                let _ = write!(script, "if [ -d {path} ]; then mount -t tmpfs none {path}; fi; ");
             }
             script.push_str("exec \"$@\"");
             let answer = answer(
@@ -99,12 +103,12 @@ fn a_reading_command_opens_nothing_for_writing() {
         .args([&program, "doctor"])
         .output();
     let Ok(traced) = traced else {
-        println!("skipped: strace is not installed");
+        skip("strace is not installed");
         return;
     };
     let trace = String::from_utf8_lossy(&traced.stderr);
     if !trace.contains("open") {
-        println!("skipped: strace cannot trace here");
+        skip("strace cannot trace here");
         return;
     }
     let writing: Vec<&str> = trace

@@ -5,22 +5,22 @@ use std::process::{Command, Stdio};
 
 /// What the program said.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Its exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// Its standard output.
-    pub out: String,
+    pub(crate) out: String,
     /// Its standard error.
-    pub err: String,
+    pub(crate) err: String,
 }
 
 /// Runs the program with a plain environment and nobody to ask.
-pub fn passthru(arguments: &[&str]) -> Answer {
+pub(crate) fn passthru(arguments: &[&str]) -> Answer {
     answer(Command::new(env!("CARGO_BIN_EXE_passthru")).args(arguments))
 }
 
 /// Runs a command that ends in the program.
-pub fn answer(command: &mut Command) -> Answer {
+pub(crate) fn answer(command: &mut Command) -> Answer {
     let output = command
         .env_remove("NO_COLOR")
         .env_remove("SSH_CONNECTION")
@@ -35,7 +35,7 @@ pub fn answer(command: &mut Command) -> Answer {
 }
 
 /// What of a JSON text is not as a schema of `schemas/` says.
-pub fn schema_errors(schema: &str, text: &str) -> Vec<String> {
+pub(crate) fn schema_errors(schema: &str, text: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../schemas/{schema}.schema.json"));
     let schema: serde_json::Value =
         serde_json::from_slice(&std::fs::read(path).expect("the schema is there"))

@@ -1,0 +1,6 @@
+//! The program as its user meets it: arguments in, answers and exit codes out.
+
+mod common;
+mod help;
+mod reading;
+mod surroundings;
