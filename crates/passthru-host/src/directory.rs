@@ -49,6 +49,25 @@ impl<'a> Directory<'a> {
         }
     }
 
+    /// Reads the first bytes of a file in it, and the rest only if these ask for it: to read all of a function's
+    /// configuration space takes the kernel a thousand times longer than to read any other attribute.
+    pub(crate) fn read_begin(
+        &self,
+        name: &str,
+        begin: usize,
+        go_on: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<u8>, ReadError> {
+        if let Some(handle) = &self.handle {
+            return Tree::read_begin_at(handle, name, begin, go_on)
+                .map_err(|kind| kind.at(&self.child(name)));
+        }
+        let mut bytes = self.host.read(&self.child(name))?;
+        if !bytes.get(..begin).is_some_and(go_on) {
+            bytes.truncate(begin);
+        }
+        Ok(bytes)
+    }
+
     /// The target of a link in it.
     pub fn link(&self, name: &str) -> Result<String, ReadError> {
         match &self.handle {

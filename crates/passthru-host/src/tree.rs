@@ -82,6 +82,24 @@ impl Tree {
         drain(&file, limit, None, true)
     }
 
+    /// Reads the first bytes of a file below an opened directory of sysfs, and the rest only if these ask for it.
+    pub(crate) fn read_begin_at(
+        directory: &OwnedFd,
+        name: &str,
+        begin: usize,
+        go_on: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<u8>, ReadErrorKind> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+        let mut bytes = vec![0; begin];
+        let count = rustix::io::read(&file, bytes.as_mut_slice())?;
+        bytes.truncate(count);
+        if count == begin && go_on(&bytes) {
+            bytes.extend(drain(&file, u64::MAX, None, true)?);
+        }
+        Ok(bytes)
+    }
+
     /// The target of a link below an opened directory.
     pub(crate) fn link_at(directory: &OwnedFd, name: &str) -> Result<String, ReadErrorKind> {
         utf8(rustix::fs::readlinkat(directory, name, Vec::new()))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use passthru_formats::sysfs;
+use passthru_formats::{config_space, sysfs};
 use passthru_model::address::PciAddress;
 use passthru_model::fact::Fact;
 use passthru_model::hex::{ClassCode, Hex16, PciId};
@@ -26,13 +26,41 @@ pub(super) fn functions(host: &Host) -> Fact<BTreeMap<PciAddress, PciFunction>> 
         drivers: missing(host, "/sys/bus/pci/drivers"),
         groups: missing(host, "/sys/kernel/iommu_groups"),
     };
-    let functions: BTreeMap<_, _> = names
+    let addresses: Vec<PciAddress> = names
         .iter()
         .filter_map(|name| name.parse::<PciAddress>().ok().filter(|address| address.to_string() == *name))
-        .map(|address| (address, function(host, address, &links)))
         .collect();
+    let functions = side_by_side(&addresses, |address| function(host, address, &links));
     let seen = format!("{} functions", functions.len());
     Fact::known(functions, DEVICES, seen)
+}
+
+/// Reads functions on a few threads: nearly all of the time goes to waiting for devices to answer for their configuration
+/// space, about a microsecond for every four bytes.
+fn side_by_side(
+    addresses: &[PciAddress],
+    read: impl Fn(PciAddress) -> PciFunction + Sync,
+) -> BTreeMap<PciAddress, PciFunction> {
+    const MOST_THREADS: usize = 8;
+    const LEAST_EACH: usize = 4;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let share = addresses.len().div_ceil(threads).max(LEAST_EACH);
+    let one =
+        |share: &[PciAddress]| share.iter().map(|&address| (address, read(address))).collect::<Vec<_>>();
+    std::thread::scope(|scope| {
+        let mut shares = addresses.chunks(share);
+        let first = shares.next().unwrap_or_default();
+        let one = &one;
+        let start = |share| std::thread::Builder::new().spawn_scoped(scope, move || one(share));
+        let others: Vec<_> = shares.map(|share| (share, start(share))).collect();
+        let mut found: BTreeMap<_, _> = one(first).into_iter().collect();
+        for (share, other) in others {
+            // Where no thread could be started, its share is read here.
+            let theirs = other.ok().and_then(|thread| thread.join().ok());
+            found.extend(theirs.unwrap_or_else(|| one(share)));
+        }
+        found
+    })
 }
 
 /// Why the absence of a link to a driver or a group would say nothing: what links lead to is not there itself.
@@ -112,7 +140,16 @@ impl Reader<'_> {
             self.gap("config", "the function has no power (D3cold), and to read it would wake it up");
             return Vec::new();
         }
-        let mut config = self.always("config").unwrap_or_default();
+        // Extended space belongs to PCI Express alone (`pci_cfg_space_size`, `drivers/pci/probe.c`).
+        let is_express =
+            |begin: &[u8]| config_space::find(begin, config_space::id::EXPRESS).there().is_some();
+        let mut config = self
+            .directory
+            .read_begin("config", config_space::CONVENTIONAL, is_express)
+            .unwrap_or_else(|error| {
+                self.gaps.insert("config".to_owned(), error.to_string());
+                Vec::new()
+            });
         // A kernel may give any length up to its limit; only whole spaces are of use.
         let whole = [4096, 256, 64].into_iter().find(|size| config.len() >= *size).unwrap_or(0);
         if whole < 64 && !config.is_empty() {
