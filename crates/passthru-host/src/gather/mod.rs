@@ -66,7 +66,8 @@ fn line_fact(host: &Host, path: &str) -> Fact<String> {
     match host.read(path) {
         Ok(bytes) => {
             let line = passthru_formats::sysfs::line(&bytes);
-            Fact::known(line.clone(), path, short(&line))
+            // Whole: the word that matters may be the last of a long command line.
+            Fact::known(line.clone(), path, line)
         }
         Err(error) => because(&error),
     }

@@ -1,0 +1,131 @@
+//! What can be said of guests.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use passthru_model::PciAddress;
+
+use super::{AccelChoice, FirmwareChoice};
+
+/// The system of a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OsChoice {
+    /// Linux
+    Linux,
+    /// Windows 10
+    #[value(name = "windows-10")]
+    Windows10,
+    /// Windows 11
+    #[value(name = "windows-11")]
+    Windows11,
+    /// Anything else
+    Other,
+}
+
+/// The commands about guests.
+#[derive(Debug, Subcommand)]
+pub enum GuestCommand {
+    /// Write a new guest specification
+    #[command(
+        after_help = "Example:\n  passthru guest new demo --device 06:00.0 --memory 8G --cpus 4 --disk /srv/demo.qcow2"
+    )]
+    New(GuestNewArguments),
+
+    /// List guests and whether they run
+    #[command(after_help = "Example:\n  passthru guest list")]
+    List,
+
+    /// Show a guest: its specification, its QEMU arguments, and where it runs its devices
+    #[command(after_help = "Example:\n  passthru guest show demo")]
+    Show(GuestName),
+
+    /// Check that a guest can run on this host
+    #[command(after_help = "Example:\n  passthru guest check demo")]
+    Check(GuestName),
+
+    /// Start a guest under QEMU
+    #[command(after_help = "Example:\n  passthru guest start demo")]
+    Start(GuestStartArguments),
+
+    /// Ask a guest to shut down, and wait
+    #[command(
+        after_help = "Example:\n  passthru guest stop demo --timeout 60\n  passthru guest stop demo --force"
+    )]
+    Stop(GuestStopArguments),
+}
+
+/// The name of a guest.
+#[derive(Debug, Args)]
+pub struct GuestName {
+    /// The guest's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// Arguments of `guest new`.
+#[derive(Debug, Args)]
+pub struct GuestNewArguments {
+    /// The guest's name: letters, digits, dot, dash and underscore
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// A function to pass; its siblings in the slot go with it (can be repeated)
+    #[arg(long, value_name = "ADDRESS")]
+    pub device: Vec<PciAddress>,
+
+    /// The system that will be installed
+    #[arg(long, default_value = "linux")]
+    pub os: OsChoice,
+
+    /// Memory, such as 8G
+    #[arg(long, default_value = "4G")]
+    pub memory: String,
+
+    /// Virtual CPUs
+    #[arg(long, default_value_t = 2)]
+    pub cpus: u32,
+
+    /// A disk image or block device (can be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub disk: Vec<PathBuf>,
+
+    /// An installation image, given as a CD-ROM (can be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub media: Vec<PathBuf>,
+
+    /// Firmware
+    #[arg(long, default_value = "uefi")]
+    pub firmware: FirmwareChoice,
+
+    /// What executes the guest
+    #[arg(long, default_value = "auto")]
+    pub accel: AccelChoice,
+}
+
+/// Arguments of `guest start`.
+#[derive(Debug, Args)]
+pub struct GuestStartArguments {
+    /// The guest's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// What executes the guest, instead of what its specification says
+    #[arg(long)]
+    pub accel: Option<AccelChoice>,
+}
+
+/// Arguments of `guest stop`.
+#[derive(Debug, Args)]
+pub struct GuestStopArguments {
+    /// The guest's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// Wait this many seconds for the guest to shut down
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+
+    /// End it when the time is over, as pulling the plug would
+    #[arg(long)]
+    pub force: bool,
+}
