@@ -10,29 +10,33 @@ use passthru_model::hex::{Hex16, PciId};
 /// A line without a tab is a vendor (`10de  NVIDIA Corporation`), one tab a device of it, two tabs a board with it. The
 /// list of classes, whose lines begin with `C`, comes last and ends the search.
 pub fn names(text: &[u8], wanted: &BTreeSet<PciId>) -> BTreeMap<PciId, String> {
+    // The list is read at every start, so nothing is copied of what is not wanted, and the search ends with the last
+    // wanted vendor. `split` on text looks for newlines a word at a time.
+    let text = String::from_utf8_lossy(text);
+    let mut vendors_left: BTreeSet<Hex16> = wanted.iter().map(|id| id.vendor).collect();
     let mut found: BTreeMap<PciId, String> = BTreeMap::new();
-    let mut vendor: Option<Hex16> = None;
-    let mut vendor_name = String::new();
-    for line in text.split(|&byte| byte == b'\n') {
-        match line {
+    let mut vendor: Option<(Hex16, &str)> = None;
+    for line in text.split('\n') {
+        match line.as_bytes() {
             [b'\t', b'\t', ..] | [b'#', ..] | [] => {}
-            [b'\t', device @ ..] => {
-                let Some(vendor) = vendor else { continue };
-                let Some((device, name)) = entry(device) else { continue };
+            [b'\t', ..] => {
+                let Some((vendor, vendor_name)) = vendor else { continue };
+                let Some((device, name)) = line.get(1..).and_then(entry) else { continue };
                 if let Some(known) = found.get_mut(&PciId { vendor, device }) {
                     *known = format!("{vendor_name} {name}");
                 }
             }
             [b'C', b' ', ..] => break,
             _ => {
-                vendor = None;
-                let Some((id, name)) = entry(line) else { continue };
+                if vendor.is_some() && vendors_left.is_empty() {
+                    break;
+                }
+                vendor = entry(line).filter(|(id, _)| vendors_left.remove(id));
+                let Some((id, name)) = vendor else { continue };
                 let all = |device| PciId { vendor: id, device: Hex16(device) };
                 for mine in wanted.range(all(0)..=all(u16::MAX)) {
                     found.insert(*mine, format!("{name} Device {}", mine.device));
-                    vendor = Some(id);
                 }
-                vendor_name = name;
             }
         }
     }
@@ -40,14 +44,15 @@ pub fn names(text: &[u8], wanted: &BTreeSet<PciId>) -> BTreeMap<PciId, String> {
 }
 
 /// `10de  NVIDIA Corporation`: four digits, two spaces, a name.
-fn entry(line: &[u8]) -> Option<(Hex16, String)> {
+fn entry(line: &str) -> Option<(Hex16, &str)> {
     let (digits, name) = line.split_at_checked(4)?;
-    let name = name.strip_prefix(b"  ")?;
-    let id = digits.iter().try_fold(0u16, |sum, &digit| {
-        let value = char::from(digit).to_digit(16).and_then(|value| u16::try_from(value).ok())?;
-        Some(sum << 4 | value)
-    })?;
-    Some((Hex16(id), String::from_utf8_lossy(name).trim_end().to_owned()))
+    let name = name.strip_prefix("  ")?;
+    // Signs, which the standard library would take, are refused.
+    let id = digits
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit())
+        .then(|| u16::from_str_radix(digits, 16).ok())??;
+    Some((Hex16(id), name.trim_end()))
 }
 
 #[cfg(test)]
