@@ -5,4 +5,5 @@ mod common;
 mod corpora;
 mod fixtures;
 mod live;
+mod real_files;
 mod trees;
