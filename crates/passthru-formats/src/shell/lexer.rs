@@ -232,6 +232,10 @@ impl<'a> Lexer<'a> {
         } else {
             let length = name_length(&rest[1..]);
             self.at += 1 + length;
+            // A line that goes on inside a name or right after it could make it another name.
+            if self.rest().starts_with("\\\n") {
+                return Ok(Unit::Dynamic { raw: at..self.at });
+            }
             if length > 0 {
                 return Ok(Unit::Reference { name: rest[1..=length].to_owned(), raw: at..self.at, quote });
             }

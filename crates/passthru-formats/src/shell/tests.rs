@@ -67,6 +67,7 @@ fn dynamic_shell_in_the_value_is_refused_with_its_line() {
         "\nA=\"$B\"",
         "\nA=$'x'",
         "\nA=~/x",
+        "\nA=\"$A\\\na\"",
         "\nif true; then\nA=x\nfi",
         "\nfor A in x; do\n:\ndone",
         "\n[ -e /x ] && A=x",
@@ -136,6 +137,8 @@ fn written_file() -> impl Strategy<Value = String> {
         .prop_map(|(lines, end, last)| format!("{}{last}", lines.join(end)))
 }
 
+const CASES: u32 = 256;
+
 /// What bash makes of a file, where bash is there.
 fn bash(text: &str) -> Option<String> {
     use std::io::Write as _;
@@ -156,7 +159,7 @@ fn bash(text: &str) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
 
     #[test]
     fn bash_reads_the_same_value(text in written_file()) {
