@@ -64,7 +64,9 @@ mod tests {
     fn firmware_whose_files_are_gone_is_passed_over_and_the_reason_is_said() {
         let mut facts = testing::facts();
         let Fact::Known(list, _) = &mut facts.guest_firmware else { panic!("known") };
-        list.iter_mut().for_each(|firmware| firmware.present = false);
+        for firmware in list.iter_mut() {
+            firmware.present = false;
+        }
         insta::assert_snapshot!(choose(&facts).expect_err("none"), @"none of 2 firmware descriptors is for q35 without Secure Boot and has its files");
     }
 }

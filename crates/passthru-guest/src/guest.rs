@@ -10,7 +10,7 @@ use passthru_model::{HostFacts, PciAddress, PciId, PciSlot};
 use crate::accel::{self, Accel};
 use crate::firmware::{self, Uefi};
 use crate::look::Looked;
-use crate::machine::{Backing, Boot, DiskBus, GuestSlot, Machine, Serial};
+use crate::machine::{Backing, Boot, Clock, DiskBus, GuestSlot, Machine, Serial};
 use crate::name::GuestName;
 use crate::placement::{self, MOST_PORTS};
 use crate::run::GuestPaths;
@@ -180,7 +180,7 @@ pub struct Guest {
     disk_bus: DiskBus,
     media: Vec<Medium>,
     slots: Vec<GuestSlot>,
-    local_time: bool,
+    clock: Clock,
 }
 
 impl Guest {
@@ -212,7 +212,7 @@ impl Guest {
             disk_bus,
             media: spec.media.clone(),
             slots,
-            local_time: spec.os.is_windows(),
+            clock: if spec.os.is_windows() { Clock::Local } else { Clock::Utc },
         };
         resources::check(&guest, facts, looked, &mut wrong);
         if wrong.is_empty() { Ok(guest) } else { Err(BuildErrors(wrong)) }
@@ -283,7 +283,7 @@ impl Guest {
             vnc: (self.display == Display::Vnc).then(|| paths.vnc()),
             serials: vec![Serial::Socket { socket: paths.serial(), log: paths.serial_log() }],
             qmp: paths.qmp(),
-            local_time: self.local_time,
+            clock: self.clock,
             no_reboot: false,
             paused: false,
             sandbox: true,

@@ -83,6 +83,15 @@ pub enum DiskBus {
     Sata,
 }
 
+/// What a machine's clock shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// Universal time, as Linux has it.
+    Utc,
+    /// Local time, as Windows has it.
+    Local,
+}
+
 /// The whole machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -112,8 +121,8 @@ pub struct Machine {
     pub serials: Vec<Serial>,
     /// The control socket.
     pub qmp: PathBuf,
-    /// Whether the clock shows local time, as Windows has it.
-    pub local_time: bool,
+    /// What its clock shows.
+    pub clock: Clock,
     /// Whether a reboot of the guest ends it.
     pub no_reboot: bool,
     /// Whether it waits for `cont` before its first instruction.

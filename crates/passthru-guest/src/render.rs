@@ -1,11 +1,12 @@
 //! A machine to QEMU's arguments. Pure; for QEMU 7.2 and later (`docs/qemu-options`, as of 7.2 and 10.2).
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use passthru_model::PciAddress;
 
 use crate::accel::Accel;
-use crate::machine::{Backing, Boot, DiskBus, GuestSlot, Machine, Placed, Serial};
+use crate::machine::{Backing, Boot, Clock, DiskBus, GuestSlot, Machine, Placed, Serial};
 use crate::spec::DiskFormat;
 
 /// Root ports begin at slot 2 of the root bus: 0 is the host bridge, 1 is where an emulated VGA is looked for.
@@ -70,7 +71,7 @@ fn processor(out: &mut Arguments, machine: &Machine) {
     out.option("-cpu", if machine.accel == Accel::Kvm { "host,migratable=off" } else { "max" });
     out.option("-smp", format!("{0},sockets=1,cores={0},threads=1", machine.cpus));
     out.option("-m", format!("size={}M", machine.memory.mib()));
-    out.option("-rtc", if machine.local_time { "base=localtime" } else { "base=utc" });
+    out.option("-rtc", if machine.clock == Clock::Local { "base=localtime" } else { "base=utc" });
 }
 
 /// Flash chips, or a kernel of the host's.
@@ -126,7 +127,7 @@ fn passed(out: &mut Arguments, slot: &GuestSlot, ports: &mut Ports) {
             Backing::Host(address) => format!("vfio-pci,host={address},id={}", device_id(*address)),
             Backing::Emulated(device) => device.clone(),
         };
-        device.push_str(&format!(",bus={port},addr=0x0.{function:#x}"));
+        let _ = write!(device, ",bus={port},addr=0x0.{function:#x}");
         if *function == 0 && slot.functions.len() > 1 {
             device.push_str(",multifunction=on");
         }

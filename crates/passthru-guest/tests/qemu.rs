@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use passthru_guest::look::Looked;
 use passthru_guest::run::{
-    GuestPaths, GuestState, HowStopped, Launcher, StartError, StopError, StopOptions, devices, list, start, state, stop,
+    GuestPaths, GuestState, HowStopped, Launcher, StartError, StopError, StopOptions, devices, list, start,
+    state, stop,
 };
 use passthru_guest::spec::{AccelChoice, Disk, DiskFormat, Display, FirmwareKind, Medium};
 use passthru_guest::{Guest, GuestSpec, MemorySize};

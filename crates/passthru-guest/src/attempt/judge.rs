@@ -164,7 +164,6 @@ fn msi(host: &PciFunction, seen: &SeenFunction, device: &mut TryDevice) {
 
 fn rom(host: &HostRom, seen: &SeenFunction, device: &mut TryDevice) {
     match (host, &seen.rom) {
-        (HostRom::None, _) | (HostRom::Unreadable(_), Some(_)) => {}
         (HostRom::Unreadable(why), None) => {
             device.notes.push(format!("ROM: neither the host ({why}) nor the guest could read it"));
         }
@@ -182,7 +181,7 @@ fn rom(host: &HostRom, seen: &SeenFunction, device: &mut TryDevice) {
                 "ROM: its bytes differ between host and guest; QEMU corrects the ids of some".to_owned(),
             );
         }
-        (HostRom::Read { .. }, Some(_)) => {}
+        (HostRom::None, _) | (HostRom::Unreadable(_) | HostRom::Read { .. }, Some(_)) => {}
     }
 }
 

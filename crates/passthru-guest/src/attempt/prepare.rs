@@ -175,7 +175,7 @@ fn stand_in(function: u8, id: &str, class: &str, bars: &[(u8, u64)]) -> Option<P
         modalias: String::new(),
         numa_node: None,
         resources: bars.iter().map(resource).collect(),
-        has_rom: false,
+        has_rom: function == 0,
         config: Vec::new(),
         parents: Vec::new(),
         physical_function: None,

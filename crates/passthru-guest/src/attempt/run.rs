@@ -1,5 +1,6 @@
 //! Carrying out a trial.
 
+use std::fmt::Write as _;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use super::watch::Watch;
 use super::{Expected, HostRom, TRY_SCHEMA, TryError, TryEvent, TryPlan, TryReport, initramfs, judge, rom};
 use crate::accel::Accel;
 use crate::entry::TINY_GUEST;
-use crate::machine::{Boot, DirectKernel, DiskBus, Machine, Serial};
+use crate::machine::{Backing, Boot, Clock, DirectKernel, DiskBus, GuestSlot, Machine, Serial};
 use crate::qmp::Qmp;
 use crate::render;
 use crate::run::child::{self, Life};
@@ -57,7 +58,28 @@ pub fn run(
 }
 
 fn host_rom(plan: &TryPlan, function: &PciFunction) -> HostRom {
-    if plan.rehearsal { HostRom::None } else { rom::of_host(function) }
+    match (plan.rehearsal, function.has_rom) {
+        (_, false) => HostRom::None,
+        (true, true) => rom::of_bytes(&rom::stand_in(function.id)),
+        (false, true) => rom::of_host(function),
+    }
+}
+
+/// The slots of the machine: in a rehearsal, the devices with a ROM get one.
+fn slots(plan: &TryPlan, files: &Files) -> Result<Vec<GuestSlot>, TryError> {
+    let mut slots = plan.slots.clone();
+    let placed = slots.iter_mut().flat_map(|slot| &mut slot.functions);
+    for (placed, function) in placed.zip(&plan.functions) {
+        if let Backing::Emulated(device) = &mut placed.backing
+            && function.has_rom
+        {
+            let path = files.at("rom");
+            std::fs::write(&path, rom::stand_in(function.id))
+                .map_err(|error| TryError::Io(path.clone(), error))?;
+            let _ = write!(device, ",romfile={}", render::escape(&path.to_string_lossy()));
+        }
+    }
+    Ok(slots)
 }
 
 fn blames_kvm(words: &str) -> bool {
@@ -168,11 +190,11 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
         disks: Vec::new(),
         disk_bus: DiskBus::Virtio,
         media: Vec::new(),
-        slots: plan.slots.clone(),
+        slots: slots(plan, files)?,
         vnc: None,
         serials: vec![Serial::File(files.at("console")), Serial::File(files.at("report"))],
         qmp: files.at("qmp"),
-        local_time: false,
+        clock: Clock::Utc,
         no_reboot: true,
         paused: false,
         sandbox: true,

@@ -65,7 +65,7 @@ fn unknown_devices_are_refused_and_no_devices_need_no_knowledge() {
 #[test]
 fn another_device_at_the_address_is_refused() {
     let facts = with_host(|facts| {
-        change(facts, "0000:01:00.0", |gpu| gpu.subsystem = "1043:8508".parse().expect("an id"))
+        change(facts, "0000:01:00.0", |gpu| gpu.subsystem = "1043:8508".parse().expect("an id"));
     });
     assert!(matches!(error(&spec(), &facts), BuildError::IdentityChanged { .. }));
 }
@@ -153,7 +153,7 @@ fn more_sata_drives_than_ports_are_refused() {
 #[test]
 fn uefi_without_a_firmware_is_refused_and_seabios_is_not() {
     let facts = with_host(|facts| {
-        facts.guest_firmware = Fact::known(Vec::new(), "/usr/share/qemu/firmware", "empty")
+        facts.guest_firmware = Fact::known(Vec::new(), "/usr/share/qemu/firmware", "empty");
     });
     let mut spec = spec();
     assert!(matches!(error(&spec, &facts), BuildError::FirmwareMissing(_)));

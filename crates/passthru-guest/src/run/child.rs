@@ -25,11 +25,14 @@ pub enum Life {
     WithParent,
 }
 
+/// The word for [`Life::Own`] on the child's command line; for [`Life::WithParent`] the parent's process id stands there.
+const OWN: &str = "own";
+
 impl Life {
-    fn word(self) -> &'static str {
+    fn word(self) -> String {
         match self {
-            Self::Own => "own",
-            Self::WithParent => "with-parent",
+            Self::Own => OWN.to_owned(),
+            Self::WithParent => std::process::id().to_string(),
         }
     }
 }
@@ -61,12 +64,17 @@ pub(crate) fn main(arguments: &[OsString]) -> ExitCode {
 }
 
 fn prepare(life: Option<&str>, record: &Path, limit: Option<&str>) -> Result<(), String> {
-    if life == Some(Life::Own.word()) {
+    if life == Some(OWN) {
         rustix::process::setsid().map_err(|error| format!("no session of its own: {error}"))?;
     } else {
+        let parent: Option<i32> = life.and_then(|life| life.parse().ok());
         let signal = Some(rustix::process::Signal::KILL);
         rustix::process::set_parent_process_death_signal(signal)
             .map_err(|error| format!("cannot be tied to passthru: {error}"))?;
+        // A parent that ended before the line above sends no signal any more.
+        if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) != parent {
+            return Err("passthru ended before QEMU was started".to_owned());
+        }
     }
     if let Some(bytes) = limit.and_then(|limit| limit.parse().ok()) {
         memlock::set(bytes)
