@@ -50,6 +50,9 @@ impl Host {
         let kind = std::fs::metadata(&canonical).map_err(|error| wrong(error.to_string()))?.file_type();
         if kind.is_dir() {
             let tree = Tree::below(&canonical).map_err(|error| wrong(error.to_string()))?;
+            // Where openat2 is missing or forbidden, every later answer would be wrong or misleading.
+            tree.open("/", rustix::fs::OFlags::PATH)
+                .map_err(|error| wrong(format!("it cannot be read as a root with openat2: {error}")))?;
             Ok(Self { source: Source::Tree(tree), kind: HostKind::Directory, recording: None })
         } else if kind.is_file() {
             let file = std::fs::File::open(&canonical).map_err(|error| wrong(error.to_string()))?;

@@ -33,18 +33,23 @@ const OTHERS: &[(&str, &str)] = &[
 /// The one boot loader that could be live, or why that is not known.
 pub(super) fn bootloader(host: &Host) -> Fact<Bootloader> {
     let mut signs: Vec<(&str, &str)> = Vec::new();
+    let mut hidden = None;
     for (path, name) in OTHERS {
         match host.exists(path) {
             Ok(true) => signs.push((path, name)),
             Ok(false) => {}
-            // A directory for root alone, as the EFI system partition often is, may hide a second loader.
-            Err(error) => return because(&error),
+            Err(error) => hidden = hidden.or(Some(error)),
         }
     }
     let running = match running_loader(host) {
         Ok(running) => running,
         Err(why) => return Fact::Unknown(why),
     };
+    // A directory for root alone, as the EFI system partition often is, may hide a second loader; that does not matter
+    // where the one that started the system gave its name.
+    if let (Some(error), None) = (&hidden, &running) {
+        return because(error);
+    }
     let grub = match grub_of_debian(host) {
         Ok(grub) => grub,
         Err(why) => return Fact::Unknown(why),

@@ -1,6 +1,7 @@
 //! The door against real trees: the live machine, real machines' archives, hostile archives, our own fixtures.
 
 mod archives;
+mod boots;
 mod common;
 mod corpora;
 mod fixtures;

@@ -45,7 +45,7 @@ fn real_descriptors_are_read_and_the_invalid_one_is_named() {
         match firmware_descriptor::parse(&name, &bytes) {
             Ok(Some(firmware)) => usable.push(firmware.descriptor),
             Ok(None) => {}
-            Err(error) => assert!(error.to_string().starts_with(&name) && name.starts_with("9"), "{error}"),
+            Err(error) => assert!(error.to_string().starts_with(&name) && name.starts_with('9'), "{error}"),
         }
     }
     assert_eq!(
