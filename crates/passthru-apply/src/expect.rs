@@ -37,19 +37,29 @@ pub(crate) fn check(
         }
         Expectation::ImageHolds { path, entries } => {
             let names = names(path, run)?;
-            match entries.iter().find(|entry| !names.lines().any(|name| name.trim_end().ends_with(*entry))) {
+            match entries.iter().find(|entry| !names.lines().any(|name| is(name, entry))) {
                 Some(entry) => fail(path, format!("the new image does not hold ‘{entry}’")),
                 None => Ok(()),
             }
         }
         Expectation::ImageLacks { path, entries } => {
             let names = names(path, run)?;
-            match entries.iter().find(|entry| names.lines().any(|name| name.trim_end().ends_with(*entry))) {
+            match entries.iter().find(|entry| names.lines().any(|name| is(name, entry))) {
                 Some(entry) => fail(path, format!("the new image still holds ‘{entry}’")),
                 None => Ok(()),
             }
         }
     }
+}
+
+/// Whether a name in an image ends as is said. A module may also carry the ending of its compression
+/// (`CONFIG_MODULE_COMPRESS_*`).
+fn is(name: &str, ending: &str) -> bool {
+    let name = name.trim_end();
+    let uncompressed =
+        [".xz", ".zst", ".gz"].into_iter().find_map(|compression| name.strip_suffix(compression));
+    name.ends_with(ending)
+        || (ending.ends_with(".ko") && uncompressed.is_some_and(|name| name.ends_with(ending)))
 }
 
 fn text(target: &Target, path: &str) -> Result<Vec<u8>, StepFailure> {
@@ -72,4 +82,21 @@ fn names(path: &str, run: &mut Run<'_>) -> Result<String, StepFailure> {
         return Err(StepFailure::Expectation { path: path.to_owned(), what });
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is;
+
+    #[test]
+    fn a_module_is_found_in_an_image_however_it_is_compressed() {
+        for name in [
+            "usr/lib/modules/6.12/kernel/drivers/vfio/pci/vfio-pci.ko.xz",
+            "vfio-pci.ko",
+            "vfio-pci.ko.zst\r",
+        ] {
+            assert!(is(name, "vfio-pci.ko"), "{name}");
+        }
+        assert!(!is("nvgrace-vfio-pci.ko.bz2", "vfio-pci.ko") && !is("etc/devices.xz", "etc/devices"));
+    }
 }
