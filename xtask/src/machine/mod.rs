@@ -13,7 +13,7 @@ use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -26,6 +26,8 @@ pub use topology::arguments as device_arguments;
 
 /// From power-on to an answering agent; several times what an idle machine takes.
 const BOOT_LIMIT: Duration = Duration::from_secs(420);
+/// From a saved state to an answering agent; a second or two on an idle machine.
+const RESTORE_LIMIT: Duration = Duration::from_secs(60);
 /// Changes with every boot of a kernel.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -103,9 +105,16 @@ impl Machine {
         Ok(())
     }
 
-    /// Gives up waiting for a new boot: the state that was restored is that of a running system.
+    /// Waits until a restored state runs. No boot is waited for: what was saved had booted.
     pub fn resume(&mut self) -> Result<()> {
-        let answers = self.agent.answers(Duration::from_secs(30));
+        let until = Instant::now() + RESTORE_LIMIT;
+        // Until its state is loaded the guest cannot take what is written to its ports.
+        while self.qmp.call("query-status", &Value::Null)?["status"] != "running" {
+            self.alive()?;
+            ensure!(Instant::now() < until, "loading the state took too long");
+            thread::sleep(Duration::from_millis(50));
+        }
+        let answers = self.agent.answers(RESTORE_LIMIT);
         if !self.guard(answers)? {
             bail!("the restored machine does not answer");
         }

@@ -141,11 +141,16 @@ fn write_file(target: &mut dyn Target, file: &WriteFile) -> Result<()> {
     crate::machine::put(target, &file.path, &content, file.mode.as_deref().unwrap_or("0644"))
 }
 
-/// Shows a command as its user would see it.
+/// Shows a command as its user would see it; of JSON, which nobody reads that way, only the beginning.
 fn show(argv: &[String], output: &Output) {
     println!("\n    $ {}", argv.join(" "));
-    for line in output.stdout.lines().chain(output.stderr.lines()) {
+    let most = if argv.iter().any(|word| word == "--json") { 8 } else { usize::MAX };
+    let lines: Vec<&str> = output.stdout.lines().chain(output.stderr.lines()).collect();
+    for line in lines.iter().take(most) {
         println!("    {line}");
+    }
+    if lines.len() > most {
+        println!("    … {} lines more", lines.len() - most);
     }
     println!();
 }
