@@ -18,6 +18,7 @@ pub mod mounts;
 pub mod option_rom;
 pub mod os_release;
 pub mod pci_ids;
+pub mod pci_ports;
 pub mod routes;
 pub mod shell;
 pub mod sysfs;
