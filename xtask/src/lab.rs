@@ -88,6 +88,7 @@ pub fn open(options: &Options, talkative: bool) -> Result<Lab> {
     packages::ensure(&ui)?;
     let accel = Accel::choose(options.accel)?;
     ui.say(&format!("accelerator {accel:?}"));
+    paths::sweep()?;
     let image = Image::ready(&ui, accel)?;
     let payload = match &options.binary {
         Some(binary) => Payload::with(binary.clone())?,

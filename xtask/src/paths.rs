@@ -1,6 +1,7 @@
 //! Where things lie: the repository, the cache outside of it, and the logs below `target`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -38,4 +39,20 @@ pub fn cache() -> Result<PathBuf> {
         .context("neither PASSTHRU_LAB_CACHE nor HOME says where to keep the image")?;
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     Ok(dir)
+}
+
+/// Removes the scratch directories of runs that were killed: whole disks, which nobody else would ever remove.
+pub fn sweep() -> Result<()> {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    for entry in std::fs::read_dir(cache()?)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let scratch = name.starts_with("run-") || name.starts_with("building-");
+        // A day is longer than any run: what is younger may be in use.
+        if scratch && entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > DAY) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }

@@ -108,12 +108,13 @@ impl Machine {
     /// Waits until a restored state runs. No boot is waited for: what was saved had booted.
     pub fn resume(&mut self) -> Result<()> {
         let until = Instant::now() + RESTORE_LIMIT;
-        // Until its state is loaded the guest cannot take what is written to its ports.
-        while self.qmp.call("query-status", &Value::Null)?["status"] != "running" {
+        while self.qmp.call("query-status", &Value::Null)?["status"] == "inmigrate" {
             self.alive()?;
             ensure!(Instant::now() < until, "loading the state took too long");
             thread::sleep(Duration::from_millis(50));
         }
+        // It was saved stopped, and so it comes back.
+        self.qmp.call("cont", &Value::Null)?;
         let answers = self.agent.answers(RESTORE_LIMIT);
         if !self.guard(answers)? {
             bail!("the restored machine does not answer");

@@ -87,8 +87,9 @@ fn take(target: &mut dyn Target) -> Result<Manifest> {
         let (path, rest) = line.split_once('\t').with_context(|| format!("find said {line:?}"))?;
         manifest.insert(path.to_owned(), rest.trim_end().to_owned());
     }
-    for line in ask(&["-type", "f", "-exec", "sha256sum", "{}", "+"])?.lines() {
-        let (sum, path) = line.split_once("  ").with_context(|| format!("sha256sum said {line:?}"))?;
+    // BLAKE2: as good as SHA-256, and twice as fast on an emulated processor.
+    for line in ask(&["-type", "f", "-exec", "b2sum", "-l", "256", "{}", "+"])?.lines() {
+        let (sum, path) = line.split_once("  ").with_context(|| format!("b2sum said {line:?}"))?;
         let entry = manifest.get_mut(path).with_context(|| format!("{path} came between two looks"))?;
         entry.push(' ');
         entry.push_str(sum);
