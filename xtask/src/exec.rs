@@ -25,7 +25,7 @@ impl Run {
             command: Command::new(find(program).unwrap_or_else(|| program.into())),
             name: program.to_owned(),
             log: None,
-            limit: Duration::from_secs(600),
+            limit: Duration::from_mins(10),
         }
     }
 

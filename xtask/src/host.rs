@@ -141,7 +141,7 @@ impl Hosts<'_> {
         let qmp = machine.qmp();
         qmp.call("stop", &json!(null))?;
         qmp.call("migrate", &json!({ "uri": format!("exec:zstd -q -3 -T0 > '{state}'") }))?;
-        let until = Instant::now() + Duration::from_secs(180);
+        let until = Instant::now() + Duration::from_mins(3);
         loop {
             let told = qmp.call("query-migrate", &json!(null))?;
             match told["status"].as_str() {

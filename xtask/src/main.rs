@@ -15,8 +15,8 @@ mod packages;
 mod paths;
 mod payload;
 mod scenario;
+mod suites;
 mod target;
-mod tests;
 mod ui;
 
 use std::path::PathBuf;
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.task {
         Task::Lab(command) => lab::work(command, &options),
         Task::Demo => lab::demo(&options),
-        Task::Test { no_lab } => tests::work(*no_lab, &options),
+        Task::Test { no_lab } => suites::work(*no_lab, &options),
     };
     match outcome {
         Ok(code) => code,

@@ -72,14 +72,14 @@ pub fn ensure(ui: &Ui) -> Result<()> {
             .args(["install", "-y", "--no-install-recommends"])
             .args(&names)
             .env("DEBIAN_FRONTEND", "noninteractive")
-            .limit(Duration::from_secs(900))
+            .limit(Duration::from_mins(15))
     };
     ui.timed("apt-get install", || {
         // The lists may be absent or stale on a fresh machine: fetch them only when the first try fails.
         if install().both()?.0.success() {
             return Ok(());
         }
-        Run::new("apt-get").arg("update").limit(Duration::from_secs(300)).go()?;
+        Run::new("apt-get").arg("update").limit(Duration::from_mins(5)).go()?;
         install().go()
     })?;
     let still = missing();

@@ -43,7 +43,7 @@ pub fn cache() -> Result<PathBuf> {
 
 /// Removes the scratch directories of runs that were killed: whole disks, which nobody else would ever remove.
 pub fn sweep() -> Result<()> {
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    const DAY: Duration = Duration::from_hours(24);
     for entry in std::fs::read_dir(cache()?)? {
         let entry = entry?;
         let name = entry.file_name();

@@ -32,7 +32,7 @@ impl Payload {
             Run::new("cargo")
                 .args(["build", "--release", "--locked", "-p", "passthru"])
                 .dir(&paths::repo())
-                .limit(Duration::from_secs(1800))
+                .limit(Duration::from_mins(30))
                 .go()
         })?;
         Self::with(paths::target().join("x86_64-unknown-linux-gnu/release/passthru"))

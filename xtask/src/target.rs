@@ -18,11 +18,7 @@ pub struct Job {
 impl Job {
     /// A job with the usual time limit.
     pub fn new<I: IntoIterator<Item = S>, S: Into<String>>(argv: I) -> Self {
-        Self {
-            argv: argv.into_iter().map(Into::into).collect(),
-            input: None,
-            limit: Duration::from_secs(120),
-        }
+        Self { argv: argv.into_iter().map(Into::into).collect(), input: None, limit: Duration::from_mins(2) }
     }
 
     /// The same with another time limit.

@@ -24,7 +24,7 @@ use crate::payload::Payload;
 use crate::target::{Job, LabFault, Output, Target};
 
 /// From power-on to the first question; several times what an idle machine takes.
-const BOOT_LIMIT: Duration = Duration::from_secs(120);
+const BOOT_LIMIT: Duration = Duration::from_mins(2);
 /// Ends every answer, on a line of its own.
 const END: &str = "=== end ===";
 

@@ -153,7 +153,7 @@ fn settle(part: &Image, accel: Accel, logs: &Path) -> Result<()> {
         terminal: false,
     })?;
     for argv in recipe::SETTLE {
-        let output = machine.run(&Job::new(argv.iter().copied()).limit(Duration::from_secs(900)))?;
+        let output = machine.run(&Job::new(argv.iter().copied()).limit(Duration::from_mins(15)))?;
         let text = format!(
             "# {} = {} in {:.1?}\n{}{}",
             argv.join(" "),

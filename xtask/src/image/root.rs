@@ -19,7 +19,7 @@ pub(super) fn install(root: &Path, log: &Path) -> Result<()> {
         .arg(root)
         .arg(mirror())
         .log(log)
-        .limit(Duration::from_secs(1500));
+        .limit(Duration::from_mins(25));
     if let Some(proxy) = proxy() {
         run = run.env("http_proxy", &proxy);
     }

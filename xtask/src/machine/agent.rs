@@ -85,7 +85,7 @@ impl Agent {
         if let Some(input) = &job.input {
             request["input-data"] = BASE64.encode(input).into();
         }
-        let started = self.call("guest-exec", &request, Duration::from_secs(60))?;
+        let started = self.call("guest-exec", &request, Duration::from_mins(1))?;
         started["pid"].as_u64().context("guest-exec gave no process id")
     }
 
@@ -93,10 +93,10 @@ impl Agent {
     pub fn run(&mut self, job: &Job) -> Result<Output> {
         let begun = Instant::now();
         let pid = self.start(job)?;
-        let until = begun + job.limit + Duration::from_secs(60);
+        let until = begun + job.limit + Duration::from_mins(1);
         let mut pause = Duration::from_millis(40);
         loop {
-            let status = self.call("guest-exec-status", &json!({ "pid": pid }), Duration::from_secs(60))?;
+            let status = self.call("guest-exec-status", &json!({ "pid": pid }), Duration::from_mins(1))?;
             if status["exited"].as_bool() == Some(true) {
                 return finished(&status, begun.elapsed());
             }

@@ -25,9 +25,9 @@ pub use qmp::{Qmp, connect};
 pub use topology::arguments as device_arguments;
 
 /// From power-on to an answering agent; several times what an idle machine takes.
-const BOOT_LIMIT: Duration = Duration::from_secs(420);
+const BOOT_LIMIT: Duration = Duration::from_mins(7);
 /// From a saved state to an answering agent; a second or two on an idle machine.
-const RESTORE_LIMIT: Duration = Duration::from_secs(60);
+const RESTORE_LIMIT: Duration = Duration::from_mins(1);
 /// Changes with every boot of a kernel.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -137,7 +137,7 @@ impl Machine {
     /// Shuts the guest down in order and waits for QEMU's end.
     pub fn power_off(mut self) -> Result<()> {
         self.agent.start(&Job::new(["systemctl", "poweroff"])).ok();
-        let until = Instant::now() + Duration::from_secs(120);
+        let until = Instant::now() + Duration::from_mins(2);
         while Instant::now() < until {
             if self.child.try_wait()?.is_some() {
                 return Ok(());

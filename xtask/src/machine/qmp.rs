@@ -18,7 +18,7 @@ impl Qmp {
     /// Connects to a QEMU that was just started.
     pub fn connect(path: &Path, limit: Duration) -> Result<Self> {
         let stream = connect(path, limit)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         let mut qmp = Self { reader: BufReader::new(stream) };
         qmp.line().context("no greeting from QEMU")?;
         qmp.call("qmp_capabilities", &Value::Null)?;

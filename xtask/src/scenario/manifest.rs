@@ -76,7 +76,7 @@ fn take(target: &mut dyn Target) -> Result<Manifest> {
     search.extend([")", "-prune", "-o"]);
     let mut ask = |tail: &[&str]| -> Result<String> {
         let argv: Vec<&str> = search.iter().chain(tail).copied().collect();
-        let output = target.run(&Job::new(argv).limit(Duration::from_secs(900)))?;
+        let output = target.run(&Job::new(argv).limit(Duration::from_mins(15)))?;
         if output.code != 0 {
             bail!("taking the manifest: {}", output.stderr.trim());
         }
@@ -106,13 +106,13 @@ fn same_initramfs(target: &mut dyn Target, name: &str, path: &str) -> Result<boo
     for image in [format!("{KEPT}/{name}/{file}"), path.to_owned()] {
         let into = "/run/passthru-lab-initramfs";
         target.ask(&["rm", "-rf", into])?;
-        let unpack = Job::new(["unmkinitramfs", &image, into]).limit(Duration::from_secs(300));
+        let unpack = Job::new(["unmkinitramfs", &image, into]).limit(Duration::from_mins(5));
         let output = target.run(&unpack)?;
         if output.code != 0 {
             bail!("cannot unpack {image}: {}", output.stderr.trim());
         }
         let list = r#"cd "$1" && find . -printf '%p %y %m %U:%G %l\n' | sort && find . -type f -exec sha256sum {} + | sort"#;
-        let job = Job::new(["sh", "-c", list, "sh", into]).limit(Duration::from_secs(300));
+        let job = Job::new(["sh", "-c", list, "sh", into]).limit(Duration::from_mins(5));
         contents.push(target.run(&job)?.stdout);
     }
     Ok(!contents[0].is_empty() && contents[0] == contents[1])

@@ -136,7 +136,7 @@ fn evidence(machine: &mut Machine, logs: &Path) {
         ("end-passthru.log", &["find", "/etc/passthru", "/var/lib/passthru", "/run/passthru", "-ls"]),
     ];
     for (file, argv) in questions {
-        if let Ok(output) = machine.run(&Job::new(argv.iter().copied()).limit(Duration::from_secs(60))) {
+        if let Ok(output) = machine.run(&Job::new(argv.iter().copied()).limit(Duration::from_mins(1))) {
             fs::write(logs.join(file), output.stdout + &output.stderr).ok();
         }
     }
