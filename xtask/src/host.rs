@@ -60,27 +60,27 @@ impl Hosts<'_> {
         let mut setup =
             self.setup(spec, logs, scratch, &self.image.disk(), "raw", &self.image.variables())?;
         setup.terminal = true;
-        Machine::start(&setup)
+        Machine::start(setup)
     }
 
     fn booted(&self, spec: &MachineSpec, logs: &Path, scratch: &Path) -> Result<Machine> {
         let setup = self.setup(spec, logs, scratch, &self.image.disk(), "raw", &self.image.variables())?;
-        self.ui.timed("boot", || Machine::boot(&setup))
+        self.ui.timed("boot", || Machine::boot(setup))
     }
 
-    fn setup<'s>(
+    fn setup(
         &self,
-        spec: &'s MachineSpec,
+        spec: &MachineSpec,
         logs: &Path,
         scratch: &Path,
         base: &Path,
         format: &str,
         variables: &Path,
-    ) -> Result<Setup<'s>> {
+    ) -> Result<Setup> {
         let own = scratch.join("variables.fd");
         fs::copy(variables, &own)?;
         Ok(Setup {
-            spec,
+            spec: spec.clone(),
             accel: self.accel,
             disk: Disk::over(base, format, scratch)?,
             variables: own,
@@ -98,7 +98,7 @@ impl Hosts<'_> {
         setup.incoming = Some(saved.join("state.zst"));
         fs::copy(saved.join("serial.log"), logs.join("serial-boot.log"))?;
         self.ui.timed("restore the booted state", || {
-            let mut machine = Machine::start(&setup)?;
+            let mut machine = Machine::start(setup)?;
             machine.resume()?;
             // It believes in the time at which it was saved.
             let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();

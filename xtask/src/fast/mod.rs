@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use tempfile::TempDir;
@@ -148,8 +148,11 @@ impl Target for Machine {
     }
 
     fn reboot(&mut self, _entry: Option<&str>) -> Result<()> {
-        ensure!(false, "a fast machine has nothing to reboot into");
-        Ok(())
+        bail!("a fast machine has nothing to reboot into")
+    }
+
+    fn rebuild(&mut self, _machine: &str) -> Result<()> {
+        bail!("a fast machine has no disk to boot elsewhere")
     }
 }
 

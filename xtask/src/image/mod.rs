@@ -142,8 +142,8 @@ fn extract(tree: &Path, part: &Image, release: &str) -> Result<()> {
 /// The first boot: what a system does only once, and what only a booted one can do, is in the image.
 fn settle(part: &Image, accel: Accel, logs: &Path) -> Result<()> {
     let spec = MachineSpec::load("twins")?;
-    let mut machine = Machine::boot(&Setup {
-        spec: &spec,
+    let mut machine = Machine::boot(Setup {
+        spec,
         accel,
         disk: Disk::Raw(part.disk()),
         variables: part.variables(),

@@ -40,10 +40,10 @@ impl Disk {
 }
 
 /// Everything that makes one run of a lab host.
-#[derive(Debug)]
-pub struct Setup<'a> {
+#[derive(Debug, Clone)]
+pub struct Setup {
     /// The machine.
-    pub spec: &'a MachineSpec,
+    pub spec: MachineSpec,
     /// The accelerator.
     pub accel: Accel,
     /// Its disk.
@@ -61,7 +61,7 @@ pub struct Setup<'a> {
 }
 
 /// Starts QEMU with sockets `qmp` and `agent` in the directory that is returned.
-pub(super) fn spawn(setup: &Setup<'_>) -> Result<(Child, TempDir)> {
+pub(super) fn spawn(setup: &Setup) -> Result<(Child, TempDir)> {
     fs::create_dir_all(&setup.logs)?;
     let sockets = tempfile::Builder::new().prefix("passthru-lab").tempdir()?;
     let program = exec::find("qemu-system-x86_64").context("qemu-system-x86_64 is not installed")?;
@@ -79,8 +79,8 @@ pub(super) fn spawn(setup: &Setup<'_>) -> Result<(Child, TempDir)> {
     Ok((child, sockets))
 }
 
-fn arguments(setup: &Setup<'_>, sockets: &Path) -> Result<Vec<String>> {
-    let spec = setup.spec;
+fn arguments(setup: &Setup, sockets: &Path) -> Result<Vec<String>> {
+    let spec = &setup.spec;
     ensure!(
         spec.kernel_args.is_empty(),
         "kernel_args are for fast machines: a distribution takes its command line from its boot loader"

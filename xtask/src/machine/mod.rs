@@ -8,7 +8,6 @@ pub mod spec;
 mod topology;
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use self::spec::MachineSpec;
 use crate::exec::tail;
 use crate::target::{Job, LabFault, Output, Target};
 pub use agent::Agent;
@@ -38,27 +38,22 @@ pub struct Machine {
     qmp: Qmp,
     agent: Agent,
     boot_id: String,
-    logs: PathBuf,
+    setup: Setup,
     /// Holds the sockets: their paths have to be shorter than those of logs may be.
     _sockets: TempDir,
 }
 
 impl Machine {
     /// Starts QEMU; the guest is at its very beginning when this returns.
-    pub fn start(setup: &Setup<'_>) -> Result<Self> {
-        let (mut child, sockets) = launch::spawn(setup)?;
+    pub fn start(setup: Setup) -> Result<Self> {
+        let (mut child, sockets) = launch::spawn(&setup)?;
         let limit = Duration::from_secs(20);
         let connected = Qmp::connect(&sockets.path().join("qmp"), limit)
             .and_then(|qmp| Ok((qmp, Agent::connect(&sockets.path().join("agent"))?)));
         match connected {
-            Ok((qmp, agent)) => Ok(Self {
-                child,
-                qmp,
-                agent,
-                boot_id: String::new(),
-                logs: setup.logs.clone(),
-                _sockets: sockets,
-            }),
+            Ok((qmp, agent)) => {
+                Ok(Self { child, qmp, agent, boot_id: String::new(), setup, _sockets: sockets })
+            }
             Err(error) => {
                 child.kill().ok();
                 child.wait().ok();
@@ -69,7 +64,7 @@ impl Machine {
     }
 
     /// Starts QEMU and waits until the guest has booted.
-    pub fn boot(setup: &Setup<'_>) -> Result<Self> {
+    pub fn boot(setup: Setup) -> Result<Self> {
         let mut machine = Self::start(setup)?;
         machine.wait_for_boot()?;
         Ok(machine)
@@ -84,7 +79,7 @@ impl Machine {
                 bail!(
                     "no boot within {} seconds; see {}",
                     BOOT_LIMIT.as_secs(),
-                    self.logs.join("serial.log").display()
+                    self.setup.logs.join("serial.log").display()
                 );
             }
             let answers = self.agent.answers(Duration::from_secs(3));
@@ -135,16 +130,16 @@ impl Machine {
     }
 
     /// Shuts the guest down in order and waits for QEMU's end.
-    pub fn power_off(mut self) -> Result<()> {
+    pub fn power_off(&mut self) -> Result<()> {
         self.agent.start(&Job::new(["systemctl", "poweroff"])).ok();
-        let until = Instant::now() + Duration::from_mins(2);
+        let until = Instant::now() + Duration::from_mins(3);
         while Instant::now() < until {
             if self.child.try_wait()?.is_some() {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(100));
         }
-        bail!("the lab host did not shut down within two minutes")
+        bail!("the lab host did not shut down within three minutes")
     }
 
     /// An error of ours whenever QEMU has ended by itself.
@@ -156,7 +151,7 @@ impl Machine {
             }
             return Ok(());
         };
-        let said = fs::read_to_string(self.logs.join("qemu.stderr")).unwrap_or_default();
+        let said = fs::read_to_string(self.setup.logs.join("qemu.stderr")).unwrap_or_default();
         Err(LabFault(format!("QEMU ended with {status}: {}", tail(&said, 4))).into())
     }
 
@@ -187,6 +182,16 @@ impl Target for Machine {
         let started = self.agent.start(&Job::new(["systemctl", "reboot"]));
         self.guard(started)?;
         self.wait_for_boot()
+    }
+
+    fn rebuild(&mut self, machine: &str) -> Result<()> {
+        self.power_off()?;
+        let setup = Setup { spec: MachineSpec::load(machine)?, incoming: None, ..self.setup.clone() };
+        // The console's log of the first machine would be overwritten.
+        let serial = setup.logs.join("serial.log");
+        fs::rename(&serial, setup.logs.join(format!("serial-before-{machine}.log")))?;
+        *self = Self::boot(setup)?;
+        Ok(())
     }
 }
 

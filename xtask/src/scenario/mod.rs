@@ -97,6 +97,8 @@ pub struct Step {
 pub struct Reboot {
     /// The id or title of an entry of GRUB's menu, for this one boot.
     pub boot_entry: Option<String>,
+    /// Another machine of `lab/machines` for the same disk: other hardware.
+    pub machine: Option<String>,
 }
 
 /// What the kernel's log must say.
@@ -238,6 +240,12 @@ impl Step {
             !judges_output || self.run.is_some(),
             "exit, limit, stdout_…, stderr_… and json belong to run"
         );
+        if let Some(reboot) = &self.reboot {
+            ensure!(
+                reboot.boot_entry.is_none() || reboot.machine.is_none(),
+                "boot_entry and machine do not go together: make it two reboots"
+            );
+        }
         if let Some(name) = &self.builtin {
             builtin::find(name)?;
         }

@@ -152,10 +152,9 @@ fn title(step: &Step) -> String {
             .join(" ");
     }
     if let Some(reboot) = &step.reboot {
-        return reboot
-            .boot_entry
-            .as_ref()
-            .map_or("reboot".to_owned(), |entry| format!("reboot into {entry}"));
+        let into = reboot.boot_entry.as_ref().map(|entry| format!("reboot into {entry}"));
+        let with = reboot.machine.as_ref().map(|machine| format!("boot the disk in machine {machine}"));
+        return into.or(with).unwrap_or_else(|| "reboot".to_owned());
     }
     if let Some(wanted) = &step.driver {
         let pairs: Vec<_> = wanted.iter().map(|(address, driver)| format!("{address}={driver}")).collect();

@@ -32,7 +32,10 @@ impl Stage {
             return self.run(target, step, argv);
         }
         if let Some(reboot) = &step.reboot {
-            target.reboot(reboot.boot_entry.as_deref())?;
+            match &reboot.machine {
+                Some(machine) => target.rebuild(machine)?,
+                None => target.reboot(reboot.boot_entry.as_deref())?,
+            }
             return Ok(String::new());
         }
         if let Some(wanted) = &step.driver {
