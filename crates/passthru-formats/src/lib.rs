@@ -3,10 +3,12 @@
 //! A dialect that is edited keeps its text: what was not edited comes back byte for byte. What cannot be understood for
 //! certain (dynamic shell, for one) is refused, never guessed at.
 
+mod bytes;
 pub mod cmdline;
 pub mod config_space;
 pub mod cpio;
 pub mod cpuinfo;
+pub mod efi_compression;
 pub mod error;
 pub mod firmware_descriptor;
 pub mod grub_cfg;
@@ -19,6 +21,7 @@ pub mod option_rom;
 pub mod os_release;
 pub mod pci_ids;
 pub mod pci_ports;
+pub mod pe;
 pub mod routes;
 pub mod shell;
 pub mod sysfs;

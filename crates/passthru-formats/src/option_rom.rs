@@ -1,190 +1,155 @@
-//! PCI option ROMs: which images a ROM holds (PCI Firmware Specification 3.3, chapter 5).
+//! PCI option ROMs: which images a ROM holds (PCI Firmware Specification 3.3, chapter 5; UEFI Specification 2.10, §14.4.2).
+//!
+//! The walk is the one of firmware: from the first image, by the lengths that the images state, to the one that says it is
+//! the last. What firmware steps over or never reaches is told as well: bytes before the first image, as the files of
+//! NVIDIA's tools have, images for the card's own use behind the last, and what follows then.
+
+mod flaw;
+mod image;
+mod uefi;
+mod vbios;
+
+pub use flaw::{Flaw, RomError};
+pub use image::{CodeType, RomImage, VendorExtension};
+pub use uefi::{Compression, PackedProgramError, UefiPart};
+pub use vbios::{Maker, Vbios};
+
+use crate::bytes::{part, uniform};
+use image::Chain;
 
 /// Bytes in which a ROM counts its lengths.
-const BLOCK: usize = 512;
+pub const BLOCK: usize = 512;
+/// How far the first image is looked for. The longest header known before one is 0x9400 bytes (NVIDIA, from Ampere on).
+const MOST_PREFIX: usize = 1 << 20;
 
-/// For whom an image is (code type of the PCI Data Structure).
+/// What the bytes before the first image are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CodeType {
-    /// 0: code for a PC's BIOS.
-    Legacy,
-    /// 1: Open Firmware.
-    OpenFirmware,
-    /// 2: PA-RISC.
-    PaRisc,
-    /// 3: UEFI.
-    Uefi,
-    /// A number without a meaning here; makers use 0xe0 and up for their own.
-    Other(u8),
+pub enum PrefixKind {
+    /// NVIDIA's initialisation for the flash chip (`NVGI`), which the card itself hides and its tools save.
+    Nvidia,
+    /// Anything else.
+    Unknown,
 }
 
-/// One image of a ROM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RomImage {
-    /// Where it begins, in bytes from the ROM's begin.
-    pub offset: usize,
-    /// Its length in bytes, a multiple of 512.
+/// Bytes before the first image: firmware finds no image in such a ROM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// How many there are.
     pub length: usize,
-    /// The device that it is for: vendor and device.
-    pub vendor: u16,
-    /// The device that it is for.
-    pub device: u16,
-    /// For whom it is.
-    pub code: CodeType,
-    /// Whether it says that it is the last.
-    pub is_last: bool,
-    /// For legacy images, whether the bytes add up to 0 as a BIOS demands; `None` for others, which have no checksum.
-    pub checksum_is_right: Option<bool>,
+    /// What they are.
+    pub kind: PrefixKind,
 }
 
-/// What is wrong with a ROM.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("at byte {offset:#x}: {reason}")]
-pub struct RomError {
-    /// Where, in bytes from the ROM's begin.
-    pub offset: usize,
-    /// What.
-    pub reason: String,
+/// Bytes behind the last image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trailing {
+    /// How many there are.
+    pub length: usize,
+    /// The byte that they all are; `None`: they are data.
+    pub padding: Option<u8>,
 }
 
 /// What was found in a ROM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rom {
+    /// Bytes in all.
+    pub size: usize,
+    /// What stands before the first image.
+    pub prefix: Option<Prefix>,
     /// The images that are whole, in their order.
     pub images: Vec<RomImage>,
     /// What ended the walk before an image that says it is the last; `None` for a sound ROM.
     pub flaw: Option<RomError>,
+    /// What stands behind the last image of a sound ROM.
+    pub trailing: Option<Trailing>,
+    /// The version that the card's maker wrote into it.
+    pub vbios: Option<Vbios>,
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..at.checked_add(2)?)?.try_into().ok().map(u16::from_le_bytes)
+impl Rom {
+    /// The images that firmware sees.
+    pub fn public(&self) -> impl Iterator<Item = &RomImage> {
+        self.images.iter().filter(|image| !image.is_private)
+    }
 }
 
-/// Walks the images. Bytes after the last are padding.
+/// Walks the images.
 pub fn parse(bytes: &[u8]) -> Rom {
-    let mut images: Vec<RomImage> = Vec::new();
-    let mut offset = 0;
+    let mut rom =
+        Rom { size: bytes.len(), prefix: None, images: Vec::new(), flaw: None, trailing: None, vbios: None };
+    // A device that is asleep, or that does not decode its ROM, reads as ff; memory that nobody filled, as 00.
+    if let Some(byte @ (0x00 | 0xff)) = uniform(bytes) {
+        rom.flaw = Some(RomError { offset: 0, flaw: Flaw::Blank(byte) });
+        return rom;
+    }
+    let start = start(bytes);
+    if start > 0 {
+        let kind = if bytes.starts_with(b"NVGI") { PrefixKind::Nvidia } else { PrefixKind::Unknown };
+        rom.prefix = Some(Prefix { length: start, kind });
+    }
+    match public(bytes, start, &mut rom.images) {
+        Ok(()) => {
+            let end = private(bytes, &mut rom.images);
+            let rest = bytes.get(end..).unwrap_or_default();
+            rom.trailing =
+                (!rest.is_empty()).then(|| Trailing { length: rest.len(), padding: uniform(rest) });
+        }
+        Err(error) => rom.flaw = Some(error),
+    }
+    let legacy = rom.images.iter().find(|image| image.code == CodeType::Legacy);
+    rom.vbios = legacy.and_then(|image| vbios::find(part(bytes, image.offset, image.length)?));
+    rom
+}
+
+/// Where the first image begins: at 0, or behind a prefix; 0 where there is none at all.
+fn start(bytes: &[u8]) -> usize {
+    if bytes.starts_with(&image::SIGNATURE) {
+        return 0;
+    }
+    let searched = bytes.get(..bytes.len().min(MOST_PREFIX)).unwrap_or_default();
+    let begins = searched.windows(2).enumerate().filter(|(_, two)| *two == image::SIGNATURE);
+    begins.map(|(at, _)| at).find(|at| image::is_sound_head(bytes, *at)).unwrap_or(0)
+}
+
+/// The images up to the one that says it is the last.
+fn public(bytes: &[u8], start: usize, images: &mut Vec<RomImage>) -> Result<(), RomError> {
+    let mut offset = start;
     loop {
-        match image(bytes, offset) {
-            Ok(found) => {
-                // A length is never 0, so that the walk goes on and ends.
-                offset += found.length;
-                let is_last = found.is_last;
-                images.push(found);
-                if is_last {
-                    return Rom { images, flaw: None };
-                }
-            }
-            Err(reason) => return Rom { images, flaw: Some(RomError { offset, reason }) },
+        let found = image::read(bytes, offset, Chain::Public).or_else(|error| {
+            // Firmware steps on by blocks where no image begins (`LoadOpRomImage` of EDK II), so the next one counts.
+            let skip = matches!(error.flaw, Flaw::NoSignature(_)) && !images.is_empty();
+            let at = if skip { next(bytes, offset) } else { None };
+            at.map_or(Err(error), |at| image::read(bytes, at, Chain::Public))
+        })?;
+        // A length is never 0, so that the walk goes on and ends.
+        offset = found.offset + found.length;
+        let is_last = found.is_last;
+        images.push(found);
+        if is_last {
+            return Ok(());
         }
     }
 }
 
-/// One image, which begins with 55 aa and points to its data structure at 0x18.
-fn image(bytes: &[u8], offset: usize) -> Result<RomImage, String> {
-    let rest =
-        bytes.get(offset..).filter(|rest| !rest.is_empty()).ok_or("the ROM ends without a last image")?;
-    match rest.get(..2) {
-        Some([0x55, 0xaa]) => {}
-        Some([first, second]) => {
-            return Err(format!("an image begins with 55 aa, not {first:02x} {second:02x}"));
-        }
-        _ => return Err("the ROM ends within an image".to_owned()),
+/// The next whole number of blocks behind `offset` at which a sound image begins.
+fn next(bytes: &[u8], offset: usize) -> Option<usize> {
+    (offset..bytes.len()).step_by(BLOCK).skip(1).find(|at| image::is_sound_head(bytes, *at))
+}
+
+/// Images behind the last, which NVIDIA's extension of the data structure leads to. Returns where the images end.
+fn private(bytes: &[u8], images: &mut Vec<RomImage>) -> usize {
+    let mut end = images.last().map_or(0, |image| image.offset + image.length);
+    while let Some(last) = images.last()
+        && let Some(VendorExtension { length, is_last: false }) = last.extension
+    {
+        let at = last.offset + length.max(BLOCK);
+        let Ok(mut found) = image::read(bytes, at, Chain::Private) else { break };
+        found.is_private = true;
+        end = end.max(found.offset + found.length);
+        images.push(found);
     }
-    let pointer = usize::from(word(rest, 0x18).ok_or("the ROM ends within an image")?);
-    let data = rest.get(pointer..).filter(|data| data.len() >= 0x18);
-    let data = data.ok_or_else(|| format!("the data structure at {pointer:#x} lies outside of the ROM"))?;
-    if !data.starts_with(b"PCIR") {
-        return Err(format!("there is no PCIR at {pointer:#x}"));
-    }
-    let field = |at: usize| word(data, at).unwrap_or(0);
-    let length = usize::from(field(0x10)) * BLOCK;
-    if length == 0 {
-        return Err("the image has no length".to_owned());
-    }
-    let whole = rest.get(..length).ok_or_else(|| {
-        format!("the image is {length:#x} bytes long, and the ROM has only {:#x} more", rest.len())
-    })?;
-    let code = match data.get(0x14).copied().unwrap_or(0) {
-        0 => CodeType::Legacy,
-        1 => CodeType::OpenFirmware,
-        2 => CodeType::PaRisc,
-        3 => CodeType::Uefi,
-        other => CodeType::Other(other),
-    };
-    // The BIOS adds up what the image's own header says, in blocks at byte 2, which can be less than the image.
-    let initialised = usize::from(rest.get(2).copied().unwrap_or(0)) * BLOCK;
-    let summed =
-        whole.get(..if initialised == 0 { length } else { initialised.min(length) }).unwrap_or(whole);
-    let sum = summed.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
-    Ok(RomImage {
-        offset,
-        length,
-        vendor: field(0x04),
-        device: field(0x06),
-        code,
-        is_last: data.get(0x15).is_some_and(|indicator| indicator & 0x80 != 0),
-        checksum_is_right: (code == CodeType::Legacy).then_some(sum == 0),
-    })
+    end.min(bytes.len())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{BLOCK, CodeType, parse};
-    use proptest::prelude::*;
-
-    /// One image of this many blocks.
-    fn image(blocks: u8, code: u8, indicator: u8) -> Vec<u8> {
-        let mut bytes = vec![0u8; usize::from(blocks) * BLOCK];
-        bytes[..3].copy_from_slice(&[0x55, 0xaa, blocks]);
-        bytes[0x18] = 0x40;
-        bytes[0x40..0x44].copy_from_slice(b"PCIR");
-        bytes[0x44..0x48].copy_from_slice(&[0xde, 0x10, 0xc2, 0x13]);
-        bytes[0x50] = blocks;
-        bytes[0x54] = code;
-        bytes[0x55] = indicator;
-        let sum = bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
-        bytes[0x100] = 0u8.wrapping_sub(sum);
-        bytes
-    }
-
-    #[test]
-    fn a_legacy_and_a_uefi_image_are_told_apart() {
-        let bytes = [image(2, 0, 0), image(1, 3, 0x80), vec![0xff; 100]].concat();
-        let rom = parse(&bytes);
-        assert_eq!(rom.flaw, None);
-        let seen: Vec<_> =
-            rom.images.iter().map(|image| (image.offset, image.code, image.checksum_is_right)).collect();
-        assert_eq!(seen, [(0, CodeType::Legacy, Some(true)), (1024, CodeType::Uefi, None)]);
-    }
-
-    #[test]
-    fn a_wrong_checksum_is_told() {
-        let mut bytes = image(1, 0, 0x80);
-        bytes[0x101] ^= 1;
-        assert_eq!(parse(&bytes).images[0].checksum_is_right, Some(false));
-    }
-
-    #[test]
-    fn each_flaw_is_named_with_its_place() {
-        let flaw = |bytes: &[u8]| parse(bytes).flaw.map(|flaw| flaw.to_string()).unwrap_or_default();
-        assert_eq!(flaw(b""), "at byte 0x0: the ROM ends without a last image");
-        assert_eq!(flaw(b"NVGI"), "at byte 0x0: an image begins with 55 aa, not 4e 56");
-        assert_eq!(flaw(&image(1, 0, 0)), "at byte 0x200: the ROM ends without a last image");
-        assert!(flaw(&image(2, 0, 0x80)[..600]).contains("has only 0x258 more"));
-        let mut outside = image(1, 0, 0x80);
-        outside[0x18..0x1a].copy_from_slice(&[0xf8, 0x01]);
-        assert!(flaw(&outside).contains("lies outside"));
-        let mut empty = image(1, 0, 0x80);
-        empty[0x50] = 0;
-        assert!(flaw(&empty).contains("no length"));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>, cut in 0usize..1024) {
-            let _ = parse(&bytes);
-            let _ = parse(&image(2, 0, 0)[..cut]);
-        }
-    }
-}
+mod tests;

@@ -7,4 +7,5 @@ mod corpora;
 mod fixtures;
 mod live;
 mod real_files;
+mod roms;
 mod trees;
