@@ -59,7 +59,7 @@ fn is(name: &str, ending: &str) -> bool {
     let uncompressed =
         [".xz", ".zst", ".gz"].into_iter().find_map(|compression| name.strip_suffix(compression));
     name.ends_with(ending)
-        || (ending.ends_with(".ko") && uncompressed.is_some_and(|name| name.ends_with(ending)))
+        || (ending.strip_suffix(".ko").is_some() && uncompressed.is_some_and(|name| name.ends_with(ending)))
 }
 
 fn text(target: &Target, path: &str) -> Result<Vec<u8>, StepFailure> {

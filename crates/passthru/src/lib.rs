@@ -13,6 +13,7 @@ mod commands;
 mod context;
 pub mod envelope;
 mod exit;
+mod hold;
 mod printer;
 mod runner;
 mod show_plan;
@@ -41,8 +42,13 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-/// Calls the command's own file.
+/// Calls the command's own file, after a word about a change that was not brought to its end.
 fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
+    if !matches!(command, Command::Status | Command::Apply(_) | Command::Undo(_) | Command::Completions(_))
+        && let Some(interrupted) = commands::change::interruption(context)
+    {
+        context.printer.say(&printer::plain(&interrupted));
+    }
     match command {
         Command::Status => commands::status::run(context),
         Command::Doctor(arguments) => commands::doctor::run(context, &arguments),

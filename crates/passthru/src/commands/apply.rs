@@ -6,6 +6,7 @@ use crate::args::ApplyArguments;
 use crate::commands::{change, plan};
 use crate::context::{Context, only_root};
 use crate::exit::{Exit, Failure};
+use crate::hold::Hold;
 use crate::runner::HostRunner;
 
 /// Carries out a plan.
@@ -40,7 +41,8 @@ fn resume(context: &Context) -> Result<Exit, Failure> {
     only_root("finishing a change")?;
     let target = Target::live().map_err(|error| change::apply_failure(&error))?;
     let mut runner = HostRunner;
-    let mut progress = |event: Event<'_>| change::report(context, &event);
+    let mut hold = Hold::begin()?;
+    let mut progress = |event: Event<'_>| change::report(context, &mut hold, &event);
     let resumed = passthru_apply::resume(&target, &mut runner, &mut progress)
         .map_err(|error| change::apply_failure(&error))?;
     context.printer.say(match resumed {

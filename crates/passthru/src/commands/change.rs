@@ -8,6 +8,7 @@ use crate::args::{Agreement, Insist};
 use crate::ask::{self, Answer};
 use crate::context::{Context, only_root};
 use crate::exit::{Exit, Failure, chain};
+use crate::hold::Hold;
 use crate::printer::{FAINT, plain};
 use crate::runner::HostRunner;
 use crate::show_plan;
@@ -73,7 +74,8 @@ pub(crate) fn carry_out(context: &Context, plan: &Plan, agreement: Agreement) ->
         return Ok(if agreement.dry_run { Exit::Done } else { Exit::No });
     }
     let mut runner = HostRunner;
-    let mut progress = |event: Event<'_>| report(context, &event);
+    let mut hold = Hold::begin()?;
+    let mut progress = |event: Event<'_>| report(context, &mut hold, &event);
     let applied = passthru_apply::apply(&target, plan, &mut runner, &mut progress)
         .map_err(|error| apply_failure(&error))?;
     if let Some(journal) = applied.journal {
@@ -89,8 +91,9 @@ pub(crate) fn carry_out(context: &Context, plan: &Plan, agreement: Agreement) ->
 }
 
 /// One line an event, so that a long step shows that it moves.
-pub(crate) fn report(context: &Context, event: &Event<'_>) {
+pub(crate) fn report(context: &Context, hold: &mut Hold, event: &Event<'_>) {
     let printer = &context.printer;
+    hold.mention(printer);
     match event {
         Event::StepStarted { index, total, step } => {
             printer.say(&format!("[{}/{total}] {}", index + 1, plain(&step.what)));

@@ -9,6 +9,7 @@ use crate::ask::{self, Answer};
 use crate::commands::change;
 use crate::context::{Context, only_root};
 use crate::exit::{Exit, Failure};
+use crate::hold::Hold;
 use crate::printer::{STRONG, plain};
 use crate::runner::HostRunner;
 
@@ -48,7 +49,8 @@ pub(crate) fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, 
         return Ok(if arguments.agreement.dry_run { Exit::Done } else { Exit::No });
     }
     let mut runner = HostRunner;
-    let mut progress = |event: Event<'_>| change::report(context, &event);
+    let mut hold = Hold::begin()?;
+    let mut progress = |event: Event<'_>| change::report(context, &mut hold, &event);
     let undone = passthru_apply::undo(&target, &which, OnConflict::Refuse, &mut runner, &mut progress)
         .map_err(|error| change::apply_failure(&error))?;
     context.printer.data(&as_text(&undone))?;

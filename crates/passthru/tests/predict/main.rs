@@ -1,0 +1,3 @@
+//! Foretold groups against the groups of real machines.
+
+mod corpora;
