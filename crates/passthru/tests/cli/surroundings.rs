@@ -16,7 +16,10 @@ fn program() -> (tempfile::TempDir, String) {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().expect("a directory");
     let copy = directory.path().join("passthru");
-    std::fs::copy(env!("CARGO_BIN_EXE_passthru"), &copy).expect("copies");
+    // By a program of its own: a descriptor that this process had open for writing could be inherited by the child of
+    // another test, and then the copy would be busy when it is started.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_passthru")).arg(&copy).status();
+    assert!(copied.is_ok_and(|status| status.success()), "the program can be copied");
     for path in [directory.path(), &copy] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("opens it to others");
     }
