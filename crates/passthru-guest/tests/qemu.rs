@@ -21,7 +21,7 @@ use passthru_guest::{Guest, GuestSpec, MemorySize};
 
 /// One QEMU at a time: TCG takes every core it gets.
 static ALONE: Mutex<()> = Mutex::new(());
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn launcher() -> Option<Launcher> {
     let qemu = PathBuf::from("/usr/bin/qemu-system-x86_64");

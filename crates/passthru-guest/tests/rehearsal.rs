@@ -81,6 +81,18 @@ fn a_guest_booted_by_seabios_sees_both_functions_with_their_bars() {
 }
 
 #[test]
+fn a_kvm_that_does_not_work_is_given_up_for_emulation() {
+    let Some(kernel) = kernel() else { return };
+    let init = std::fs::read(HELPER).expect("the helper");
+    // Where KVM works this is the fast way; where it hangs, emulation is what ends in a report.
+    let options = TryOptions { accel: AccelChoice::Auto, ..options(kernel, FirmwareKind::Seabios) };
+    let (report, _) = rehearse(&options, &init);
+    let report = report.expect("a report");
+    assert!(report.ok);
+    assert_eq!(report.accel == Accel::Tcg, !report.notes.is_empty(), "{:?}", report.notes);
+}
+
+#[test]
 fn a_guest_that_dies_and_one_that_hangs_are_told_apart() {
     let Some(kernel) = kernel() else { return };
     let mut options = options(kernel, FirmwareKind::Seabios);

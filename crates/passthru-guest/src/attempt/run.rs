@@ -11,7 +11,9 @@ use passthru_model::PciFunction;
 use passthru_model::guest_report::GuestReport;
 
 use super::watch::Watch;
-use super::{Expected, HostRom, TRY_SCHEMA, TryError, TryEvent, TryPlan, TryReport, initramfs, judge, rom};
+use super::{
+    Expected, HostRom, Stage, TRY_SCHEMA, TryError, TryEvent, TryPlan, TryReport, initramfs, judge, rom,
+};
 use crate::accel::Accel;
 use crate::entry::TINY_GUEST;
 use crate::machine::{Backing, Boot, Clock, DirectKernel, DiskBus, GuestSlot, Machine, Serial};
@@ -25,6 +27,8 @@ use crate::size::MemorySize;
 const MEMORY_MIB: u64 = 512;
 /// How often the serial ports are looked at.
 const GLANCE: Duration = Duration::from_millis(50);
+/// How long firmware may take with KVM before KVM is held to be broken; a few seconds are usual.
+const KVM_FIRMWARE: Duration = Duration::from_mins(1);
 /// How long a guest that has reported gets to switch itself off.
 const GOODBYE: Duration = Duration::from_secs(10);
 
@@ -43,16 +47,15 @@ pub fn run(
     let started = Instant::now();
     let roms: Vec<HostRom> = plan.functions.iter().map(|function| host_rom(plan, function)).collect();
     let mut notes = plan.notes.clone();
-    let (accel, report) = match once(plan, plan.accel, init, launcher, progress) {
-        Err(TryError::Qemu { words, .. })
-            if plan.may_fall_back && plan.accel == Accel::Kvm && blames_kvm(&words) =>
-        {
-            let note = format!("KVM failed ({words}); the guest is emulated, which takes some minutes");
+    let first = once(plan, plan.accel, init, launcher, progress);
+    let (accel, report) = match first.as_ref().err().and_then(|error| kvm_fault(plan, error)) {
+        Some(fault) => {
+            let note = format!("{fault}; the guest is emulated, which takes some minutes");
             progress(TryEvent::Note(note.clone()));
             notes.push(note);
             (Accel::Tcg, once(plan, Accel::Tcg, init, launcher, progress)?)
         }
-        other => (plan.accel, other?),
+        None => (plan.accel, first?),
     };
     Ok(conclude(plan, accel, &roms, &report, started.elapsed(), notes))
 }
@@ -82,8 +85,24 @@ fn slots(plan: &TryPlan, files: &Files) -> Result<Vec<GuestSlot>, TryError> {
     Ok(slots)
 }
 
-fn blames_kvm(words: &str) -> bool {
-    words.to_ascii_lowercase().contains("kvm")
+/// Whether a failed trial is KVM's fault and emulation may be tried, in words. A KVM inside another hypervisor may be
+/// there, open, and not run a single instruction.
+fn kvm_fault(plan: &TryPlan, error: &TryError) -> Option<String> {
+    match error {
+        _ if !may_fall_back(plan, plan.accel) => None,
+        TryError::Qemu { words, .. } if words.to_ascii_lowercase().contains("kvm") => {
+            Some(format!("KVM failed ({words})"))
+        }
+        TryError::TimeLimit { stage: Stage::Firmware, limit, .. } => Some(format!(
+            "with KVM the firmware did not get to the kernel within {} seconds",
+            limit.as_secs()
+        )),
+        _ => None,
+    }
+}
+
+fn may_fall_back(plan: &TryPlan, accel: Accel) -> bool {
+    plan.may_fall_back && accel == Accel::Kvm
 }
 
 /// Judges what came back.
@@ -217,7 +236,8 @@ fn boot(
     let mut command = child::command(launcher, Life::WithParent, &files.at("process.json"), memlock);
     command.args(render::arguments(machine)).stdin(Stdio::null()).stdout(out).stderr(err);
     let mut qemu = Qemu(command.spawn().map_err(|error| TryError::Io(launcher.helper.clone(), error))?);
-    let mut watch = Watch::new(plan.limit(machine.accel), &console, &report);
+    let firmware = may_fall_back(plan, machine.accel).then_some(KVM_FIRMWARE);
+    let mut watch = Watch::new(plan.limit(machine.accel), firmware, &console, &report);
     loop {
         // Whether it runs is asked before its ports are read: what an ended QEMU wrote is all there then.
         let ended = qemu.0.try_wait().map_err(at_log)?;

@@ -20,14 +20,22 @@ pub(super) struct Watch<'a> {
     started: Instant,
     said: Instant,
     limit: Duration,
+    firmware_limit: Duration,
     console: &'a Path,
     report: &'a Path,
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(limit: Duration, console: &'a Path, report: &'a Path) -> Self {
+    /// `limit` is for all of it; the firmware alone may have a shorter one.
+    pub(super) fn new(
+        limit: Duration,
+        firmware: Option<Duration>,
+        console: &'a Path,
+        report: &'a Path,
+    ) -> Self {
         let now = Instant::now();
-        Self { stage: Stage::Firmware, started: now, said: now, limit, console, report }
+        let firmware_limit = firmware.unwrap_or(limit).min(limit);
+        Self { stage: Stage::Firmware, started: now, said: now, limit, firmware_limit, console, report }
     }
 
     /// Looks once. `Some` is the end of the wait.
@@ -46,9 +54,9 @@ impl<'a> Watch<'a> {
             self.reach(Stage::Kernel, progress);
         }
         let after = self.started.elapsed();
-        if after >= self.limit {
-            let error =
-                TryError::TimeLimit { limit: self.limit, stage: self.stage, console: self.console_end() };
+        let limit = if self.stage == Stage::Firmware { self.firmware_limit } else { self.limit };
+        if after >= limit {
+            let error = TryError::TimeLimit { limit, stage: self.stage, console: self.console_end() };
             return Some(Err(error));
         }
         if self.said.elapsed() >= SIGN_OF_LIFE {
