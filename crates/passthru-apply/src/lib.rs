@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | [`drift`], [`interrupted`], [`history`], [`undo_choice`] | never, not even by making a directory | no |
 //! | [`apply`], [`resume`], [`undo`] | yes, through the journal | yes |
+//! | [`rom`] | for as long as a ROM is read, and then back as it was | no |
 
 mod apply;
 mod built;
@@ -30,6 +31,7 @@ mod preflight;
 mod progress;
 mod record;
 mod revert;
+pub mod rom;
 mod runner;
 mod standing;
 mod target;

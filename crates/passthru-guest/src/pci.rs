@@ -1,13 +1,6 @@
 //! What the host's side and the guest's side of a trial read alike.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read as _, Write as _};
-use std::path::Path;
-
 use passthru_model::pci::Resource;
-
-/// No real option ROM is larger than its 16 MiB address range.
-const LARGEST_ROM: u64 = 16 << 20;
 
 /// Whether the kernel could not place a range (`IORESOURCE_UNSET`, `include/linux/ioport.h`).
 pub(crate) fn resource_is_unset(resource: &Resource) -> bool {
@@ -34,19 +27,6 @@ pub(crate) fn has_msi(config: &[u8]) -> Option<bool> {
         at = next & 0xfc;
     }
     Some(false)
-}
-
-/// Reads a function's option ROM through sysfs: it is switched on for the reading and off again.
-pub(crate) fn read_rom(directory: &Path) -> io::Result<Vec<u8>> {
-    let path = directory.join("rom");
-    let switch = |value: &[u8]| OpenOptions::new().write(true).open(&path)?.write_all(value);
-    switch(b"1")?;
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(&path).and_then(|file| file.take(LARGEST_ROM).read_to_end(&mut bytes));
-    let off = switch(b"0");
-    read?;
-    off?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use printer::Printer;
 
 /// Runs the program and says how it ended.
 pub fn main() -> ExitCode {
-    if let Some(code) = passthru_guest::entry::enter() {
+    if let Some(code) = passthru_guest::entry::enter().or_else(passthru_apply::rom::enter) {
         return code;
     }
     explain_bugs();

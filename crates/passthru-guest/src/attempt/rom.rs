@@ -2,29 +2,19 @@
 
 use std::path::Path;
 
+use passthru_apply::rom::RomReader;
 use passthru_model::plan::Digest256;
 use passthru_model::{PciFunction, PciId};
 
 use super::HostRom;
-use crate::pci::read_rom;
 
-/// Reads it; the device, which vfio-pci may have put to sleep, is kept awake meanwhile.
+/// Reads it.
 pub(super) fn of_host(function: &PciFunction) -> HostRom {
-    let directory = format!("/sys/bus/pci/devices/{}", function.address);
-    let directory = Path::new(&directory);
     if !function.has_rom {
         return HostRom::None;
     }
-    let control = directory.join("power/control");
-    let before = std::fs::read_to_string(&control).ok().filter(|word| word.trim() != "on");
-    if before.is_some() {
-        let _ = std::fs::write(&control, "on");
-    }
-    let read = read_rom(directory);
-    if let Some(before) = before {
-        let _ = std::fs::write(&control, before.trim());
-    }
-    match read {
+    let directory = format!("/sys/bus/pci/devices/{}", function.address);
+    match RomReader::default().read(Path::new(&directory)) {
         Ok(bytes) if bytes.starts_with(&[0x55, 0xaa]) => of_bytes(&bytes),
         Ok(_) => HostRom::Unreadable("it does not begin with 55 aa".to_owned()),
         Err(error) => HostRom::Unreadable(error.to_string()),

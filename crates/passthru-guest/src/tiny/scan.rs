@@ -9,7 +9,7 @@ use passthru_model::pci::Resource;
 use passthru_model::plan::Digest256;
 use passthru_model::{PciAddress, PciId};
 
-use crate::pci::{has_msi, read_rom, resource_is_unset};
+use crate::pci::{has_msi, resource_is_unset};
 
 /// How many functions there are on other buses than the root bus.
 pub(super) fn behind_ports(devices: &Path) -> usize {
@@ -76,7 +76,7 @@ fn bars(text: &str) -> Vec<SeenBar> {
 }
 
 fn rom(directory: &Path) -> Option<SeenRom> {
-    let bytes = read_rom(directory).ok().filter(|bytes| !bytes.is_empty())?;
+    let bytes = passthru_apply::rom::read_here(directory).ok().filter(|bytes| !bytes.is_empty())?;
     Some(SeenRom {
         size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
         signature: bytes.starts_with(&[0x55, 0xaa]),
