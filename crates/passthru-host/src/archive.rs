@@ -1,4 +1,6 @@
-//! A capture file, held in memory: a tar archive, plain or compressed with gzip, of files at their natural paths.
+//! A capture file, held in memory: a tar archive, plain or compressed with gzip or bzip2, of files at their natural
+//! paths. What other tools gather (hwloc's `hwloc-gather-topology` with bzip2, sos) has one directory above these, which is taken
+//! away.
 //!
 //! It comes from outside, so nothing in it is trusted: it is never unpacked, its paths may not leave the root, it holds
 //! nothing but files, directories and links, and it is read only up to a stated size.
@@ -59,10 +61,12 @@ impl Archive {
         let head = std::io::BufRead::fill_buf(&mut input).map_err(|error| error.to_string())?;
         if head.starts_with(&[0x1f, 0x8b]) {
             Self::from_tar(most, flate2::bufread::MultiGzDecoder::new(input))
+        } else if head.starts_with(b"BZh") {
+            Self::from_tar(most, bzip2::bufread::MultiBzDecoder::new(input))
         } else if head.get(257..262) == Some(b"ustar") {
             Self::from_tar(most, input)
         } else {
-            Err("it is neither a directory nor a capture (a tar archive, plain or compressed with gzip)"
+            Err("it is neither a directory nor a capture (a tar archive, plain or compressed with gzip or bzip2)"
                 .to_owned())
         }
     }
@@ -86,6 +90,7 @@ impl Archive {
         if tar.into_inner().limit() == 0 {
             return Err(too_many());
         }
+        archive.lift();
         if let Some(Node::File { bytes, .. }) = archive.nodes.get(NOTE) {
             archive.note =
                 serde_json::from_slice(bytes).map_err(|error| format!("entry ‘{NOTE}’: {error}"))?;
@@ -178,6 +183,30 @@ impl Archive {
             Some(Node::Directory(_)) => Ok(()),
             _ => Err(format!("‘{path}’ is in the archive twice, once as no directory")),
         }
+    }
+
+    /// Takes the one directory away that is above everything, where it is what holds `sys` or `proc`.
+    fn lift(&mut self) {
+        let Some(Node::Directory(top)) = self.nodes.get("/") else { return };
+        let mut names = top.iter();
+        let (Some(only), None) = (names.next(), names.next()) else { return };
+        // A capture of /proc alone has /proc/sys.
+        if only == "proc" {
+            return;
+        }
+        let above = format!("/{only}");
+        match self.nodes.get(&above) {
+            Some(Node::Directory(names)) if names.contains("sys") || names.contains("proc") => {}
+            _ => return,
+        }
+        self.nodes.remove("/");
+        self.nodes = std::mem::take(&mut self.nodes)
+            .into_iter()
+            .filter_map(|(path, node)| {
+                let rest = path.strip_prefix(&above)?;
+                Some((if rest.is_empty() { "/".to_owned() } else { rest.to_owned() }, node))
+            })
+            .collect();
     }
 
     fn node(&self, path: &str) -> Result<&Node, ReadErrorKind> {
@@ -300,6 +329,50 @@ mod tests {
         header.set_cksum();
         let bytes = [header.as_bytes().as_slice(), &[0; 1024]].concat();
         assert!(Archive::read_up_to(MOST, bytes.as_slice()).is_err());
+    }
+
+    /// An archive of empty files.
+    fn of_files(names: &[&str]) -> Vec<u8> {
+        let mut tar = Builder::new(Vec::new());
+        for name in names {
+            let mut header = Header::new_gnu();
+            header.set_size(0);
+            tar.append_data(&mut header, name, std::io::empty()).expect("writes");
+        }
+        tar.into_inner().expect("writes")
+    }
+
+    #[test]
+    fn the_one_directory_above_everything_is_taken_away() {
+        for (names, path) in [
+            (&["machine/sys/a", "machine/proc/b"][..], "/sys/a"),
+            (&["./machine/proc/b"], "/proc/b"),
+            (&["sys/a", "proc/b"], "/sys/a"),
+            (&["proc/sys/a"], "/proc/sys/a"),
+            (&["sys/a"], "/sys/a"),
+            (&["machine/sys/a", "note"], "/machine/sys/a"),
+        ] {
+            let archive = Archive::read_up_to(MOST, of_files(names).as_slice()).expect("reads");
+            assert_eq!(archive.file(path, 0), Ok(Vec::new()), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn bzip2_is_read_and_stopped_where_it_swells() {
+        let packed = |bytes: &[u8]| {
+            let mut packer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+            packer.write_all(bytes).expect("writes");
+            packer.finish().expect("writes")
+        };
+        let archive = Archive::read_up_to(MOST, packed(&of_files(&["m/sys/a"])).as_slice()).expect("reads");
+        assert_eq!(archive.file("/sys/a", 0), Ok(Vec::new()));
+        let mut header = Header::new_gnu();
+        header.set_path("a").expect("short");
+        header.set_size(2 * MOST);
+        header.set_cksum();
+        let swelling = [header.as_bytes().as_slice(), &vec![0; 4 << 20]].concat();
+        assert!(Archive::read_up_to(MOST, packed(&swelling).as_slice()).is_err());
+        assert!(Archive::read_up_to(MOST, b"BZh9 and nothing of the kind".as_slice()).is_err());
     }
 
     #[test]

@@ -6,8 +6,11 @@ use crate::address::PciAddress;
 use crate::fact::Fact;
 use crate::iommu::IommuFacts;
 use crate::kernel::KernelFacts;
+use crate::memory::MemoryFacts;
 use crate::pci::PciFunction;
 use crate::plan::FileState;
+use crate::topology::Topology;
+use crate::usb::Usb;
 
 /// What kind of thing the facts were read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +134,12 @@ pub struct HostFacts {
     pub kernel: KernelFacts,
     /// Processor.
     pub cpu: CpuFacts,
+    /// How the processors are built.
+    pub topology: Fact<Topology>,
+    /// Memory.
+    pub memory: MemoryFacts,
+    /// USB buses and devices. Known and empty: the kernel has USB and no controller.
+    pub usb: Fact<Usb>,
     /// KVM.
     pub kvm: Fact<KvmState>,
     /// Bootloader.
@@ -156,6 +165,52 @@ pub struct HostFacts {
 }
 
 impl HostFacts {
+    /// A host of which nothing is known, for one reason: what a host made by hand is filled up with.
+    pub fn unknown(because: &str) -> Self {
+        Self {
+            surroundings: Surroundings {
+                kind: HostKind::Directory,
+                root: false,
+                container: None,
+                hypervisor: None,
+                distribution: None,
+            },
+            pci: Fact::unknown(because),
+            iommu: IommuFacts {
+                tables: Fact::unknown(because),
+                units: Fact::unknown(because),
+                groups: Fact::unknown(because),
+                interrupt_remapping: Fact::unknown(because),
+                unsafe_interrupts: Fact::unknown(because),
+            },
+            kernel: KernelFacts {
+                release: Fact::unknown(because),
+                cmdline: Fact::unknown(because),
+                loaded: Fact::unknown(because),
+                installed: Fact::unknown(because),
+            },
+            cpu: CpuFacts {
+                vendor: Fact::unknown(because),
+                model: Fact::unknown(because),
+                count: Fact::unknown(because),
+                flags: Fact::unknown(because),
+            },
+            topology: Fact::unknown(because),
+            memory: MemoryFacts::unknown(because),
+            usb: Fact::unknown(because),
+            kvm: Fact::unknown(because),
+            bootloader: Fact::unknown(because),
+            initramfs: Fact::unknown(because),
+            guest_firmware: Fact::unknown(because),
+            qemu: Fact::unknown(because),
+            in_use: Fact::unknown(because),
+            in_use_gaps: BTreeMap::new(),
+            files: BTreeMap::new(),
+            unreadable_files: BTreeMap::new(),
+            names: BTreeMap::new(),
+        }
+    }
+
     /// One function by address.
     pub fn function(&self, address: PciAddress) -> Option<&PciFunction> {
         self.pci.value().and_then(|functions| functions.get(&address))

@@ -4,6 +4,7 @@
 //! planned into a [`plan::Plan`], and changed by carrying that plan out.
 
 pub mod address;
+pub mod cpu_set;
 pub mod fact;
 pub mod facts;
 pub mod finding;
@@ -13,13 +14,19 @@ pub mod intent;
 pub mod iommu;
 pub mod kernel;
 pub mod managed;
+pub mod memory;
 pub mod pci;
 pub mod plan;
 pub mod program;
+pub mod topology;
+pub mod usb;
 
 pub use address::{AddressError, PciAddress, PciSlot};
+pub use cpu_set::{CpuSet, CpuSetError};
 pub use fact::{Evidence, Fact};
 pub use facts::HostFacts;
 pub use finding::{Finding, Remedy, Verdict};
 pub use hex::{ClassCode, Hex16, PciId};
 pub use pci::PciFunction;
+pub use topology::Topology;
+pub use usb::Usb;

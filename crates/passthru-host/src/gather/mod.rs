@@ -8,11 +8,14 @@ mod in_use;
 mod initramfs;
 mod iommu;
 mod kernel;
+mod memory;
 mod names;
 mod network;
 mod pci;
 mod storage;
 mod surroundings;
+mod topology;
+mod usb;
 mod virt;
 
 use passthru_model::address::PciAddress;
@@ -45,6 +48,9 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     HostFacts {
         iommu: iommu::facts(host),
         kernel: kernel::facts(host),
+        topology: topology::of(host),
+        memory: memory::facts(host),
+        usb: usb::of(host),
         kvm: virt::kvm(host),
         qemu: virt::qemu(host),
         bootloader: boot::bootloader(host),

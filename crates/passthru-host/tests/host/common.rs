@@ -42,6 +42,12 @@ pub(crate) fn summary(facts: &HostFacts) -> String {
     fact(&mut out, "cpu vendor", &facts.cpu.vendor);
     fact(&mut out, "cpu model", &facts.cpu.model);
     fact(&mut out, "cpu count", &facts.cpu.count);
+    fact(&mut out, "topology", &facts.topology);
+    fact(&mut out, "memory", &facts.memory.totals);
+    fact(&mut out, "huge pages", &facts.memory.huge_pages);
+    fact(&mut out, "transparent huge pages", &facts.memory.transparent);
+    fact(&mut out, "free blocks", &facts.memory.free_blocks);
+    fact(&mut out, "usb", &facts.usb);
     fact(&mut out, "kvm", &facts.kvm);
     fact(&mut out, "bootloader", &facts.bootloader);
     fact(&mut out, "initramfs", &facts.initramfs);

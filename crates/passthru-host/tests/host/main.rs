@@ -8,4 +8,5 @@ mod fixtures;
 mod live;
 mod real_files;
 mod roms;
+mod topologies;
 mod trees;
