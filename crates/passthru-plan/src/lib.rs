@@ -8,6 +8,7 @@ pub mod diff;
 pub mod groups;
 pub mod intent;
 pub mod planner;
+pub mod predict;
 pub mod rom;
 pub mod stake;
 pub mod status;

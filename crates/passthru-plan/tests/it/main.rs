@@ -2,6 +2,11 @@
 
 mod common;
 mod findings;
+mod machines;
 mod plans;
+mod predict;
+mod predict_properties;
+mod predict_quirks;
+mod predict_why;
 mod refusals;
 mod texts;
