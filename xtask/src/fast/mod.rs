@@ -117,6 +117,7 @@ impl Machine {
                         );
                     }
                 }
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Err(self.ended()),
                 Err(error) => return Err(error.into()),
             }
         }

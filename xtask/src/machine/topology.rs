@@ -6,13 +6,11 @@ use anyhow::{Result, bail};
 
 use super::spec::{Device, Function, Iommu, MachineSpec, Slot};
 
-/// The arguments that make the PCI devices, IOMMU first as QEMU wants it.
+/// The arguments that make the PCI devices, in an order that QEMU takes.
 pub fn arguments(spec: &MachineSpec) -> Result<Vec<String>> {
     let mut args = Args::default();
-    match spec.iommu {
-        Iommu::Intel => args.device("intel-iommu,intremap=on,caching-mode=on,device-iotlb=on"),
-        Iommu::Amd => args.device("amd-iommu,intremap=on,device-iotlb=on"),
-        Iommu::None => {}
+    if spec.iommu == Iommu::Intel {
+        args.device("intel-iommu,intremap=on,caching-mode=on,device-iotlb=on");
     }
     if let Some(vga) = &spec.boot_vga {
         args.device(&format!("{vga},bus=pcie.0,addr=0x1"));
@@ -22,6 +20,10 @@ pub fn arguments(spec: &MachineSpec) -> Result<Vec<String>> {
     }
     for (index, slot) in spec.slot.iter().enumerate() {
         args.slot(index, slot)?;
+    }
+    // AMD-Vi is a PCI function too and takes the first free slot: last, so that it is none of those asked for.
+    if spec.iommu == Iommu::Amd {
+        args.device("amd-iommu,intremap=on,device-iotlb=on");
     }
     Ok(args.list)
 }
