@@ -1,5 +1,6 @@
 //! `passthru try`: boots a tiny guest with a device, before any system is installed, and judges what it saw.
 
+mod boot;
 mod initramfs;
 mod judge;
 mod prepare;
@@ -79,6 +80,11 @@ impl TryPlan {
             Accel::Kvm => Duration::from_mins(5),
             Accel::Tcg => Duration::from_mins(15),
         })
+    }
+
+    /// Whether emulation may be tried where this acceleration turns out not to work.
+    fn may_fall_back_from(&self, accel: Accel) -> bool {
+        self.may_fall_back && accel == Accel::Kvm
     }
 
     /// The firmware's word in reports.
