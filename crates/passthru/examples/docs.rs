@@ -86,6 +86,7 @@ fn schemas(files: &mut BTreeMap<PathBuf, Vec<u8>>) -> Result<(), Failure> {
         ("findings", schema_for!(envelope::Findings)),
         ("checks", schema_for!(envelope::Checks)),
         ("groups", schema_for!(envelope::Groups)),
+        ("groups-why", schema_for!(envelope::GroupsWhy)),
         ("plan", schema_for!(envelope::PlanEnvelope)),
         ("history", schema_for!(envelope::History)),
         ("status", schema_for!(envelope::Status)),

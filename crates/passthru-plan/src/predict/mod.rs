@@ -52,6 +52,8 @@ pub struct PredictedGroup {
     pub id: u32,
     /// Its functions in the order in which they come in.
     pub members: Vec<Member>,
+    /// Why they are together, a sentence for all that came in in the same way.
+    pub reasons: Vec<String>,
     /// Whether what could not be read changes nothing of it.
     pub certain: bool,
     /// Where it does: the groups it would be, if all that could not be read kept devices apart.
@@ -125,11 +127,12 @@ pub fn predict(facts: &HostFacts, assumptions: &Assumptions) -> Prediction {
         let certain = at_best.len() == 1 && at_best.iter().all(|other| other.len() == set.len());
         let member = |(address, joined)| Member {
             address,
-            because: reasons::sentence(&machine, address, &joined),
+            because: reasons::sentence(&machine, &[address], &joined),
             joined,
         };
         groups.push(PredictedGroup {
             id,
+            reasons: reasons::of_group(&machine, &members),
             members: members.into_iter().map(member).collect(),
             certain,
             at_best: if certain { Vec::new() } else { at_best },
@@ -157,8 +160,10 @@ fn unseen(machine: &Machine<'_>) -> Vec<String> {
         .into_iter()
         .map(|(why, all)| match all.as_slice() {
             [one] => format!("{one}: {why}"),
-            [first, .., last] => format!("{} functions, {first} to {last}: {why}", all.len()),
-            [] => why,
+            [first, second, third, _, ..] => {
+                format!("{first}, {second}, {third} and {} more: {why}", all.len() - 3)
+            }
+            few => format!("{}: {why}", crate::groups::listed(few)),
         })
         .collect()
 }

@@ -81,14 +81,11 @@ pub fn why(facts: &HostFacts, address: PciAddress, assumptions: &Assumptions) ->
     })
 }
 
-/// The sentence of the function first, then those of what joined it.
+/// The group's reasons, those that name the function first.
 fn reasons(address: PciAddress, group: &super::PredictedGroup) -> Vec<String> {
-    let (mine, others): (Vec<_>, Vec<_>) = group.members.iter().partition(|member| member.address == address);
-    mine.into_iter()
-        .chain(others)
-        .map(|member| member.because.clone())
-        .filter(|text| !text.is_empty())
-        .collect()
+    let mut all = group.reasons.clone();
+    all.sort_by_key(|text| !text.contains(&address.to_string()));
+    all
 }
 
 fn hop(facts: &HostFacts, machine: &Machine<'_>, node: &Node<'_>) -> Hop {
@@ -131,8 +128,10 @@ fn verdict(machine: &Machine<'_>, prediction: &Prediction, address: PciAddress) 
     let (card, strangers): (Vec<PciAddress>, Vec<PciAddress>) =
         others.iter().partition(|other| other.is_sibling_of(address));
     let text = match (card.is_empty(), strangers.is_empty()) {
-        (true, true) => format!("{address} can be in a group without any other device"),
-        (false, true) => format!("{address} shares its group with its own card only"),
+        (true, true) => format!("{address} can be in a group without any other device, bridges aside"),
+        (false, true) => {
+            format!("{address} shares its group with its own card and nothing else, bridges aside")
+        }
         _ => format!("{address} shares its group with {}", crate::groups::listed(&strangers)),
     };
     if group.certain { text } else { format!("{text}, in the worst case: not all could be read") }

@@ -34,7 +34,7 @@ pub(super) fn because_words(because: &Because, apart: Option<bool>) -> String {
         Because::Conventional => "is conventional PCI, where every device sees all of the bus".to_owned(),
         Because::KindWithout => "is of a kind that cannot keep devices apart".to_owned(),
         Because::Services { off } if off.is_empty() => {
-            "has Access Control Services (ACS) and keeps what is below it apart".to_owned()
+            "has Access Control Services (ACS) and keeps devices apart".to_owned()
         }
         Because::Services { off } => {
             let off: Vec<_> = off.iter().map(|service| service.words()).collect();
@@ -63,47 +63,67 @@ pub(super) fn because_words(because: &Because, apart: Option<bool>) -> String {
     }
 }
 
-/// Why a function does not keep devices apart, in a sentence that begins with its address.
+/// What is wrong with a function, in words that follow its address.
 fn fault(machine: &Machine<'_>, address: PciAddress) -> String {
-    let Some(node) = machine.node(address) else { return format!("{address} was not read") };
+    let Some(node) = machine.node(address) else { return "was not read".to_owned() };
     let isolation = machine.isolation(node);
-    let words = because_words(&isolation.because, isolation.apart);
-    format!("{address} ({}) {words}", kind_words(node))
+    because_words(&isolation.because, isolation.apart)
 }
 
-/// How a function came into its group; empty for the first.
-pub(super) fn sentence(machine: &Machine<'_>, address: PciAddress, joined: &Joined) -> String {
+fn kind_at(machine: &Machine<'_>, address: PciAddress) -> &'static str {
+    machine.node(address).map_or("a function", kind_words)
+}
+
+/// How functions came into their group, all in the same way; empty for the first of a group.
+pub(super) fn sentence(machine: &Machine<'_>, subjects: &[PciAddress], joined: &Joined) -> String {
+    let who = crate::groups::listed(subjects);
+    let (are, do_) = if subjects.len() == 1 { ("is", "does") } else { ("are", "do") };
     match joined {
         Joined::First => String::new(),
-        Joined::Bridge { bridge } => {
-            let kind = machine.node(*bridge).map_or("a bridge", kind_words);
-            format!(
-                "{address} is behind {bridge} ({kind}): the IOMMU cannot tell what comes from behind it apart"
-            )
-        }
+        Joined::Bridge { bridge } => format!(
+            "{who} {are} behind {bridge} ({}): the IOMMU cannot tell apart what comes from behind it",
+            kind_at(machine, *bridge)
+        ),
         Joined::Upstream { bridge, blocked } if bridge == blocked => {
-            format!("{address} is below {}", fault(machine, *blocked))
+            let kind = kind_at(machine, *blocked);
+            format!("{who} {are} below {blocked} ({kind}), which {}", fault(machine, *blocked))
         }
         Joined::Upstream { bridge, blocked } => {
-            format!("{address} is below {bridge}, and further up {}", fault(machine, *blocked))
+            let kind = kind_at(machine, *blocked);
+            format!(
+                "{who} {are} below {bridge}, and above that {blocked} ({kind}) {}",
+                fault(machine, *blocked)
+            )
         }
         Joined::Alias { with } => {
-            format!("{address} does DMA in the name of {with}, or the other way round (requester ID alias)")
+            format!("{who} {do_} DMA in the name of {with}, or the other way round (requester ID alias)")
         }
-        Joined::Slot { function, with } if *function == address => {
-            format!("{address} is in one slot with {with}, and {}", fault(machine, address))
+        Joined::Slot { function, with } if subjects == [*function] => {
+            format!("{who} {are} in one slot with {with}, and each {}", fault(machine, *function))
         }
         Joined::Slot { function, with } => {
-            let reason = machine
-                .blocked(*function, Guess::Shared)
-                .map(|blocked| fault(machine, blocked))
-                .unwrap_or_default();
-            format!("{address} is below {function}, which is in one slot with {with}, and {reason}")
+            let blocked = machine.blocked(*function, Guess::Shared).unwrap_or(*function);
+            format!(
+                "{who} {are} below {function}, which is in one slot with {with}, and {blocked} {}",
+                fault(machine, blocked)
+            )
         }
         Joined::Controller { controller } => {
             format!(
-                "{address} is behind the volume management device {controller}, which does DMA in its name"
+                "{who} {are} behind the volume management device {controller}, which does DMA in their name"
             )
         }
     }
+}
+
+/// Why the functions of a group are together: one sentence for all that came in in the same way.
+pub(super) fn of_group(machine: &Machine<'_>, members: &[(PciAddress, Joined)]) -> Vec<String> {
+    let mut ways: Vec<(&Joined, Vec<PciAddress>)> = Vec::new();
+    for (address, joined) in members.iter().filter(|(_, joined)| *joined != Joined::First) {
+        match ways.iter_mut().find(|(way, _)| *way == joined) {
+            Some((_, all)) => all.push(*address),
+            None => ways.push((joined, vec![*address])),
+        }
+    }
+    ways.into_iter().map(|(joined, all)| sentence(machine, &all, joined)).collect()
 }

@@ -1,8 +1,12 @@
 //! `passthru groups`: what can be passed, what must go with it, and why.
 
+mod predicted;
+mod why;
+
 use std::fmt::Write as _;
 
-use passthru_plan::{DeviceView, GroupsView};
+use passthru_model::{HostFacts, PciAddress};
+use passthru_plan::{DeviceView, GroupView, GroupsView};
 
 use crate::args::GroupsArguments;
 use crate::context::Context;
@@ -13,25 +17,42 @@ use crate::printer::{self, FAINT, STRONG, plain};
 /// Prints the groups, or those of the named functions.
 pub(crate) fn run(context: &Context, arguments: &GroupsArguments) -> Result<Exit, Failure> {
     let facts = context.facts()?;
+    for address in arguments.addresses.iter().chain(&arguments.why) {
+        must_be_there(&facts, *address)?;
+    }
+    if let Some(address) = arguments.why {
+        return why::run(context, &facts, address, arguments);
+    }
+    if arguments.predict {
+        return predicted::run(context, &facts, arguments);
+    }
     let mut view = passthru_plan::groups::view(&facts);
-    for address in &arguments.addresses {
-        let everywhere = view.groups.iter().flat_map(|group| &group.devices).chain(&view.ungrouped);
-        if !everywhere.into_iter().any(|device| device.address == *address) {
-            return Err(Failure::no(format!("{address} is not on this host"))
-                .hint("‘passthru groups’ without an address lists what is"));
-        }
-    }
-    if !arguments.addresses.is_empty() {
-        let named = |device: &DeviceView| arguments.addresses.contains(&device.address);
-        view.groups.retain(|group| group.devices.iter().any(named));
-        view.ungrouped.retain(named);
-    }
+    keep(&mut view, &arguments.addresses);
     if context.printer.json {
         context.printer.json_document(&as_envelope(view))?;
     } else {
-        context.printer.data(&as_text(&view))?;
+        context.printer.data(&as_text(&view, &|_| Vec::new()))?;
     }
     Ok(Exit::Done)
+}
+
+/// Refuses an address that is not on the host. Where the functions are not known, that they are not is the answer.
+fn must_be_there(facts: &HostFacts, address: PciAddress) -> Result<(), Failure> {
+    if facts.function(address).is_some() {
+        return Ok(());
+    }
+    Err(Failure::no(format!("{address} is not on this host"))
+        .hint("‘passthru groups’ without an address lists what is"))
+}
+
+/// Keeps the groups of the named functions, where any are named.
+fn keep(view: &mut GroupsView, addresses: &[PciAddress]) {
+    if addresses.is_empty() {
+        return;
+    }
+    let named = |device: &DeviceView| addresses.contains(&device.address);
+    view.groups.retain(|group| group.devices.iter().any(named));
+    view.ungrouped.retain(named);
 }
 
 /// The JSON envelope.
@@ -46,10 +67,15 @@ fn as_envelope(view: GroupsView) -> envelope::Groups {
                 devices: group.devices.into_iter().map(device).collect(),
                 verdict: group.verdict,
                 reasons: group.reasons,
+                foretold: None,
             })
             .collect(),
         ungrouped: view.ungrouped.into_iter().map(device).collect(),
         unknown: view.unknown,
+        predicted: None,
+        unseen: None,
+        differences: None,
+        acs_override: None,
     }
 }
 
@@ -72,8 +98,8 @@ fn device(view: DeviceView) -> envelope::Device {
     }
 }
 
-/// The groups as a person reads them.
-fn as_text(view: &GroupsView) -> String {
+/// The groups as a person reads them; `more` has further reasons for a group.
+fn as_text(view: &GroupsView, more: &dyn Fn(&GroupView) -> Vec<String>) -> String {
     let width = printer::width();
     let mut out = String::new();
     for group in &view.groups {
@@ -81,7 +107,7 @@ fn as_text(view: &GroupsView) -> String {
         for device in &group.devices {
             out.push_str(&line(device));
         }
-        for reason in &group.reasons {
+        for reason in group.reasons.iter().chain(&more(group)) {
             let _ = writeln!(out, "        {}", printer::wrap(&plain(reason), width, 8));
         }
     }
