@@ -7,6 +7,7 @@ pub mod checks;
 pub mod diff;
 pub mod groups;
 pub mod intent;
+pub mod pinning;
 pub mod planner;
 pub mod predict;
 pub mod rom;

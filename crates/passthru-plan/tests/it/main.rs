@@ -3,6 +3,7 @@
 mod common;
 mod findings;
 mod machines;
+mod pinning;
 mod plans;
 mod predict;
 mod predict_properties;
