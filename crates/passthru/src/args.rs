@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use passthru_model::PciAddress;
-use passthru_plan::predict::AcsOverride;
 
 mod guest;
+mod rom;
 
 pub use guest::{
     GuestCommand, GuestName, GuestNewArguments, GuestStartArguments, GuestStopArguments, OsChoice,
 };
+pub use rom::{RomCheckArguments, RomCommand, RomDumpArguments};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -70,14 +71,13 @@ pub enum Command {
 
     /// Show the IOMMU groups: what can be passed, what must go with it, and why
     #[command(
-        after_help = "Without an option, the groups are the kernel’s own. --predict works them out from configuration space by\n\
-                      the kernel’s rules, also where the IOMMU is off, and explains every difference from the real ones.\n\
-                      It needs root: without, the kernel shows 64 bytes of configuration space, and much stays uncertain.\n\n\
-                      Example:\n  passthru groups\n  passthru groups 06:00.0\n  passthru groups --json\n  \
-                      passthru groups --why 06:00.0\n  passthru groups --predict\n  \
-                      passthru groups --predict --acs-override=downstream,multifunction"
+        after_help = "Example:\n  passthru groups\n  passthru groups 06:00.0\n  passthru groups --json"
     )]
     Groups(GroupsArguments),
+
+    /// Look into option ROMs, and read them
+    #[command(subcommand, after_help = "Example:\n  passthru rom check card.rom --device 06:00.0")]
+    Rom(RomCommand),
 
     /// Isolate functions at boot, so that a guest can have them
     #[command(
@@ -168,18 +168,6 @@ pub struct GroupsArguments {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Agreement {
     /// Agree in advance; needed where there is no terminal to ask at
-
-    /// Explain a function’s group: what keeps devices apart at each hop to the root complex, and a better slot
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "addresses")]
-    pub why: Option<PciAddress>,
-
-    /// Foretell the groups from configuration space alone, and compare them with the real ones where there are any
-    #[arg(long)]
-    pub predict: bool,
-
-    /// Foretell them for a kernel with the ACS override patch: downstream, multifunction, id:vvvv:dddd
-    #[arg(long, value_name = "WORDS", requires = "predict")]
-    pub acs_override: Option<AcsOverride>,
     #[arg(long, short = 'y')]
     pub yes: bool,
 

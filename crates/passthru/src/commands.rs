@@ -11,6 +11,7 @@ pub(crate) mod history;
 pub(crate) mod isolate;
 pub(crate) mod plan;
 pub(crate) mod release;
+pub(crate) mod rom;
 pub(crate) mod status;
 pub(crate) mod try_device;
 pub(crate) mod undo;

@@ -3,4 +3,5 @@
 mod common;
 mod help;
 mod reading;
+mod rom;
 mod surroundings;
