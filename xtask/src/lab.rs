@@ -14,7 +14,7 @@ use crate::payload::Payload;
 use crate::scenario::run::Lab;
 use crate::scenario::{Scenario, Size};
 use crate::ui::{Ui, seconds};
-use crate::{packages, paths};
+use crate::{foretell, packages, paths};
 
 /// What all commands of the laboratory have in common.
 #[derive(Debug, Clone)]
@@ -49,6 +49,15 @@ pub enum Command {
         /// The file's name without its ending.
         machine: String,
     },
+    /// Compares the groups that `groups --predict` foretells with a kernel's on random machines, many to a boot.
+    Foretell {
+        /// At least so many machines.
+        #[arg(long, default_value_t = 36)]
+        machines: usize,
+        /// The first seed; even ones have Intel's IOMMU, odd ones AMD's.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
     /// Builds the lab host's image unless it is in the cache.
     Image,
 }
@@ -66,6 +75,9 @@ pub fn work(command: &Command, options: &Options) -> Result<ExitCode> {
             Ok(run(&lab, &scenarios).exit())
         }
         Command::Shell { machine } => shell(options, machine),
+        Command::Foretell { machines, seed } => {
+            foretell::run(&open(options, false)?, foretell::Trial { machines: *machines, seed: *seed })
+        }
         Command::Image => {
             let ui = Ui::new();
             packages::ensure(&ui)?;

@@ -7,6 +7,7 @@
 
 mod exec;
 mod fast;
+mod foretell;
 mod host;
 mod image;
 mod lab;

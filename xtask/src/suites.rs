@@ -64,7 +64,7 @@ fn suite(arguments: &[&str]) -> Result<Tally> {
     for line in BufReader::new(reader).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
         println!("{line}");
-        if let Some(counts) = summary(&line) {
+        if let Some(counts) = summary(arguments[0], &line) {
             tally.add(counts);
         }
     }
@@ -80,10 +80,11 @@ fn suite(arguments: &[&str]) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Reads the closing line of nextest or of one test program.
-fn summary(line: &str) -> Option<Tally> {
-    let line = line.trim();
-    let counts = if line.starts_with("Summary [") {
+/// Reads the closing line of the runner: nextest's own, or that of each of libtest's programs.
+fn summary(runner: &str, line: &str) -> Option<Tally> {
+    let counts = if runner == "nextest" {
+        // It shows what a failed test printed, libtest's closing line among it: that one is counted already.
+        let line = line.trim().strip_prefix("Summary [")?;
         line.split_once("tests run:").or_else(|| line.split_once("test run:"))?.1
     } else {
         line.strip_prefix("test result:")?.split_once(". ")?.1
@@ -118,10 +119,11 @@ mod tests {
         let tally = |passed, failed, skipped| Some(Tally { passed, failed, skipped });
         let nextest =
             "     Summary [   2.134s] 34 tests run: 30 passed (2 slow), 3 failed, 1 timed out, 7 skipped";
-        assert_eq!(summary(nextest), tally(30, 4, 7));
-        assert_eq!(summary("Summary [ 0.1s] 1 test run: 1 passed, 0 skipped"), tally(1, 0, 0));
+        assert_eq!(summary("nextest", nextest), tally(30, 4, 7));
+        assert_eq!(summary("nextest", "Summary [ 0.1s] 1 test run: 1 passed, 0 skipped"), tally(1, 0, 0));
         let libtest = "test result: FAILED. 3 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.00s";
-        assert_eq!(summary(libtest), tally(3, 1, 2));
-        assert_eq!(summary("test a::b ... ok"), None);
+        assert_eq!(summary("test", libtest), tally(3, 1, 2));
+        assert_eq!(summary("nextest", &format!("    {libtest}")), None);
+        assert_eq!(summary("test", "test a::b ... ok"), None);
     }
 }

@@ -12,7 +12,7 @@ use crate::exec::Run;
 use crate::image::Image;
 
 /// Modules that are there to be loaded, with whatever they need.
-const MODULES: &[&str] = &["vfio-pci", "vfio_iommu_type1", "bochs", "snd-hda-intel"];
+const MODULES: &[&str] = &["vfio-pci", "vfio_iommu_type1", "bochs", "snd-hda-intel", "nvme"];
 
 /// The first process: mounts what programs expect and then answers questions on the second serial port.
 const INIT: &str = r#"#!/bin/busybox sh

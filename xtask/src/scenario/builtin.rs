@@ -10,7 +10,11 @@ use crate::target::{Output, Target};
 /// A check: sees the machine and, beside a `run`, what that printed; says what it found.
 pub(super) type Check = fn(&mut dyn Target, Option<&Output>) -> Result<String>;
 
-const ALL: &[(&str, Check)] = &[("groups-equal-kernel", groups_equal_kernel), ("no-groups", no_groups)];
+const ALL: &[(&str, Check)] = &[
+    ("groups-equal-kernel", groups_equal_kernel),
+    ("predicted-groups-equal-kernel", super::predicted::check),
+    ("no-groups", no_groups),
+];
 
 /// The check of this name.
 pub(super) fn find(name: &str) -> Result<Check> {
@@ -25,8 +29,8 @@ pub(super) fn find(name: &str) -> Result<Check> {
 
 /// What one device looks like, as far as both sides can know it.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Device {
-    group: Option<String>,
+pub(super) struct Device {
+    pub(super) group: Option<String>,
     ids: String,
     class: String,
     driver: Option<String>,
@@ -95,7 +99,7 @@ for path in /sys/bus/pci/devices/*; do
     echo ${path##*/} $vendor $device $class $group $driver
 done";
 
-fn walked(target: &mut dyn Target) -> Result<BTreeMap<String, Device>> {
+pub(super) fn walked(target: &mut dyn Target) -> Result<BTreeMap<String, Device>> {
     let mut devices = BTreeMap::new();
     for line in target.ask(&["sh", "-c", WALK])?.lines() {
         let fields: Vec<&str> = line.split_whitespace().collect();

@@ -3,6 +3,7 @@
 mod builtin;
 mod judge;
 mod manifest;
+pub mod predicted;
 pub mod run;
 mod steps;
 
