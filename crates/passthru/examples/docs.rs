@@ -86,6 +86,7 @@ fn schemas(files: &mut BTreeMap<PathBuf, Vec<u8>>) -> Result<(), Failure> {
         ("findings", schema_for!(envelope::Findings)),
         ("checks", schema_for!(envelope::Checks)),
         ("groups", schema_for!(envelope::Groups)),
+        ("groups-why", schema_for!(envelope::GroupsWhy)),
         ("plan", schema_for!(envelope::PlanEnvelope)),
         ("history", schema_for!(envelope::History)),
         ("status", schema_for!(envelope::Status)),
@@ -93,6 +94,8 @@ fn schemas(files: &mut BTreeMap<PathBuf, Vec<u8>>) -> Result<(), Failure> {
         ("guest", schema_for!(envelope::GuestShow)),
         ("try", schema_for!(passthru_guest::attempt::TryReport)),
         ("rom", schema_for!(envelope::rom::Rom)),
+        ("topology", schema_for!(envelope::topology::TopologyEnvelope)),
+        ("usb", schema_for!(envelope::usb::UsbEnvelope)),
     ];
     for (name, schema) in all {
         let mut text = serde_json::to_string_pretty(&schema)?;

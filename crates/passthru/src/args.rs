@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use passthru_model::PciAddress;
+use passthru_plan::predict::AcsOverride;
 
 mod guest;
+mod machine;
 mod rom;
 
 pub use guest::{
     GuestCommand, GuestName, GuestNewArguments, GuestStartArguments, GuestStopArguments, OsChoice,
 };
+pub use machine::{PreferChoice, ThreadsChoice, TopologyArguments};
 pub use rom::{RomCheckArguments, RomCommand, RomDumpArguments};
 
 const EXIT_CODES: &str = "\
@@ -71,9 +74,27 @@ pub enum Command {
 
     /// Show the IOMMU groups: what can be passed, what must go with it, and why
     #[command(
-        after_help = "Example:\n  passthru groups\n  passthru groups 06:00.0\n  passthru groups --json"
+        after_help = "Without an option, the groups are the kernel’s own. --predict works them out from configuration space by\n\
+                      the kernel’s rules, also where the IOMMU is off, and explains every difference from the real ones.\n\
+                      It needs root: without, the kernel shows 64 bytes of configuration space, and much stays uncertain.\n\n\
+                      Example:\n  passthru groups\n  passthru groups 06:00.0\n  passthru groups --json\n  \
+                      passthru groups --why 06:00.0\n  passthru groups --predict\n  \
+                      passthru groups --predict --acs-override=downstream,multifunction"
     )]
     Groups(GroupsArguments),
+
+    /// Show which USB ports and devices hang on which controller and IOMMU group, and which has the keyboard
+    #[command(after_help = "A whole controller goes to a guest; what is plugged into it goes with it.\n\n\
+                      Example:\n  passthru usb\n  passthru usb --json")]
+    Usb,
+
+    /// Show how the processors are built, where devices hang, and which CPUs a guest would be pinned to
+    #[command(
+        after_help = "Guests get whole cores, in one L3 domain where it fits, near the device; the host keeps CPU 0’s core.\n\n\
+                      Example:\n  passthru topology\n  passthru topology --vcpus 8 --device 06:00.0\n  \
+                      passthru topology --vcpus 4 --threads one-per-core"
+    )]
+    Topology(TopologyArguments),
 
     /// Look into option ROMs, and read them
     #[command(subcommand, after_help = "Example:\n  passthru rom check card.rom --device 06:00.0")]
@@ -162,6 +183,18 @@ pub struct GroupsArguments {
     /// Show only the groups of these functions
     #[arg(value_name = "ADDRESS")]
     pub addresses: Vec<PciAddress>,
+
+    /// Explain a function’s group: what keeps devices apart at each hop to the root complex, and a better slot
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "addresses")]
+    pub why: Option<PciAddress>,
+
+    /// Foretell the groups from configuration space alone, and compare them with the real ones where there are any
+    #[arg(long)]
+    pub predict: bool,
+
+    /// Foretell them for a kernel with the ACS override patch: downstream, multifunction, id:vvvv:dddd
+    #[arg(long, value_name = "WORDS", requires = "predict")]
+    pub acs_override: Option<AcsOverride>,
 }
 
 /// How a change is agreed to.

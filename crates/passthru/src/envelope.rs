@@ -1,6 +1,8 @@
 //! What `--json` prints. Fields may be added; none is renamed or removed. The schemas in `schemas/` are made of these types.
 
 pub mod rom;
+pub mod topology;
+pub mod usb;
 
 use passthru_model::plan::{Effect, Plan};
 use passthru_model::{ClassCode, Finding, Hex16, PciAddress, Verdict};
@@ -50,6 +52,61 @@ pub struct Groups {
     /// Why groups or functions are missing here, where they could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
+    /// True with `--predict`: the groups are foretold, and their numbers are those of a kernel that counts from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predicted: Option<bool>,
+    /// With `--predict`: what could not be read, a sentence for each reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<Vec<String>>,
+    /// With `--predict` on a host that has groups: where they differ from the foretold ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differences: Option<Vec<passthru_plan::predict::Difference>>,
+    /// With `--acs-override`: what it would change, and at what risk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acs_override: Option<Overridden>,
+}
+
+/// What the ACS override patch would change.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Overridden {
+    /// The words of `pcie_acs_override=`.
+    pub words: String,
+    /// The groups that it would take apart, as they are without it.
+    pub parted: Vec<Vec<PciAddress>>,
+    /// What is at risk.
+    pub risk: String,
+}
+
+/// What is said of a group that is foretold.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Foretold {
+    /// Whether what could not be read changes nothing of it.
+    pub certain: bool,
+    /// The groups that it would be, if all that could not be read kept devices apart; empty where it is certain.
+    pub at_best: Vec<Vec<PciAddress>>,
+    /// How its functions came into it, in the kernel's order.
+    pub members: Vec<ForetoldMember>,
+}
+
+/// How one function came into its group.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ForetoldMember {
+    /// The function.
+    pub address: PciAddress,
+    /// The rule by which it came in.
+    pub joined: passthru_plan::predict::Joined,
+    /// The same in a sentence; empty for the first of a group.
+    pub because: String,
+}
+
+/// `passthru groups --why ADDRESS --json`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GroupsWhy {
+    /// `passthru.groups-why/1`.
+    pub schema: &'static str,
+    /// The explanation.
+    #[serde(flatten)]
+    pub why: passthru_plan::predict::Why,
 }
 
 /// One group.
@@ -63,6 +120,9 @@ pub struct Group {
     pub verdict: Verdict,
     /// Why.
     pub reasons: Vec<String>,
+    /// With `--predict`: how sure it is, and why its functions are together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub foretold: Option<Foretold>,
 }
 
 /// One function.
