@@ -15,6 +15,11 @@ pub(crate) fn le32(bytes: &[u8], at: usize) -> Option<u32> {
     part(bytes, at, 4)?.try_into().ok().map(u32::from_le_bytes)
 }
 
+/// Eight bytes as a number.
+pub(crate) fn le64(bytes: &[u8], at: usize) -> Option<u64> {
+    part(bytes, at, 8)?.try_into().ok().map(u64::from_le_bytes)
+}
+
 /// Whether all bytes are the same, and which one; `None` of nothing.
 pub(crate) fn uniform(bytes: &[u8]) -> Option<u8> {
     let first = *bytes.first()?;

@@ -15,6 +15,7 @@ pub mod grub_cfg;
 pub mod input_devices;
 pub mod intent_toml;
 pub mod interrupts;
+pub mod media;
 pub mod memory;
 pub mod modules;
 pub mod mounts;
