@@ -57,6 +57,9 @@ pub enum Command {
         /// The first seed; even ones have Intel's IOMMU, odd ones AMD's.
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// Foretells each machine's groups while its IOMMU is off, and compares after another boot.
+        #[arg(long)]
+        off: bool,
     },
     /// Builds the lab host's image unless it is in the cache.
     Image,
@@ -75,8 +78,9 @@ pub fn work(command: &Command, options: &Options) -> Result<ExitCode> {
             Ok(run(&lab, &scenarios).exit())
         }
         Command::Shell { machine } => shell(options, machine),
-        Command::Foretell { machines, seed } => {
-            foretell::run(&open(options, false)?, foretell::Trial { machines: *machines, seed: *seed })
+        Command::Foretell { machines, seed, off } => {
+            let trial = foretell::Trial { machines: *machines, seed: *seed, off: *off };
+            foretell::run(&open(options, false)?, trial)
         }
         Command::Image => {
             let ui = Ui::new();
