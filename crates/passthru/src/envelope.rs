@@ -5,7 +5,7 @@ pub mod topology;
 pub mod usb;
 
 use passthru_model::plan::{Effect, Plan};
-use passthru_model::{ClassCode, Finding, Hex16, PciAddress, Verdict};
+use passthru_model::{Finding, PciAddress, Verdict};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ pub struct Groups {
     /// The groups in order of number.
     pub groups: Vec<Group>,
     /// Functions that are in no group, in order of address.
-    pub ungrouped: Vec<Device>,
+    pub ungrouped: Vec<passthru_plan::DeviceView>,
     /// Why groups or functions are missing here, where they could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
@@ -115,7 +115,7 @@ pub struct Group {
     /// Its number; numbers have gaps.
     pub id: u32,
     /// Its PCI functions in order of address.
-    pub devices: Vec<Device>,
+    pub devices: Vec<passthru_plan::DeviceView>,
     /// Whether the devices in it can be passed.
     pub verdict: Verdict,
     /// Why.
@@ -123,37 +123,6 @@ pub struct Group {
     /// With `--predict`: how sure it is, and why its functions are together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub foretold: Option<Foretold>,
-}
-
-/// One function.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Device {
-    /// Where it sits.
-    pub address: PciAddress,
-    /// Vendor.
-    pub vendor: Hex16,
-    /// Device.
-    pub device: Hex16,
-    /// The board maker's vendor id.
-    pub subsystem_vendor: Hex16,
-    /// The board maker's device id.
-    pub subsystem_device: Hex16,
-    /// Class code, six digits.
-    pub class: ClassCode,
-    /// The name from `pci.ids`, or the class in words.
-    pub name: String,
-    /// The driver bound now.
-    pub driver: Option<String>,
-    /// Reset methods in the order in which the kernel tries them.
-    pub reset_methods: Vec<String>,
-    /// Whether the firmware drew on it; null where the kernel does not say.
-    pub boot_vga: Option<bool>,
-    /// Whether it is a bridge, which stays with the host.
-    pub is_bridge: bool,
-    /// Other functions of this host with the same ids.
-    pub twins: Vec<PciAddress>,
-    /// Whether it can go to a guest alone, with others, or not at all.
-    pub outlook: String,
 }
 
 /// `passthru plan --json`.

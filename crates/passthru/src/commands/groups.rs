@@ -64,37 +64,18 @@ fn as_envelope(view: GroupsView) -> envelope::Groups {
             .into_iter()
             .map(|group| envelope::Group {
                 id: group.id,
-                devices: group.devices.into_iter().map(device).collect(),
+                devices: group.devices,
                 verdict: group.verdict,
                 reasons: group.reasons,
                 foretold: None,
             })
             .collect(),
-        ungrouped: view.ungrouped.into_iter().map(device).collect(),
+        ungrouped: view.ungrouped,
         unknown: view.unknown,
         predicted: None,
         unseen: None,
         differences: None,
         acs_override: None,
-    }
-}
-
-/// One function of the envelope.
-fn device(view: DeviceView) -> envelope::Device {
-    envelope::Device {
-        address: view.address,
-        vendor: view.vendor,
-        device: view.device,
-        subsystem_vendor: view.subsystem_vendor,
-        subsystem_device: view.subsystem_device,
-        class: view.class,
-        name: view.name,
-        driver: view.driver,
-        reset_methods: view.reset_methods,
-        boot_vga: view.boot_vga,
-        is_bridge: view.is_bridge,
-        twins: view.twins,
-        outlook: view.outlook,
     }
 }
 
