@@ -8,7 +8,7 @@ use pretty_assertions::assert_eq;
 use super::common::summary;
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/hosts").join(name)
 }
 
 #[test]
