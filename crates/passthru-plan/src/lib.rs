@@ -13,6 +13,7 @@ pub mod predict;
 pub mod rom;
 pub mod stake;
 pub mod status;
+pub mod usb;
 pub mod verify;
 
 pub use checks::{Check, UnknownCheck, checks, diagnose};

@@ -13,6 +13,8 @@ pub(crate) mod plan;
 pub(crate) mod release;
 pub(crate) mod rom;
 pub(crate) mod status;
+pub(crate) mod topology;
 pub(crate) mod try_device;
 pub(crate) mod undo;
+pub(crate) mod usb;
 pub(crate) mod verify;

@@ -53,6 +53,8 @@ fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Status => commands::status::run(context),
         Command::Doctor(arguments) => commands::doctor::run(context, &arguments),
         Command::Groups(arguments) => commands::groups::run(context, &arguments),
+        Command::Usb => commands::usb::run(context),
+        Command::Topology(arguments) => commands::topology::run(context, &arguments),
         Command::Rom(command) => commands::rom::run(context, &command),
         Command::Isolate(arguments) => commands::isolate::run(context, &arguments),
         Command::Release(arguments) => commands::release::run(context, &arguments),

@@ -90,7 +90,11 @@ pub(super) fn guest_topology(topology: &Topology, request: &Request, cores: &[us
     }
     let even = packages.values().collect::<BTreeSet<_>>().len() == 1;
     let full = threads * cores.len() == vcpus;
-    let sockets = if even && full && !packages.contains_key(&None) { packages.len() } else { 1 };
+    // Where the kernel has no number for packages (POWER), each core may pass for one.
+    let numbered = packages.keys().all(|package| {
+        package.and_then(|package| topology.packages.get(package)).is_some_and(|package| package.id.is_some())
+    });
+    let sockets = if even && full && numbered { packages.len() } else { 1 };
     GuestTopology { sockets, dies: 1, cores: vcpus / threads / sockets, threads }
 }
 

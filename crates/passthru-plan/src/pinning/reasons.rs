@@ -175,8 +175,9 @@ impl Why<'_> {
             Threads::Siblings if self.pinning.guest.threads > 1 => {
                 let threads = self.pinning.guest.threads;
                 let all = if threads == 2 { "both".to_owned() } else { format!("all {threads}") };
+                let to = if threads == 2 { "and" } else { "to" };
                 Some(format!(
-                    "{all} threads of each core: vCPUs 0 to {} are siblings in the guest as on the host, and so on",
+                    "{all} threads of each core: vCPUs 0 {to} {} are siblings in the guest as on the host, and so on",
                     threads - 1
                 ))
             }

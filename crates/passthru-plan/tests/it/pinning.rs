@@ -51,7 +51,8 @@ fn machine(domains: &[Domain], share_l3: bool, off: &[u32], isolated: &str) -> T
                 );
             }
             if topology.packages.len() <= domain.package {
-                topology.packages.resize(domain.package + 1, Part { id: None, cpus: CpuSet::new() });
+                let id = u32::try_from(domain.package).ok();
+                topology.packages.resize(domain.package + 1, Part { id, cpus: CpuSet::new() });
             }
             topology.l3[l3].cpus = topology.l3[l3].cpus.union(&cpus);
             let package = &mut topology.packages[domain.package].cpus;

@@ -7,6 +7,7 @@ const READING: &[(&[&str], &[i32], &str)] = &[
     (&["status"], &[0], "status"),
     (&["doctor"], &[0, 1], "findings"),
     (&["groups"], &[0], "groups"),
+    (&["usb"], &[0], "usb"),
     (&["plan"], &[0], "plan"),
     (&["verify"], &[0, 1], "findings"),
 ];
