@@ -1,5 +1,7 @@
 //! `guest check`: everything that can be said of a specification on a host, as findings.
 
+mod media;
+
 use passthru_model::finding::{Remedy, Verdict};
 use passthru_model::{Evidence, Finding, HostFacts};
 
@@ -7,6 +9,8 @@ use crate::accel::{self, Accel};
 use crate::guest::{BuildError, Guest, NotReady};
 use crate::look::Looked;
 use crate::spec::{AccelChoice, GuestSpec, Os};
+
+pub use media::image;
 
 /// Checks a specification. Never empty: a guest that could start passes `guest-builds`.
 pub fn check(spec: &GuestSpec, facts: &HostFacts, looked: &Looked) -> Vec<Finding> {
@@ -22,6 +26,7 @@ pub fn check(spec: &GuestSpec, facts: &HostFacts, looked: &Looked) -> Vec<Findin
         Err(errors) => errors.list().iter().map(refused).collect(),
     };
     findings.extend(moved(spec, facts));
+    findings.extend(media::findings(spec, looked));
     if spec.os == Os::Windows11 {
         findings.push(windows_11());
     }

@@ -13,6 +13,7 @@ pub mod firmware;
 pub mod guest;
 pub mod look;
 pub mod machine;
+pub mod media;
 pub mod name;
 mod pci;
 pub mod placement;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use crate::spec::GuestSpec;
+use passthru_formats::media::Media;
+
+use crate::media;
+use crate::spec::{DiskFormat, GuestSpec};
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct Looked {
     pub memory_total: Option<u64>,
     /// Paths of disks and media.
     pub files: BTreeMap<PathBuf, Seen>,
+    /// What media and raw disks hold to boot, or why they could not be looked into.
+    pub media: BTreeMap<PathBuf, Result<Media, String>>,
 }
 
 impl Looked {
@@ -35,10 +40,13 @@ impl Looked {
     pub fn here(spec: &GuestSpec) -> Self {
         let paths =
             spec.disks.iter().map(|disk| &disk.path).chain(spec.media.iter().map(|medium| &medium.path));
+        let raw = spec.disks.iter().filter(|disk| disk.format == DiskFormat::Raw).map(|disk| &disk.path);
+        let bootable = raw.chain(spec.media.iter().map(|medium| &medium.path));
         let info = rustix::system::sysinfo();
         Self {
             memory_total: Some(info.totalram.saturating_mul(u64::from(info.mem_unit))),
             files: paths.map(|path| (path.clone(), seen(path))).collect(),
+            media: bootable.map(|path| (path.clone(), media::look(path))).collect(),
         }
     }
 }

@@ -11,7 +11,8 @@ mod machine;
 mod rom;
 
 pub use guest::{
-    GuestCommand, GuestName, GuestNewArguments, GuestStartArguments, GuestStopArguments, OsChoice,
+    GuestCheckArguments, GuestCommand, GuestName, GuestNewArguments, GuestStartArguments, GuestStopArguments,
+    OsChoice,
 };
 pub use machine::{PreferChoice, ThreadsChoice, TopologyArguments};
 pub use rom::{RomCheckArguments, RomCommand, RomDumpArguments};

@@ -39,9 +39,11 @@ pub enum GuestCommand {
     #[command(after_help = "Example:\n  passthru guest show demo")]
     Show(GuestName),
 
-    /// Check that a guest can run on this host
-    #[command(after_help = "Example:\n  passthru guest check demo")]
-    Check(GuestName),
+    /// Check that a guest can run on this host, or that an install image boots under UEFI
+    #[command(
+        after_help = "Example:\n  passthru guest check demo\n  passthru guest check ./debian-13-amd64-netinst.iso"
+    )]
+    Check(GuestCheckArguments),
 
     /// Start a guest under QEMU
     #[command(after_help = "Example:\n  passthru guest start demo")]
@@ -60,6 +62,14 @@ pub struct GuestName {
     /// The guest's name
     #[arg(value_name = "NAME")]
     pub name: String,
+}
+
+/// Arguments of `guest check`.
+#[derive(Debug, Args)]
+pub struct GuestCheckArguments {
+    /// The guest's name, or an install image; an image that is named like a guest is written ./IMAGE
+    #[arg(value_name = "NAME|IMAGE")]
+    pub what: PathBuf,
 }
 
 /// Arguments of `guest new`.

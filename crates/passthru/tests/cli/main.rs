@@ -2,6 +2,7 @@
 
 mod common;
 mod help;
+mod media;
 mod reading;
 mod rom;
 mod surroundings;

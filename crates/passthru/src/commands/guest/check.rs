@@ -1,20 +1,41 @@
-//! `passthru guest check`: can this guest run on this host?
+//! `passthru guest check`: can this guest run on this host? Does this image boot under UEFI?
 
-use passthru_guest::check::check;
+use std::path::Path;
+
+use passthru_guest::check::{check, image};
 use passthru_guest::look::Looked;
+use passthru_guest::media;
 
 use super::places::{Places, name};
-use crate::args::GuestName;
+use crate::args::GuestCheckArguments;
 use crate::commands::doctor;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 
 /// Prints the findings; the answer is no if one fails.
-pub(crate) fn run(context: &Context, arguments: &GuestName) -> Result<Exit, Failure> {
+pub(crate) fn run(context: &Context, arguments: &GuestCheckArguments) -> Result<Exit, Failure> {
+    let what = arguments.what.as_path();
+    if what.components().count() > 1 || what.is_absolute() {
+        return of_image(context, what);
+    }
     let places = Places::of_this_user()?;
-    let spec = places.load(&name(&arguments.name)?)?;
+    let text = what.to_string_lossy();
+    let spec = match name(&text).and_then(|name| places.load(&name)) {
+        // A guest of this name comes first; a file here is what was meant where there is none.
+        Err(_) if what.is_file() => return of_image(context, what),
+        other => other?,
+    };
     let facts = context.facts()?;
     // Disks and memory are those of the machine we run on: a captured host is judged without them.
     let looked = if context.is_live() { Looked::here(&spec) } else { Looked::default() };
     doctor::print(context, "passthru.guest-check/1", check(&spec, &facts, &looked))
+}
+
+/// Prints whether an image boots under UEFI; the answer is no where it does not.
+fn of_image(context: &Context, path: &Path) -> Result<Exit, Failure> {
+    let looked = media::look(path);
+    if let (Err(why), false) = (&looked, path.exists()) {
+        return Err(Failure::usage(format!("{}: {why}", path.display())));
+    }
+    doctor::print(context, "passthru.guest-check/1", vec![image(path, &looked)])
 }
