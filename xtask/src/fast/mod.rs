@@ -23,8 +23,8 @@ use crate::machine::{connect, device_arguments};
 use crate::payload::Payload;
 use crate::target::{Job, LabFault, Output, Target};
 
-/// From power-on to the first question; several times what an idle machine takes.
-const BOOT_LIMIT: Duration = Duration::from_mins(2);
+/// From power-on to the first question. Seconds on an idle machine; minutes with hundreds of devices on a busy one.
+const BOOT_LIMIT: Duration = Duration::from_mins(5);
 /// Ends every answer, on a line of its own.
 const END: &str = "=== end ===";
 

@@ -3,16 +3,19 @@
 use crate::machine::spec::{Device, Iommu, MachineSpec};
 
 /// Trees on the machine's own root bus; the other slots are taken by the chipset.
-const OWN: u8 = 24;
+const OWN: u8 = 10;
 /// Further root buses, and the trees on each.
-const MORE: u8 = 4;
+const MORE: u8 = 2;
 const EACH: u8 = 3;
-/// Bridges of conventional PCI in a machine: the firmware gives each a sixteenth of all I/O ports.
-const CONVENTIONAL: u8 = 8;
+/// Bridges of conventional PCI in a machine, and cards with I/O ports below ports: the firmware gives each 4 KiB of I/O
+/// ports, has 36 KiB in all, and stops where they do not suffice.
+const CONVENTIONAL: u8 = 5;
+const WITH_IO: u8 = 2;
 
-/// Endpoints of PCI Express; e1000e is Intel's, and the last ones are conventional, which a link takes as well.
-const ENDPOINTS: &[&str] =
-    &["qemu-xhci", "virtio-rng-pci", "nvme", "e1000e", "edu", "intel-hda", "sdhci-pci", "usb-ehci"];
+/// Endpoints of PCI Express, and conventional ones, which a link takes as well.
+const ENDPOINTS: &[&str] = &["qemu-xhci", "virtio-rng-pci", "nvme", "edu", "intel-hda", "sdhci-pci", "usb-ehci"];
+/// An endpoint of Intel's, with I/O ports.
+const INTEL: &str = "e1000e";
 /// Functions of conventional PCI.
 const OLD: &[&str] = &["edu", "intel-hda", "sdhci-pci", "usb-ehci"];
 
@@ -46,7 +49,9 @@ struct Builder {
     dice: Dice,
     devices: Vec<Device>,
     named: u32,
+    ports: u32,
     bridges_left: u8,
+    with_io_left: u8,
     /// Whether QEMU's NVMe controller has virtual functions here.
     virtual_functions: bool,
 }
@@ -57,7 +62,9 @@ pub(super) fn machine(seed: u64, iommu: Iommu, virtual_functions: bool) -> (Mach
         dice: Dice(seed),
         devices: Vec::new(),
         named: 0,
+        ports: 0,
         bridges_left: CONVENTIONAL,
+        with_io_left: WITH_IO,
         virtual_functions,
     };
     let mut trees = 0;
@@ -67,7 +74,8 @@ pub(super) fn machine(seed: u64, iommu: Iommu, virtual_functions: bool) -> (Mach
     }
     for number in 0..MORE {
         let id = format!("more{number}");
-        let from = (number + 1) * 0x28;
+        // From bus a0 on: what is before suffices for the machine's own root bus, and 24 for each of these.
+        let from = 0xa0 + number * 0x18;
         builder.add("pxb-pcie", &[("id", &id), ("bus", "pcie.0"), ("bus_nr", &from.to_string())]);
         for slot in 0..EACH {
             builder.tree(&id, slot, false);
@@ -124,7 +132,8 @@ impl Builder {
 
     /// Ports carry a chassis number, which is unique in the machine.
     fn port(&mut self, kind: &str, bus: &str, at: (u8, u8), several: bool, more: &[(&str, &str)]) -> String {
-        let chassis = (self.named + 1).to_string();
+        self.ports += 1;
+        let chassis = self.ports.to_string();
         let mut props = vec![("chassis", chassis.as_str())];
         props.extend_from_slice(more);
         self.put(kind, bus, at, several, &props)
@@ -134,14 +143,14 @@ impl Builder {
         let serial = self.named.to_string();
         let more: &[(&str, &str)] = match kind {
             "nvme" => &[("serial", serial.as_str())],
-            "e1000e" => &[("rombar", "0")],
+            "e1000e" => &[("romfile", "")],
             _ => &[],
         };
         self.put(kind, bus, at, several, more);
     }
 
     /// One to four functions.
-    fn card(&mut self, kinds: &[&str], bus: &str, slot: u8) {
+    fn card(&mut self, kinds: &[&'static str], bus: &str, slot: u8) {
         let count = 1 + self.dice.roll(4).min(self.dice.roll(4));
         for function in 0..count {
             let kind = self.dice.pick(kinds);
@@ -151,7 +160,7 @@ impl Builder {
 
     fn tree(&mut self, bus: &str, slot: u8, own: bool) {
         match self.dice.roll(10) {
-            0 if own => self.card(ENDPOINTS, bus, slot),
+            0 if own => self.card(&[INTEL, INTEL, "qemu-xhci", "nvme", "edu"], bus, slot),
             1 if own && self.bridges_left > 1 => {
                 self.bridges_left -= 1;
                 let bridge = self.put("i82801b11-bridge", bus, (slot, 0), false, &[]);
@@ -180,6 +189,10 @@ impl Builder {
                 self.old_bus(&bridge);
             }
             4 if self.virtual_functions => self.with_virtual_functions(bus),
+            5 if self.with_io_left > 0 => {
+                self.with_io_left -= 1;
+                self.card(&[INTEL], bus, 0);
+            }
             _ => self.card(ENDPOINTS, bus, 0),
         }
     }
@@ -202,7 +215,8 @@ impl Builder {
         }
         if self.bridges_left > 0 && self.dice.one_in(2) {
             self.bridges_left -= 1;
-            let number = (self.named + 1).to_string();
+            self.ports += 1;
+            let number = self.ports.to_string();
             let bridge = self.put("pci-bridge", bus, (9, 0), false, &[("chassis_nr", number.as_str())]);
             self.card(OLD, &bridge, 2);
         }
