@@ -218,8 +218,11 @@ mod tests {
             let mut bytes = write(&entries).expect("written");
             let at = at.index(bytes.len());
             if cut {
+                // The trailer's name is the end of what is read; the zeros that pad it out to four bytes may be missing.
+                let padding = bytes.iter().rev().skip(1).take_while(|byte| **byte == 0).count();
+                let whole = at >= bytes.len() - padding;
                 bytes.truncate(at);
-                prop_assert!(read(&bytes).is_err());
+                prop_assert_eq!(read(&bytes).is_ok(), whole);
             } else {
                 bytes[at] = byte;
                 let _ = read(&bytes);
