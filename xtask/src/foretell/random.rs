@@ -13,7 +13,8 @@ const CONVENTIONAL: u8 = 5;
 const WITH_IO: u8 = 2;
 
 /// Endpoints of PCI Express, and conventional ones, which a link takes as well.
-const ENDPOINTS: &[&str] = &["qemu-xhci", "virtio-rng-pci", "nvme", "edu", "intel-hda", "sdhci-pci", "usb-ehci"];
+const ENDPOINTS: &[&str] =
+    &["qemu-xhci", "virtio-rng-pci", "nvme", "edu", "intel-hda", "sdhci-pci", "usb-ehci"];
 /// An endpoint of Intel's, with I/O ports.
 const INTEL: &str = "e1000e";
 /// Functions of conventional PCI.
