@@ -10,4 +10,5 @@ mod predict_properties;
 mod predict_quirks;
 mod predict_why;
 mod refusals;
+mod sound;
 mod texts;

@@ -36,34 +36,45 @@ pub(super) fn name(lists: &mut Lists<'_>, topology: &mut Topology) {
 }
 
 /// Where no unit is to be seen (captures of other tools, other architectures): by the base frequency that intel_pstate
-/// shows (`base_frequency`, `Documentation/admin-guide/pm/intel_pstate.rst`), or by `cpu_capacity`
-/// (`Documentation/ABI/testing/sysfs-devices-system-cpu`).
+/// shows (`base_frequency`, `Documentation/admin-guide/pm/intel_pstate.rst`), by `cpu_capacity`
+/// (`Documentation/ABI/testing/sysfs-devices-system-cpu`), or by how the clusters are made.
 fn by_strength(lists: &mut Lists<'_>, topology: &mut Topology) {
     // The one unit of a processor with one kind of core.
     if !matches!(lists.host.exists("/sys/devices/cpu"), Ok(false)) {
         return;
     }
-    for (file, least_percent) in [("cpufreq/base_frequency", 100), ("cpu_capacity", 75)] {
-        let mut strengths = Vec::new();
-        for core in &topology.cores {
-            let first = core.cpus.first().unwrap_or_default();
-            match lists.number(&format!("{}/{file}", super::cpu(first))).filter(|strength| *strength > 0) {
-                Some(strength) => strengths.push(strength),
-                // Each core has it, or it tells nothing.
-                None => break,
-            }
-        }
-        if strengths.len() != topology.cores.len() {
-            continue;
-        }
-        let most = strengths.iter().copied().max().unwrap_or_default();
-        let is_strong = |strength: i64| strength.saturating_mul(100) >= most.saturating_mul(least_percent);
-        if strengths.iter().all(|strength| is_strong(*strength)) {
-            return;
-        }
-        for (core, strength) in topology.cores.iter_mut().zip(strengths) {
-            core.kind = Some(if is_strong(strength) { CoreKind::Performance } else { CoreKind::Efficiency });
-        }
-        return;
+    let strong = strong(lists, topology, "cpufreq/base_frequency", 100)
+        .or_else(|| strong(lists, topology, "cpu_capacity", 75))
+        .or_else(|| alone(topology));
+    let Some(strong) = strong.filter(|strong| strong.contains(&false)) else { return };
+    for (core, strong) in topology.cores.iter_mut().zip(strong) {
+        core.kind = Some(if strong { CoreKind::Performance } else { CoreKind::Efficiency });
     }
+}
+
+/// Of each core, whether its number in a file is at least so many hundredths of the greatest one. Nothing unless every
+/// core has a number.
+fn strong(lists: &mut Lists<'_>, topology: &Topology, file: &str, least_percent: i64) -> Option<Vec<bool>> {
+    let mut strengths = Vec::new();
+    for core in &topology.cores {
+        let path = format!("{}/{file}", super::cpu(core.cpus.first()?));
+        strengths.push(lists.number(&path).filter(|strength| *strength > 0)?);
+    }
+    let least = strengths.iter().copied().max()?.saturating_mul(least_percent);
+    Some(strengths.into_iter().map(|strength| strength.saturating_mul(100) >= least).collect())
+}
+
+/// Of each core, whether it has two threads and an L2 of its own, where all others have one thread and share an L2 with
+/// others like them: so are Intel's hybrid processors made, and no others.
+fn alone(topology: &Topology) -> Option<Vec<bool>> {
+    let mut strong = Vec::new();
+    for core in &topology.cores {
+        let cluster = &topology.clusters.get(core.cluster?)?.cpus;
+        let is_strong = core.cpus.len() > 1;
+        if is_strong != (*cluster == core.cpus) {
+            return None;
+        }
+        strong.push(is_strong);
+    }
+    strong.contains(&true).then_some(strong)
 }

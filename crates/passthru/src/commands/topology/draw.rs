@@ -129,7 +129,8 @@ impl Drawing<'_> {
 
     /// The L3 domains of a node with their cores.
     fn domains(&self, out: &mut String, cores: &[&Core]) {
-        let domains = by(cores, |core| core.l3);
+        // Cores without an L3 come last.
+        let domains = by(cores, |core| (core.l3.is_none(), core.l3));
         if domains.len() > MOST_DOMAINS {
             let cpus = cores.iter().fold(CpuSet::new(), |sum, core| sum.union(&core.cpus));
             let text = format!("{} L3 domains, {} cores: CPUs {}", domains.len(), cores.len(), spaced(&cpus));
@@ -142,7 +143,7 @@ impl Drawing<'_> {
             let _ = writeln!(out, "      {}", rows(&cells, 6));
             return;
         }
-        for (domain, cores) in domains {
+        for ((_, domain), cores) in domains {
             let size =
                 domain.and_then(|domain| self.topology.l3.get(domain)).and_then(|domain| domain.size_kib);
             let name = match (domain, size) {
