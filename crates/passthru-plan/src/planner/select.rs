@@ -11,6 +11,7 @@ use passthru_model::pci::PciFunction;
 use super::texts::device_line;
 use super::{Consent, Reason};
 use crate::groups::{company, listed};
+use crate::predict::{self, Assumptions};
 use crate::stake::{self, Stake};
 
 /// A reason for what is not known, with what would settle it.
@@ -242,12 +243,10 @@ fn group(
         } else {
             "Name them too if the guest may have them, or try another slot for the card"
         };
-        reasons.push(Reason::GroupHolds {
-            address: function.address,
-            group: id,
-            others,
-            advice: advice.to_owned(),
-        });
+        let slots = predict::slots(facts, &Assumptions::default(), function.address);
+        let better = slots.and_then(|slots| slots.better.into_iter().next());
+        let advice = better.map_or_else(|| advice.to_owned(), |better| format!("{advice}: {better}"));
+        reasons.push(Reason::GroupHolds { address: function.address, group: id, others, advice });
     }
 }
 

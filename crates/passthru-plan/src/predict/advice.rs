@@ -61,26 +61,41 @@ fn port_above<'m, 'a>(machine: &'m Machine<'a>, address: PciAddress) -> Option<&
         .find(|node| matches!(node.express(), Some(PortType::RootPort | PortType::Downstream)))
 }
 
-/// Where a card would have a group of its own, in sentences; empty where it has one, or where slots do not come into it.
-pub fn slots(facts: &HostFacts, assumptions: &Assumptions, address: PciAddress) -> Vec<String> {
+/// Where a card would have a group of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotAdvice {
+    /// Where it is now, in a sentence.
+    pub here: String,
+    /// Slots in which it would be alone, the best first, a sentence each.
+    pub better: Vec<String>,
+}
+
+impl SlotAdvice {
+    /// All of it in sentences.
+    pub fn sentences(self) -> Vec<String> {
+        const NONE: &str = "no other slot that this machine shows would do better; the firmware may hide ports with nothing \
+                            behind them, and may have an option named ACS";
+        let better = if self.better.is_empty() { vec![NONE.to_owned()] } else { self.better };
+        std::iter::once(self.here).chain(better).collect()
+    }
+}
+
+/// Which slot would do better; `None` where the card has a group of its own, or where slots do not come into it.
+pub fn slots(facts: &HostFacts, assumptions: &Assumptions, address: PciAddress) -> Option<SlotAdvice> {
+    const MOST: usize = 4;
     let machine = Machine::new(facts, assumptions);
-    let Some(now) = port_above(&machine, address) else { return Vec::new() };
+    let now = port_above(&machine, address)?;
     let prediction = predict(facts, assumptions);
-    let Some(group) = prediction.group_of(address) else { return Vec::new() };
+    let group = prediction.group_of(address)?;
     let alone = group.members.iter().all(|member| {
         member.address.slot() == address.slot()
             || machine.node(member.address).is_none_or(|node| node.function.is_bridge())
     });
     if alone {
-        return Vec::new();
+        return None;
     }
-    let here = place(&machine, now);
-    let mut sentences = vec![format!(
-        "the card is behind {}, {} {}",
-        now.address(),
-        super::reasons::kind_words(now),
-        here.words()
-    )];
+    let kind = super::reasons::kind_words(now);
+    let here = format!("the card is behind {}, {kind} {}", now.address(), place(&machine, now).words());
     let mut others: Vec<(Place, &Node<'_>)> = machine
         .nodes
         .values()
@@ -90,19 +105,8 @@ pub fn slots(facts: &HostFacts, assumptions: &Assumptions, address: PciAddress) 
     others.sort_by_key(|(place, node)| {
         (*place, machine.below(node.address()).next().is_some(), node.address())
     });
-    let mut found = 0;
-    for (place, port) in others.into_iter().take(4) {
-        let Some(sentence) = offer(facts, &machine, place, port) else { continue };
-        sentences.push(sentence);
-        found += 1;
-    }
-    if found == 0 {
-        sentences.push(
-            "no other slot that this machine shows would do better; the firmware may hide ports with nothing behind them, and may have an option named ACS"
-                .to_owned(),
-        );
-    }
-    sentences
+    let better = others.into_iter().filter_map(|(place, port)| offer(facts, &machine, place, port));
+    Some(SlotAdvice { here, better: better.take(MOST).collect() })
 }
 
 /// Whether a card behind this port would be apart from all else.

@@ -27,7 +27,7 @@ use passthru_model::pci::PciFunction;
 use assume::Guess;
 use topology::{Kind, Machine};
 
-pub use advice::slots;
+pub use advice::{SlotAdvice, slots};
 pub use assume::{AcsOverride, Assumptions, OverrideError};
 pub use compare::{Difference, compare};
 pub use form::Joined;

@@ -76,7 +76,9 @@ pub fn why(facts: &HostFacts, address: PciAddress, assumptions: &Assumptions) ->
         certain: group.is_none_or(|group| group.certain),
         reasons,
         verdict: verdict(&machine, &prediction, address),
-        advice: advice::slots(facts, assumptions, address),
+        advice: advice::slots(facts, assumptions, address)
+            .map(advice::SlotAdvice::sentences)
+            .unwrap_or_default(),
         predicted,
     })
 }

@@ -1,9 +1,10 @@
 //! The way to the root complex, and which slot would do better.
 
-use crate::common::at;
+use crate::common::{at, edit, group};
 use crate::machines::{DOWNSTREAM, ENDPOINT, FULL, ROOT_PORT, UPSTREAM, express, machine, several};
 use passthru_model::HostFacts;
 use passthru_plan::predict::{Assumptions, Because, Service, Why, slots, why};
+use passthru_plan::{Consent, isolate};
 
 /// Two cards below a switch whose port has no services, and an empty slot of the processor.
 fn host() -> HostFacts {
@@ -44,7 +45,7 @@ fn every_hop_says_which_services_it_has_and_what_decides() {
 #[test]
 fn a_slot_that_would_do_better_is_named_with_what_is_in_it() {
     let facts = host();
-    let advice = slots(&facts, &Assumptions::default(), at("04:00.0"));
+    let advice = slots(&facts, &Assumptions::default(), at("04:00.0")).expect("it is not alone").sentences();
     assert!(advice[0].contains("of a switch"), "{advice:?}");
     assert!(
         advice[1].contains("0000:00:01.0")
@@ -52,7 +53,20 @@ fn a_slot_that_would_do_better_is_named_with_what_is_in_it() {
             && advice[1].contains("empty"),
         "{advice:?}"
     );
-    assert!(slots(&facts, &Assumptions::default(), at("00:01.0")).is_empty(), "a port is in no slot");
+    assert!(slots(&facts, &Assumptions::default(), at("00:01.0")).is_none(), "a port is in no slot");
+}
+
+#[test]
+fn a_refusal_to_take_a_card_names_a_slot_that_would_do_better() {
+    let mut facts = host();
+    for address in ["03:00.0", "03:00.1"] {
+        edit(&mut facts, address, |port| port.driver = Some("pcieport".to_owned()));
+    }
+    group(&mut facts, 7, &["03:00.0", "03:00.1", "04:00.0", "05:00.0"]);
+    let refusal =
+        isolate(&facts, &[at("04:00.0")], &Consent::default()).expect_err("its group holds another card");
+    let said: Vec<String> = refusal.reasons.iter().map(ToString::to_string).collect();
+    assert!(said.iter().any(|text| text.contains("of its own: the slot behind 0000:00:01.0")), "{said:?}");
 }
 
 #[test]
