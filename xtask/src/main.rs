@@ -50,6 +50,12 @@ enum Task {
     Lab(lab::Command),
     /// The whole way once, talkatively: a plain host, a guest that sees the device, and back.
     Demo,
+    /// Makes man pages, JSON schemas and the page of checks of the code.
+    Docs {
+        /// Writes nothing; fails where something is out of date.
+        #[arg(long)]
+        check: bool,
+    },
     /// The test command: all tests, then the laboratory's smoke scenarios.
     Test {
         /// Leaves the laboratory out.
@@ -65,6 +71,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.task {
         Task::Lab(command) => lab::work(command, &options),
         Task::Demo => lab::demo(&options),
+        Task::Docs { check } => suites::docs(*check),
         Task::Test { no_lab } => suites::work(*no_lab, &options),
     };
     match outcome {

@@ -32,6 +32,12 @@ pub fn work(no_lab: bool, options: &lab::Options) -> Result<ExitCode> {
     } else {
         all.add(suite(&["test", "--workspace", "--no-fail-fast"])?);
     }
+    all.add(if docs(true)? == ExitCode::SUCCESS {
+        Tally { passed: 1, ..Tally::default() }
+    } else {
+        println!("generated documents are out of date; `cargo xtask docs` makes them anew");
+        Tally { failed: 1, ..Tally::default() }
+    });
     let smoke = lab::tagged("smoke")?;
     if no_lab {
         println!("lab: {} scenarios left out (--no-lab)", smoke.len());
@@ -43,6 +49,17 @@ pub fn work(no_lab: bool, options: &lab::Options) -> Result<ExitCode> {
     }
     println!("{} passed, {} failed, {} skipped", all.passed, all.failed, all.skipped);
     Ok(if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Makes what can be made of the code, or says what of it is out of date.
+pub fn docs(check: bool) -> Result<ExitCode> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["run", "--quiet", "--package", "passthru", "--example", "docs"]).current_dir(paths::repo());
+    if check {
+        command.args(["--", "--check"]);
+    }
+    let status = command.status().context("cannot start cargo")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs cargo, shows what it prints, and adds up its own summaries.
