@@ -172,3 +172,16 @@ fn processors_are_as_lscpu_and_hwloc_say() {
         assert_eq!(differences, reviewed.collect::<BTreeSet<_>>());
     }
 }
+
+#[test]
+fn a_capture_of_a_gathered_topology_has_the_same_processors() {
+    for (name, path) in archives().into_iter().filter(|(name, _)| name.contains("em64t")) {
+        let host = Host::open(&path).expect("opens").recording();
+        let before = gather(&host);
+        let mut bytes = Vec::new();
+        passthru_host::capture::archive(&host, true, &mut bytes).expect("writes");
+        let after = gather(&Host::from_archive(bytes.as_slice()).expect("reads"));
+        assert_eq!(before.topology, after.topology, "{name}");
+        assert_eq!(format!("{:?}", before.memory), format!("{:?}", after.memory), "{name}");
+    }
+}
