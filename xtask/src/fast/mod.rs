@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::exec::{self, tail};
@@ -27,6 +28,10 @@ use crate::target::{Job, LabFault, Output, Target};
 const BOOT_LIMIT: Duration = Duration::from_mins(5);
 /// Ends every answer, on a line of its own.
 const END: &str = "=== end ===";
+/// The answer to a job that did not arrive as it was sent.
+const AGAIN: &str = "again\n";
+/// How often a job is sent before the port counts as broken.
+const TRIES: usize = 5;
 
 /// A running fast machine. Ends with its owner.
 #[derive(Debug)]
@@ -136,8 +141,16 @@ impl Target for Machine {
         // One line a job: limit, input and arguments, encoded so that no shell looks at them before they are split.
         let words: Vec<String> = job.argv.iter().map(|word| BASE64.encode(word)).collect();
         let input = job.input.as_deref().map_or("-".to_owned(), |bytes| BASE64.encode(bytes));
-        self.port.write_all(format!("{} {input} {}\n", job.limit.as_secs(), words.join(" ")).as_bytes())?;
-        let answer = self.answer(job.limit + Duration::from_secs(30))?;
+        let line = format!("{} {input} {}\n", job.limit.as_secs(), words.join(" "));
+        let sum: String = Sha256::digest(line.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut answer = AGAIN.to_owned();
+        for _ in 0..TRIES {
+            self.port.write_all(format!("{sum} {line}").as_bytes())?;
+            answer = self.answer(job.limit + Duration::from_secs(30))?;
+            if answer != AGAIN {
+                break;
+            }
+        }
         let mut parts = answer.split("=== part ===\n");
         let mut part = || parts.next().context("the fast machine's answer lacks a part");
         let code = part()?.trim().parse().with_context(|| format!("not an exit status in {answer:?}"))?;
