@@ -8,7 +8,6 @@ use crate::by_hand::Prefix;
 use crate::journal;
 use crate::record::Image;
 use crate::revert::{How, Manner, Revert};
-use crate::runner;
 use crate::standing::Standing;
 use crate::target::Follow;
 
@@ -151,7 +150,7 @@ impl Revert<'_, '_> {
             Err(failure) => {
                 self.failures.push(failure.to_string());
                 let prefix = Prefix::now(self.conductor.target.path());
-                self.commands.push(prefix.command(&runner::command_line(program, &arguments)));
+                self.commands.push(prefix.command(&program.command_line(&arguments)));
                 Err(Some(()))
             }
         }

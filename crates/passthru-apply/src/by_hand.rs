@@ -2,18 +2,10 @@
 
 use std::path::Path;
 
+use passthru_model::program::quoted;
+
 use crate::record::Image;
 use crate::standing::Standing;
-
-/// An argument as a shell takes it literally.
-pub(crate) fn quote(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
 
 /// What stands before every path in a command: the root directory, already quoted.
 #[derive(Clone, Debug)]
@@ -29,12 +21,12 @@ impl Prefix {
     pub(crate) fn now(root: &Path) -> Self {
         let root = root.to_string_lossy();
         let root = root.trim_end_matches('/');
-        Self(if root.is_empty() { String::new() } else { quote(root) })
+        Self(if root.is_empty() { String::new() } else { quoted(root) })
     }
 
     /// A path behind it.
     pub(crate) fn path(&self, path: &str) -> String {
-        format!("{}{}", self.0, quote(path))
+        format!("{}{}", self.0, quoted(path))
     }
 
     /// A program behind it, run inside another system's root where it is one.
@@ -48,7 +40,7 @@ pub(crate) fn put_back(prefix: &Prefix, journal: &str, image: &Image) -> Option<
     let path = prefix.path(&image.real);
     match (&image.before, &image.kept) {
         (Standing::Absent, _) => Some(format!("rm -f -- {path}")),
-        (Standing::Link { target }, _) => Some(format!("ln -sfn -- {} {path}", quote(target))),
+        (Standing::Link { target }, _) => Some(format!("ln -sfn -- {} {path}", quoted(target))),
         (Standing::File { .. }, Some(kept)) => {
             let from = prefix.path(&format!("{journal}/{kept}"));
             Some(format!("cp -a --remove-destination -- {from} {path}"))

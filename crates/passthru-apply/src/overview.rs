@@ -6,7 +6,6 @@ use passthru_model::plan::{Action, Plan};
 
 use crate::by_hand::{self, Prefix};
 use crate::record::Image;
-use crate::runner;
 
 /// The text. `images` are the first before-images of every path, `directories` what is made for them.
 pub(crate) fn text(plan: &Plan, journal: &str, images: &[Image], directories: &[String]) -> String {
@@ -25,7 +24,7 @@ pub(crate) fn text(plan: &Plan, journal: &str, images: &[Image], directories: &[
             Action::Run { program, arguments, rewrites, .. } => writeln!(
                 text,
                 "      {} (rewrites {})",
-                one_line(&runner::command_line(*program, arguments)),
+                one_line(&program.command_line(arguments)),
                 one_line(&rewrites.join(", "))
             ),
         };
@@ -40,7 +39,7 @@ pub(crate) fn text(plan: &Plan, journal: &str, images: &[Image], directories: &[
         .steps
         .iter()
         .filter_map(|step| match &step.action {
-            Action::Run { program, arguments, .. } => Some(runner::command_line(*program, arguments)),
+            Action::Run { program, arguments, .. } => Some(program.command_line(arguments)),
             Action::File { .. } => None,
         })
         .collect();

@@ -132,7 +132,7 @@ fn arguments_allowed(program: Program, arguments: &[String]) -> Result<(), Strin
         Program::UpdateGrub => arguments.is_empty(),
         _ => false,
     };
-    if well { Ok(()) } else { Err(format!("runs ‘{}’", crate::runner::command_line(program, arguments))) }
+    if well { Ok(()) } else { Err(format!("runs ‘{}’", program.command_line(arguments))) }
 }
 
 fn is_managed(path: &str) -> bool {

@@ -128,7 +128,9 @@ impl<'c, 'a> Revert<'c, 'a> {
             self.failures.push(format!("the journal could not be written: {error}"));
             let root = match self.conductor.target {
                 target if target.is_live() => String::new(),
-                target => format!(" --root {}", by_hand::quote(&target.path().to_string_lossy())),
+                target => {
+                    format!(" --root {}", passthru_model::program::quoted(&target.path().to_string_lossy()))
+                }
             };
             self.commands.push(format!("passthru undo{root}"));
         }

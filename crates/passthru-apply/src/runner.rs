@@ -49,13 +49,3 @@ pub trait Runner {
         true
     }
 }
-
-/// A command line as a person would type it.
-pub(crate) fn command_line(program: Program, arguments: &[String]) -> String {
-    let mut line = program.file_name().to_owned();
-    for argument in arguments {
-        line.push(' ');
-        line.push_str(&crate::by_hand::quote(argument));
-    }
-    line
-}

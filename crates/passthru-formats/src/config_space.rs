@@ -4,6 +4,8 @@
 //! What the kernel shows is 64 bytes without root, 256 of a conventional function, 4096 of PCI Express. What lies beyond
 //! is not absent but unseen, and each answer here tells these apart.
 
+use crate::bytes::{le16, le32};
+
 /// Bytes of the header, which everyone may read.
 pub const HEADER: usize = 64;
 /// Bytes of conventional configuration space.
@@ -118,19 +120,9 @@ fn byte(config: &[u8], offset: usize) -> Option<u8> {
     config.get(offset).copied()
 }
 
-fn word(config: &[u8], offset: usize) -> Option<u16> {
-    let bytes = config.get(offset..offset.checked_add(2)?)?;
-    bytes.try_into().ok().map(u16::from_le_bytes)
-}
-
-fn dword(config: &[u8], offset: usize) -> Option<u32> {
-    let bytes = config.get(offset..offset.checked_add(4)?)?;
-    bytes.try_into().ok().map(u32::from_le_bytes)
-}
-
 /// Whether the function answered: one that has no power, or is gone, reads as all ones.
 pub fn answers(config: &[u8]) -> bool {
-    word(config, 0x00).is_some_and(|vendor| vendor != 0xffff)
+    le16(config, 0x00).is_some_and(|vendor| vendor != 0xffff)
 }
 
 /// The header's type: 0 a function, 1 a bridge to another bus, 2 a CardBus bridge; `None` where nothing was read.
@@ -149,7 +141,7 @@ pub fn is_multifunction(config: &[u8]) -> Option<bool> {
 pub fn standard(config: &[u8]) -> Seen<Vec<Capability>> {
     const STATUS: usize = 0x06;
     const HAS_LIST: u16 = 0x10;
-    let Some(status) = word(config, STATUS).filter(|_| answers(config)) else { return Seen::Unseen };
+    let Some(status) = le16(config, STATUS).filter(|_| answers(config)) else { return Seen::Unseen };
     if status & HAS_LIST == 0 {
         return Seen::Absent;
     }
@@ -180,7 +172,7 @@ pub fn extended(config: &[u8]) -> Vec<ExtendedCapability> {
     let mut found: Vec<ExtendedCapability> = Vec::new();
     let mut next = CONVENTIONAL;
     while (CONVENTIONAL..EXTENDED).contains(&next) {
-        let Some(header) = dword(config, next).filter(|header| ![0, u32::MAX].contains(header)) else {
+        let Some(header) = le32(config, next).filter(|header| ![0, u32::MAX].contains(header)) else {
             break;
         };
         let [id_low, id_high, rest, link] = header.to_le_bytes();
@@ -223,7 +215,7 @@ pub fn find_extended(config: &[u8], id: u16) -> Seen<ExtendedCapability> {
 /// What kind of PCI Express function it is.
 pub fn port_type(config: &[u8]) -> Seen<PortType> {
     find(config, id::EXPRESS).map(|capability| {
-        let flags = word(config, usize::from(capability.offset) + 2).unwrap_or(0);
+        let flags = le16(config, usize::from(capability.offset) + 2).unwrap_or(0);
         match (flags >> 4).to_le_bytes()[0] & 0xf {
             0x0 => PortType::Endpoint,
             0x1 => PortType::LegacyEndpoint,
@@ -246,7 +238,7 @@ pub fn function_level_reset(config: &[u8]) -> Seen<()> {
     const AF_BOTH: u8 = 0x3;
     let express = find(config, id::EXPRESS);
     let advanced = find(config, id::ADVANCED_FEATURES);
-    let by_express = express.there().and_then(|at| dword(config, usize::from(at.offset) + 4));
+    let by_express = express.there().and_then(|at| le32(config, usize::from(at.offset) + 4));
     let by_advanced = advanced.there().and_then(|at| byte(config, usize::from(at.offset) + 3));
     if by_express.is_some_and(|bits| bits & EXPRESS_FLR != 0)
         || by_advanced.is_some_and(|bits| bits & AF_BOTH == AF_BOTH)
@@ -261,10 +253,15 @@ pub fn function_level_reset(config: &[u8]) -> Seen<()> {
 
 /// Access Control Services, as the function has them and as they are set.
 pub fn acs(config: &[u8]) -> Seen<Acs> {
+    acs_with_control_at(config, 6)
+}
+
+/// The same, with the control register this many bytes into the capability.
+pub(crate) fn acs_with_control_at(config: &[u8], control: usize) -> Seen<Acs> {
     match find_extended(config, extended_id::ACS) {
         Seen::There(at) => {
             let offset = usize::from(at.offset);
-            match (word(config, offset + 4), word(config, offset + 6)) {
+            match (le16(config, offset + 4), le16(config, offset + control)) {
                 (Some(capability), Some(control)) => Seen::There(Acs { capability, control }),
                 _ => Seen::Unseen,
             }

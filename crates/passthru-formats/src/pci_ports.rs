@@ -1,7 +1,8 @@
 //! What a PCI Express port says of the slot behind it, and where some ports keep their access control (PCI Express Base
 //! Specification, chapter 7.5.3; `include/uapi/linux/pci_regs.h` of Linux for the numbers).
 
-use crate::config_space::{Acs, Seen, extended_id, find, find_extended, id};
+use crate::bytes::{le16, le32};
+use crate::config_space::{Acs, Seen, acs_with_control_at, find, id};
 
 /// What a root port or a switch's downstream port says of what is behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,23 +13,13 @@ pub struct Slot {
     pub lanes: u8,
 }
 
-fn word(config: &[u8], offset: usize) -> Option<u16> {
-    let bytes = config.get(offset..offset.checked_add(2)?)?;
-    bytes.try_into().ok().map(u16::from_le_bytes)
-}
-
-fn dword(config: &[u8], offset: usize) -> Option<u32> {
-    let bytes = config.get(offset..offset.checked_add(4)?)?;
-    bytes.try_into().ok().map(u32::from_le_bytes)
-}
-
 /// The slot behind a port.
 pub fn slot(config: &[u8]) -> Seen<Slot> {
     const IMPLEMENTED: u16 = 1 << 8;
     find(config, id::EXPRESS).map(|at| {
         let offset = usize::from(at.offset);
-        let flags = word(config, offset + 0x02).unwrap_or(0);
-        let link = dword(config, offset + 0x0c).unwrap_or(0);
+        let flags = le16(config, offset + 0x02).unwrap_or(0);
+        let link = le32(config, offset + 0x0c).unwrap_or(0);
         let [lanes, ..] = ((link >> 4) & 0x3f).to_le_bytes();
         Slot { implemented: flags & IMPLEMENTED != 0, lanes }
     })
@@ -37,23 +28,13 @@ pub fn slot(config: &[u8]) -> Seen<Slot> {
 /// Access Control Services of the root ports whose registers are double words, so that the control register is at +8
 /// instead of +6 (Intel 100 Series PCH datasheet, volume 2, 12.1.46 and 12.1.47; erratum 23 of its specification update).
 pub fn acs_in_double_words(config: &[u8]) -> Seen<Acs> {
-    match find_extended(config, extended_id::ACS) {
-        Seen::There(at) => {
-            let offset = usize::from(at.offset);
-            match (word(config, offset + 4), word(config, offset + 8)) {
-                (Some(capability), Some(control)) => Seen::There(Acs { capability, control }),
-                _ => Seen::Unseen,
-            }
-        }
-        Seen::Absent => Seen::Absent,
-        Seen::Unseen => Seen::Unseen,
-    }
+    acs_with_control_at(config, 8)
 }
 
 /// Whether the chipset's register block is mapped (RCBA, offset 0xf0 of the LPC bridge, bit 0). Older Intel chipsets keep
 /// there what makes up for missing access control (`pci_quirk_enable_intel_lpc_acs`, `drivers/pci/quirks.c`).
 pub fn root_complex_block_enabled(lpc_bridge: &[u8]) -> Seen<()> {
-    match dword(lpc_bridge, 0xf0) {
+    match le32(lpc_bridge, 0xf0) {
         None | Some(u32::MAX) => Seen::Unseen,
         Some(address) if address & 1 != 0 => Seen::There(()),
         Some(_) => Seen::Absent,

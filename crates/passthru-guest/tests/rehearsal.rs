@@ -8,6 +8,7 @@
 mod testing;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ fn rehearse(options: &TryOptions, init: &[u8]) -> (Result<TryReport, TryError>, 
     let plan = rehearsal(&testing::facts(), options).expect("a plan");
     let launcher = Launcher { qemu: QEMU.into(), helper: HELPER.into() };
     let mut stages = Vec::new();
-    let report = run(&plan, init, &launcher, &mut |event| {
+    let report = run(&plan, init, &launcher, &AtomicBool::new(false), &mut |event| {
         eprintln!("{event:?}");
         if let TryEvent::Reached { stage, .. } = event {
             stages.push(stage);
@@ -103,4 +104,17 @@ fn a_guest_that_dies_and_one_that_hangs_are_told_apart() {
     options.time_limit = Some(Duration::from_millis(500));
     let (report, _) = rehearse(&options, b"no program");
     assert!(matches!(report, Err(TryError::TimeLimit { .. })));
+}
+
+#[test]
+fn a_trial_that_is_told_to_stop_ends_at_once_and_leaves_no_qemu() {
+    let Some(kernel) = kernel() else { return };
+    let init = std::fs::read(HELPER).expect("the helper");
+    let plan = rehearsal(&testing::facts(), &options(kernel, FirmwareKind::Seabios)).expect("a plan");
+    let launcher = Launcher { qemu: QEMU.into(), helper: HELPER.into() };
+    let stop = AtomicBool::new(false);
+    let report = run(&plan, &init, &launcher, &stop, &mut |_| stop.store(true, Ordering::SeqCst));
+    assert!(matches!(report, Err(TryError::Interrupted)), "{report:?}");
+    let children = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    assert_eq!(children.trim(), "");
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use passthru_model::program::Program;
+use passthru_model::program::{Program, command_line};
 
 /// Where programs are looked up, in this order; `PATH` of the caller plays no part.
 pub const DIRECTORIES: &[&str] =
@@ -215,22 +215,6 @@ fn end_group(child: &mut Child) {
             _ => break,
         }
     }
-}
-
-/// The command line as a shell would take it, for messages.
-fn command_line(path: &str, arguments: &[String]) -> String {
-    let plain = |text: &str| {
-        !text.is_empty()
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&byte))
-    };
-    let quoted = |text: &str| {
-        if plain(text) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
-    };
-    std::iter::once(path)
-        .chain(arguments.iter().map(String::as_str))
-        .map(quoted)
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 #[cfg(test)]

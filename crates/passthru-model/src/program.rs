@@ -37,4 +37,39 @@ impl Program {
             Self::QemuSystemX86_64 => "qemu-system-x86",
         }
     }
+
+    /// The command as a person would type it.
+    pub fn command_line(self, arguments: &[String]) -> String {
+        command_line(self.file_name(), arguments)
+    }
+}
+
+/// A program and its arguments as a shell would take them literally; for people to read and to paste, never to be run.
+pub fn command_line(program: &str, arguments: &[String]) -> String {
+    let mut line = quoted(program);
+    for argument in arguments {
+        line.push(' ');
+        line.push_str(&quoted(argument));
+    }
+    line
+}
+
+/// A word as a shell takes it literally.
+pub fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command_line;
+
+    #[test]
+    fn a_command_line_can_be_pasted_into_a_shell() {
+        assert_eq!(command_line("/bin/a", &["it's".to_owned(), String::new()]), "/bin/a 'it'\\''s' ''");
+    }
 }

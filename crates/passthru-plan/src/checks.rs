@@ -1,19 +1,9 @@
 //! The checks: each is data and one pure function, one check a file.
 
-mod cpu_virtualization;
-mod device_driver;
-mod group_company;
-mod interrupt_remapping;
-mod iommu_enabled;
-mod iommu_firmware;
-mod iommu_groups;
-mod isolation_state;
-mod kernel_parameters;
-mod kvm;
-mod ovmf;
-mod qemu;
-mod reserved_regions;
-mod vfio_pci;
+mod binding;
+mod devices;
+mod guests;
+mod machine;
 
 use passthru_model::HostFacts;
 use passthru_model::fact::{Evidence, Fact};
@@ -119,40 +109,26 @@ pub struct UnknownCheck {
     pub known: Vec<&'static str>,
 }
 
-static CHECKS: [Check; 14] = [
-    cpu_virtualization::CHECK,
-    kvm::CHECK,
-    iommu_firmware::CHECK,
-    iommu_enabled::CHECK,
-    iommu_groups::CHECK,
-    interrupt_remapping::CHECK,
-    reserved_regions::CHECK,
-    kernel_parameters::CHECK,
-    vfio_pci::CHECK,
-    device_driver::CHECK,
-    group_company::CHECK,
-    isolation_state::CHECK,
-    qemu::CHECK,
-    ovmf::CHECK,
-];
+/// One list for each kind of thing that is looked at: the machine, the devices, their isolation, the guests.
+static LISTS: [&[Check]; 4] = [machine::CHECKS, devices::CHECKS, binding::CHECKS, guests::CHECKS];
 
 /// All checks, in the order in which a person would look: the machine, the kernel, the devices, the guests.
-pub fn checks() -> &'static [Check] {
-    &CHECKS
+pub fn checks() -> impl Iterator<Item = &'static Check> {
+    LISTS.into_iter().flatten()
 }
 
 /// Judges a host by the checks named, or by all where none is named, always in the order of [`checks`].
 pub fn diagnose(facts: &HostFacts, ids: &[impl AsRef<str>]) -> Result<Vec<Finding>, UnknownCheck> {
     for id in ids {
-        if !checks().iter().any(|check| check.id == id.as_ref()) {
+        if !checks().any(|check| check.id == id.as_ref()) {
             return Err(UnknownCheck {
                 name: id.as_ref().to_owned(),
-                known: checks().iter().map(|check| check.id).collect(),
+                known: checks().map(|check| check.id).collect(),
             });
         }
     }
     let wanted = |check: &&Check| ids.is_empty() || ids.iter().any(|id| id.as_ref() == check.id);
-    Ok(checks().iter().filter(wanted).map(|check| check.find(facts)).collect())
+    Ok(checks().filter(wanted).map(|check| check.find(facts)).collect())
 }
 
 /// Where the checks run, when that explains what is missing: in a container or in a virtual machine.

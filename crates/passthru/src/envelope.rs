@@ -5,7 +5,7 @@ pub mod topology;
 pub mod usb;
 
 use passthru_model::plan::{Effect, Plan};
-use passthru_model::{Finding, PciAddress, Verdict};
+use passthru_model::{Finding, PciAddress};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -112,14 +112,9 @@ pub struct GroupsWhy {
 /// One group.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Group {
-    /// Its number; numbers have gaps.
-    pub id: u32,
-    /// Its PCI functions in order of address.
-    pub devices: Vec<passthru_plan::DeviceView>,
-    /// Whether the devices in it can be passed.
-    pub verdict: Verdict,
-    /// Why.
-    pub reasons: Vec<String>,
+    /// Its number, its functions, whether they can be passed, and why.
+    #[serde(flatten)]
+    pub view: passthru_plan::GroupView,
     /// With `--predict`: how sure it is, and why its functions are together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub foretold: Option<Foretold>,

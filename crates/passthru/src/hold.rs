@@ -1,4 +1,4 @@
-//! Holding back Ctrl-C, a closed terminal and a request to end while the host is being changed.
+//! Holding back Ctrl-C, a closed terminal and a request to end while the host is being changed or a trial runs.
 //!
 //! A change that is cut off is no harm (the journal knows), but a whole one is better. The first signal is noted and the change
 //! goes on; a second one ends the program at once.
@@ -32,6 +32,11 @@ impl Hold {
                 .map_err(|error| Failure::no(format!("signals cannot be held back: {error}")))?;
         }
         Ok(Self { came, said: false })
+    }
+
+    /// Becomes true when the first signal comes: for work that can be stopped cleanly rather than finished.
+    pub(crate) fn came(&self) -> &AtomicBool {
+        &self.came
     }
 
     /// Says once that a signal came and what becomes of it.

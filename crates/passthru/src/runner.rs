@@ -22,10 +22,7 @@ impl Runner for HostRunner {
         root: &Path,
         line: &mut dyn FnMut(&str),
     ) -> Result<RunOutcome, RunFailure> {
-        let command_line = std::iter::once(program.file_name())
-            .chain(arguments.iter().map(String::as_str))
-            .collect::<Vec<_>>()
-            .join(" ");
+        let command_line = program.command_line(arguments);
         if root != Path::new("/") {
             return Err(RunFailure {
                 command_line,

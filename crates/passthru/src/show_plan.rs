@@ -27,13 +27,7 @@ fn headline(step: &Step) -> String {
             };
             format!("{verb} {path}")
         }
-        Action::Run { program, arguments, .. } => {
-            let mut line = format!("run {}", program.file_name());
-            for argument in arguments {
-                let _ = write!(line, " {argument}");
-            }
-            line
-        }
+        Action::Run { program, arguments, .. } => format!("run {}", program.command_line(arguments)),
     }
 }
 

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 use crate::exec::{self, tail};
 use crate::image::Image;
+use crate::image::hex;
 use crate::machine::accel::Accel;
 use crate::machine::spec::MachineSpec;
 use crate::machine::{connect, device_arguments};
@@ -142,7 +143,7 @@ impl Target for Machine {
         let words: Vec<String> = job.argv.iter().map(|word| BASE64.encode(word)).collect();
         let input = job.input.as_deref().map_or("-".to_owned(), |bytes| BASE64.encode(bytes));
         let line = format!("{} {input} {}\n", job.limit.as_secs(), words.join(" "));
-        let sum: String = Sha256::digest(line.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum = hex(&Sha256::digest(line.as_bytes()));
         let mut answer = AGAIN.to_owned();
         for _ in 0..TRIES {
             self.port.write_all(format!("{sum} {line}").as_bytes())?;

@@ -4,6 +4,7 @@ use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use passthru_model::guest_report::GuestReport;
@@ -47,6 +48,7 @@ pub(super) fn boot(
     memlock: Option<u64>,
     files: &Files,
     launcher: &Launcher,
+    stop: &AtomicBool,
     progress: &mut dyn FnMut(TryEvent),
 ) -> Result<GuestReport, TryError> {
     let (log, console, report) = (files.at("log"), files.at("console"), files.at("report"));
@@ -59,6 +61,9 @@ pub(super) fn boot(
     let firmware = plan.may_fall_back_from(machine.accel).then_some(KVM_FIRMWARE);
     let mut watch = Watch::new(plan.limit(machine.accel), firmware, &console, &report);
     loop {
+        if stop.load(Ordering::SeqCst) {
+            return Err(TryError::Interrupted);
+        }
         // Whether it runs is asked before its ports are read: what an ended QEMU wrote is all there then.
         let ended = qemu.0.try_wait().map_err(at_log)?;
         if let Some(answer) = watch.look(progress) {

@@ -230,6 +230,9 @@ pub enum TryError {
         /// The last lines of its console.
         console: String,
     },
+    /// The caller wanted it to stop.
+    #[error("interrupted: the tiny guest was ended, and nothing of it is left behind")]
+    Interrupted,
     /// The report is not one.
     #[error("the guest's report cannot be read: {0}")]
     Garbled(String),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use passthru_model::PciFunction;
@@ -24,11 +25,13 @@ const MEMORY_MIB: u64 = 512;
 
 /// Runs a trial. `init` is the program that becomes `/init`: a static one that calls [`crate::entry::enter`].
 ///
-/// Returns when QEMU has ended, whatever became of it; QEMU also ends when this thread does.
+/// Returns when QEMU has ended, whatever became of it; QEMU also ends when this thread does. Once `stop` is set, by a
+/// signal for example, QEMU is ended and the files of the trial go with it.
 pub fn run(
     plan: &TryPlan,
     init: &[u8],
     launcher: &Launcher,
+    stop: &AtomicBool,
     progress: &mut dyn FnMut(TryEvent),
 ) -> Result<TryReport, TryError> {
     plan.notes.iter().for_each(|note| progress(TryEvent::Note(note.clone())));
@@ -37,13 +40,13 @@ pub fn run(
     let started = Instant::now();
     let roms: Vec<HostRom> = plan.functions.iter().map(|function| host_rom(plan, function)).collect();
     let mut notes = plan.notes.clone();
-    let first = once(plan, plan.accel, init, launcher, progress);
+    let first = once(plan, plan.accel, init, launcher, stop, progress);
     let (accel, report) = match first.as_ref().err().and_then(|error| kvm_fault(plan, error)) {
         Some(fault) => {
             let note = format!("{fault}; the guest is emulated, which takes some minutes");
             progress(TryEvent::Note(note.clone()));
             notes.push(note);
-            (Accel::Tcg, once(plan, Accel::Tcg, init, launcher, progress)?)
+            (Accel::Tcg, once(plan, Accel::Tcg, init, launcher, stop, progress)?)
         }
         None => (plan.accel, first?),
     };
@@ -128,6 +131,7 @@ fn once(
     accel: Accel,
     init: &[u8],
     launcher: &Launcher,
+    stop: &AtomicBool,
     progress: &mut dyn FnMut(TryEvent),
 ) -> Result<GuestReport, TryError> {
     let files = Files::new()?;
@@ -137,11 +141,11 @@ fn once(
     let mut machine = machine(plan, accel, &files, archive)?;
     let limit = if plan.rehearsal { None } else { limit_for(memlock_needed(machine.memory))? };
     progress(TryEvent::Starting { accel, firmware: plan.firmware_word() });
-    match boot(plan, &machine, limit, &files, launcher, progress) {
+    match boot(plan, &machine, limit, &files, launcher, stop, progress) {
         // A QEMU that was built without seccomp refuses the option; then it runs without.
         Err(TryError::Qemu { words, .. }) if words.contains("sandbox") => {
             machine.sandbox = false;
-            boot(plan, &machine, limit, &files, launcher, progress)
+            boot(plan, &machine, limit, &files, launcher, stop, progress)
         }
         other => other,
     }

@@ -93,7 +93,6 @@ fn list(context: &Context) -> Result<Exit, Failure> {
     let checks = passthru_plan::checks();
     if context.printer.json {
         let checks = checks
-            .iter()
             .map(|check| envelope::CheckLine {
                 id: check.id.to_owned(),
                 title: check.title.to_owned(),

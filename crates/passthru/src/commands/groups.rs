@@ -59,17 +59,7 @@ fn keep(view: &mut GroupsView, addresses: &[PciAddress]) {
 fn as_envelope(view: GroupsView) -> envelope::Groups {
     envelope::Groups {
         schema: "passthru.groups/1",
-        groups: view
-            .groups
-            .into_iter()
-            .map(|group| envelope::Group {
-                id: group.id,
-                devices: group.devices,
-                verdict: group.verdict,
-                reasons: group.reasons,
-                foretold: None,
-            })
-            .collect(),
+        groups: view.groups.into_iter().map(|view| envelope::Group { view, foretold: None }).collect(),
         ungrouped: view.ungrouped,
         unknown: view.unknown,
         predicted: None,

@@ -11,6 +11,7 @@ use super::guest::places::qemu;
 use crate::args::TryArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure, chain};
+use crate::hold::Hold;
 use crate::printer::{self, FAINT, STRONG, plain};
 
 /// Tries the named devices; the answer is no unless the guest saw all of each.
@@ -32,7 +33,9 @@ pub(crate) fn run(context: &Context, arguments: &TryArguments) -> Result<Exit, F
     let init = std::fs::read("/proc/self/exe")
         .map_err(|error| Failure::no(format!("this program’s own file cannot be read: {error}")))?;
     let mut progress = |event: TryEvent| say(context, &event);
-    let report = attempt::run(&plan, &init, &Launcher::new(qemu()?), &mut progress)
+    // Without this, a Ctrl-C would leave the files of the trial behind.
+    let hold = Hold::begin()?;
+    let report = attempt::run(&plan, &init, &Launcher::new(qemu()?), hold.came(), &mut progress)
         .map_err(|error| failure(&error))?;
     if context.printer.json {
         context.printer.json_document(&report)?;

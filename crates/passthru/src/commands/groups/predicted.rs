@@ -38,7 +38,7 @@ pub(super) fn run(
     if context.printer.json {
         let mut document = as_envelope(view);
         for group in &mut document.groups {
-            group.foretold = foretold(&prediction, group.id);
+            group.foretold = foretold(&prediction, group.view.id);
         }
         document.predicted = Some(true);
         document.unseen = Some(prediction.unseen.clone());

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use passthru_guest::look::Looked;
 use passthru_guest::{Guest, render, run};
+use passthru_model::program::quoted;
 
 use super::list::{pid, word};
 use super::places::{Places, name};
@@ -86,14 +87,4 @@ fn as_lines(command: &[String]) -> String {
     }
     out.push('\n');
     out
-}
-
-/// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=+@%".contains(&byte);
-    if !word.is_empty() && word.bytes().all(harmless) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

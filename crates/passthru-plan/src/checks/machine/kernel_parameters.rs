@@ -5,7 +5,7 @@ use passthru_model::HostFacts;
 use passthru_model::finding::Verdict;
 use passthru_model::iommu::FirmwareTable;
 
-use super::{Check, Outcome};
+use crate::checks::{Check, Outcome};
 use crate::planner::off_words;
 
 pub(super) const CHECK: Check = Check {

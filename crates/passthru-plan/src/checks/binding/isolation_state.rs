@@ -4,7 +4,7 @@ use passthru_model::HostFacts;
 use passthru_model::finding::Verdict;
 use passthru_model::intent::INTENT_PATH;
 
-use super::{Check, Outcome, count};
+use crate::checks::{Check, Outcome, count};
 use crate::intent::IntentProblem;
 
 pub(super) const CHECK: Check = Check {

@@ -3,7 +3,7 @@
 use passthru_model::HostFacts;
 use passthru_model::facts::KvmState;
 
-use super::{Check, Outcome, surroundings};
+use crate::checks::{Check, Outcome, surroundings};
 
 pub(super) const CHECK: Check = Check {
     id: "kvm",

@@ -3,7 +3,7 @@
 use passthru_model::HostFacts;
 use passthru_model::finding::Verdict;
 
-use super::{Check, Outcome, displays};
+use crate::checks::{Check, Outcome, displays};
 use crate::groups::company;
 use crate::stake::{self, Stake};
 

@@ -2,7 +2,7 @@
 
 use passthru_model::HostFacts;
 
-use super::{Check, Outcome};
+use crate::checks::{Check, Outcome};
 
 pub(super) const CHECK: Check = Check {
     id: "ovmf",

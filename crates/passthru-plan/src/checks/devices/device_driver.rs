@@ -2,7 +2,7 @@
 
 use passthru_model::HostFacts;
 
-use super::{Check, Outcome, displays};
+use crate::checks::{Check, Outcome, displays};
 
 pub(super) const CHECK: Check = Check {
     id: "device-driver",

@@ -2,7 +2,7 @@
 
 use passthru_model::HostFacts;
 
-use super::{Check, Outcome, count};
+use crate::checks::{Check, Outcome, count};
 use crate::groups::listed;
 
 pub(super) const CHECK: Check = Check {

@@ -3,7 +3,7 @@
 use passthru_model::HostFacts;
 use passthru_model::finding::Verdict;
 
-use super::{Check, Outcome};
+use crate::checks::{Check, Outcome};
 use crate::groups::company;
 
 pub(super) const CHECK: Check = Check {

@@ -2,7 +2,7 @@
 
 use passthru_model::HostFacts;
 
-use super::{Check, Outcome, surroundings};
+use crate::checks::{Check, Outcome, surroundings};
 
 pub(super) const CHECK: Check = Check {
     id: "cpu-virtualization",

@@ -3,7 +3,7 @@
 use passthru_model::HostFacts;
 use passthru_model::kernel::ModuleState;
 
-use super::{Check, Outcome, count};
+use crate::checks::{Check, Outcome, count};
 
 pub(super) const CHECK: Check = Check {
     id: "vfio-pci",
