@@ -13,6 +13,16 @@ pub struct CpuInfo {
     pub count: usize,
     /// `flags` of the first CPU (`Features` on Arm).
     pub flags: Option<BTreeSet<String>>,
+    /// `cpu family` of the first CPU.
+    pub family: Option<u32>,
+    /// `model` of the first CPU, the number beside its name.
+    pub model_number: Option<u32>,
+    /// `stepping` of the first CPU.
+    pub stepping: Option<u32>,
+    /// `microcode` of the first CPU, as it is written: `0xf8`.
+    pub microcode: Option<String>,
+    /// Bits of a physical address, from `address sizes` of the first CPU: `39 bits physical, 48 bits virtual`.
+    pub physical_bits: Option<u8>,
 }
 
 /// Reads the text. There is no wrong text: what is not there stays absent.
@@ -30,6 +40,14 @@ pub fn parse(bytes: &[u8]) -> CpuInfo {
             "model name" if info.model.is_none() => info.model = Some(value.to_owned()),
             "flags" | "Features" if info.flags.is_none() => {
                 info.flags = Some(value.split_ascii_whitespace().map(str::to_owned).collect());
+            }
+            "cpu family" if info.family.is_none() => info.family = value.parse().ok(),
+            "model" if info.model_number.is_none() => info.model_number = value.parse().ok(),
+            "stepping" if info.stepping.is_none() => info.stepping = value.parse().ok(),
+            "microcode" if info.microcode.is_none() => info.microcode = Some(value.to_owned()),
+            "address sizes" if info.physical_bits.is_none() => {
+                info.physical_bits =
+                    value.split_once(" bits physical").and_then(|(bits, _)| bits.parse().ok());
             }
             _ => {}
         }
@@ -51,6 +69,16 @@ mod tests {
         assert_eq!(info.model.as_deref(), Some("A CPU @ 3: fast"));
         assert_eq!(info.count, 2);
         assert!(info.flags.is_some_and(|flags| flags.contains("vmx") && flags.len() == 2));
+    }
+
+    #[test]
+    fn its_kind_its_microcode_and_its_addresses_are_numbers() {
+        let text = b"cpu family\t: 6\nmodel\t\t: 158\nstepping\t: 10\nmicrocode\t: 0xf8\n\
+            address sizes\t: 39 bits physical, 48 bits virtual\n";
+        let info = parse(text);
+        assert_eq!((info.family, info.model_number, info.stepping), (Some(6), Some(158), Some(10)));
+        assert_eq!((info.microcode.as_deref(), info.physical_bits), (Some("0xf8"), Some(39)));
+        assert_eq!(parse(b"stepping\t: unknown\naddress sizes\t: many\n"), CpuInfo::default());
     }
 
     #[test]

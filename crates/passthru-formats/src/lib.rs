@@ -3,18 +3,21 @@
 //! A dialect that is edited keeps its text: what was not edited comes back byte for byte. What cannot be understood for
 //! certain (dynamic shell, for one) is refused, never guessed at.
 
+pub mod acpi;
 mod bytes;
 pub mod cmdline;
 pub mod config_space;
 pub mod cpio;
 pub mod cpuinfo;
 pub mod efi_compression;
+pub mod efi_variable;
 pub mod error;
 pub mod firmware_descriptor;
 pub mod grub_cfg;
 pub mod input_devices;
 pub mod intent_toml;
 pub mod interrupts;
+pub mod kernel_config;
 pub mod media;
 pub mod memory;
 pub mod modules;

@@ -3,6 +3,7 @@
 //! Facts flow one way (ARCHITECTURE.md): a host is read into [`facts::HostFacts`], judged into [`finding::Finding`]s,
 //! planned into a [`plan::Plan`], and changed by carrying that plan out.
 
+pub mod acpi;
 pub mod address;
 pub mod cpu_set;
 pub mod fact;
