@@ -4,6 +4,28 @@
 //! What the kernel shows is 64 bytes without root, 256 of a conventional function, 4096 of PCI Express. What lies beyond
 //! is not absent but unseen, and each answer here tells these apart.
 
+mod errors;
+mod express;
+mod interrupts;
+mod power;
+mod resizable;
+#[cfg(test)]
+mod tests;
+mod translation;
+mod virtual_functions;
+
+pub use errors::{Containment, ErrorReporting, Trigger, containment, error_reporting};
+pub use express::{Express, Link, LinkSpeed, Slot, express};
+pub use interrupts::{Msi, MsiX, msi, msix};
+pub use power::{
+    L1Substates, LatencyTolerance, PowerManagement, l1_substates, latency_tolerance, power_management,
+};
+pub use resizable::{ResizableBar, resizable_bars, virtual_resizable_bars};
+pub use translation::{
+    AddressSpaces, AddressTranslation, PageRequests, address_spaces, address_translation, page_requests,
+};
+pub use virtual_functions::{VirtualFunctions, virtual_functions};
+
 use crate::bytes::{le16, le32};
 
 /// Bytes of the header, which everyone may read.
@@ -15,6 +37,8 @@ pub const EXTENDED: usize = 4096;
 
 /// Capability ids of the standard list.
 pub mod id {
+    /// Power Management.
+    pub const POWER_MANAGEMENT: u8 = 0x01;
     /// Message Signalled Interrupts.
     pub const MSI: u8 = 0x05;
     /// PCI Express.
@@ -27,8 +51,32 @@ pub mod id {
 
 /// Capability ids of the extended list.
 pub mod extended_id {
+    /// Advanced Error Reporting.
+    pub const ERROR_REPORTING: u16 = 0x0001;
+    /// Device Serial Number.
+    pub const SERIAL_NUMBER: u16 = 0x0003;
     /// Access Control Services.
     pub const ACS: u16 = 0x000d;
+    /// Alternative Routing-ID Interpretation: functions are numbered through, 8 and more included.
+    pub const ARI: u16 = 0x000e;
+    /// Address Translation Services.
+    pub const ADDRESS_TRANSLATION: u16 = 0x000f;
+    /// Single Root I/O Virtualization.
+    pub const SR_IOV: u16 = 0x0010;
+    /// Page Request Interface.
+    pub const PAGE_REQUEST: u16 = 0x0013;
+    /// Resizable BARs.
+    pub const RESIZABLE_BAR: u16 = 0x0015;
+    /// Latency Tolerance Reporting.
+    pub const LATENCY_TOLERANCE: u16 = 0x0018;
+    /// Process Address Space ids.
+    pub const PASID: u16 = 0x001b;
+    /// Downstream Port Containment.
+    pub const CONTAINMENT: u16 = 0x001d;
+    /// L1 PM Substates.
+    pub const L1_SUBSTATES: u16 = 0x001e;
+    /// Resizable BARs of virtual functions.
+    pub const VF_RESIZABLE_BAR: u16 = 0x0024;
 }
 
 /// Something that can be looked up only as far as configuration space could be read.
@@ -214,34 +262,59 @@ pub fn find_extended(config: &[u8], id: u16) -> Seen<ExtendedCapability> {
 
 /// What kind of PCI Express function it is.
 pub fn port_type(config: &[u8]) -> Seen<PortType> {
-    find(config, id::EXPRESS).map(|capability| {
-        let flags = le16(config, usize::from(capability.offset) + 2).unwrap_or(0);
-        match (flags >> 4).to_le_bytes()[0] & 0xf {
-            0x0 => PortType::Endpoint,
-            0x1 => PortType::LegacyEndpoint,
-            0x4 => PortType::RootPort,
-            0x5 => PortType::Upstream,
-            0x6 => PortType::Downstream,
-            0x7 => PortType::ToPci,
-            0x8 => PortType::FromPci,
-            0x9 => PortType::RootComplexEndpoint,
-            0xa => PortType::EventCollector,
-            other => PortType::Other(other),
-        }
+    find(config, id::EXPRESS)
+        .map(|capability| kind_of(le16(config, usize::from(capability.offset) + 2).unwrap_or(0)))
+}
+
+/// The kind in the Express Capabilities Register, bits 7:4.
+fn kind_of(flags: u16) -> PortType {
+    match (flags >> 4).to_le_bytes()[0] & 0xf {
+        0x0 => PortType::Endpoint,
+        0x1 => PortType::LegacyEndpoint,
+        0x4 => PortType::RootPort,
+        0x5 => PortType::Upstream,
+        0x6 => PortType::Downstream,
+        0x7 => PortType::ToPci,
+        0x8 => PortType::FromPci,
+        0x9 => PortType::RootComplexEndpoint,
+        0xa => PortType::EventCollector,
+        other => PortType::Other(other),
+    }
+}
+
+/// What is decoded of a capability that begins here; unseen where it goes on beyond what was read.
+fn inside<T>(at: Seen<usize>, decode: impl FnOnce(usize) -> Option<T>) -> Seen<T> {
+    match at {
+        Seen::There(at) => decode(at).map_or(Seen::Unseen, Seen::There),
+        Seen::Absent => Seen::Absent,
+        Seen::Unseen => Seen::Unseen,
+    }
+}
+
+/// Advanced Features (id 0x13; PCI Express Base Specification 6.0, section 7.9.22): a reset for conventional functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdvancedFeatures {
+    /// Whether it can be reset by itself.
+    pub reset: bool,
+    /// Whether it says when all of its transactions are done.
+    pub tells_pending: bool,
+}
+
+/// Its Advanced Features capability.
+pub fn advanced_features(config: &[u8]) -> Seen<AdvancedFeatures> {
+    inside(find(config, id::ADVANCED_FEATURES).map(|at| usize::from(at.offset)), |at| {
+        let bits = byte(config, at + 3)?;
+        Some(AdvancedFeatures { reset: bits & 0x2 != 0, tells_pending: bits & 0x1 != 0 })
     })
 }
 
 /// Whether the function says that it can be reset by itself: Function Level Reset of PCI Express (Device Capabilities,
-/// bit 28) or of Advanced Features (capabilities, bits 0 and 1, which must both be set).
+/// bit 28) or of Advanced Features (capabilities, bits 0 and 1, which the kernel wants both, `pcie_af_flr`).
 pub fn function_level_reset(config: &[u8]) -> Seen<()> {
-    const EXPRESS_FLR: u32 = 1 << 28;
-    const AF_BOTH: u8 = 0x3;
-    let express = find(config, id::EXPRESS);
-    let advanced = find(config, id::ADVANCED_FEATURES);
-    let by_express = express.there().and_then(|at| le32(config, usize::from(at.offset) + 4));
-    let by_advanced = advanced.there().and_then(|at| byte(config, usize::from(at.offset) + 3));
-    if by_express.is_some_and(|bits| bits & EXPRESS_FLR != 0)
-        || by_advanced.is_some_and(|bits| bits & AF_BOTH == AF_BOTH)
+    let express = express(config);
+    let advanced = advanced_features(config);
+    if express.there().is_some_and(|express| express.function_level_reset)
+        || advanced.there().is_some_and(|features| features.reset && features.tells_pending)
     {
         Seen::There(())
     } else if express == Seen::Unseen {
@@ -277,81 +350,5 @@ pub fn message_interrupts(config: &[u8]) -> Seen<()> {
         (Seen::There(_), _) | (_, Seen::There(_)) => Seen::There(()),
         (Seen::Unseen, _) => Seen::Unseen,
         _ => Seen::Absent,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{
-        Acs, PortType, Seen, acs, extended, function_level_reset, header_type, is_multifunction,
-        message_interrupts, port_type, standard,
-    };
-    use proptest::prelude::*;
-
-    /// A multifunction endpoint with MSI at 0x50, PCI Express with FLR at 0x60, and ACS at 0x148 after a serial number.
-    fn endpoint() -> Vec<u8> {
-        let mut config = vec![0u8; super::EXTENDED];
-        for (offset, bytes) in [
-            (0x00, [0xde, 0x10, 0xc2, 0x13].as_slice()),
-            (0x06, &[0x10, 0x00]),
-            (0x0e, &[0x80]),
-            (0x34, &[0x50]),
-            (0x50, &[0x05, 0x60, 0x80, 0x00]),
-            (0x60, &[0x10, 0x00, 0x02, 0x00, 0x00, 0x00, 0x00, 0x10]),
-            (0x100, &[0x03, 0x00, 0x81, 0x14]),
-            (0x148, &[0x0d, 0x00, 0x01, 0x00, 0x5f, 0x00, 0x1d, 0x00]),
-        ] {
-            config[offset..offset + bytes.len()].copy_from_slice(bytes);
-        }
-        config
-    }
-
-    #[test]
-    fn all_of_an_endpoint_is_seen_in_full_space() {
-        let config = endpoint();
-        assert_eq!((header_type(&config), is_multifunction(&config)), (Some(0), Some(true)));
-        assert_eq!(port_type(&config), Seen::There(PortType::Endpoint));
-        assert_eq!(function_level_reset(&config), Seen::There(()));
-        assert_eq!(message_interrupts(&config), Seen::There(()));
-        assert_eq!(acs(&config), Seen::There(Acs { capability: 0x5f, control: 0x1d }));
-        assert_eq!(extended(&config).iter().map(|at| at.offset).collect::<Vec<_>>(), [0x100, 0x148]);
-    }
-
-    #[test]
-    fn what_lies_beyond_is_unseen_and_not_absent() {
-        let config = endpoint();
-        let conventional = &config[..256];
-        assert_eq!(function_level_reset(conventional), Seen::There(()));
-        assert_eq!(acs(conventional), Seen::Unseen);
-        let header = &config[..64];
-        assert_eq!((standard(header), port_type(header)), (Seen::Unseen, Seen::Unseen));
-        assert_eq!((function_level_reset(header), message_interrupts(header)), (Seen::Unseen, Seen::Unseen));
-        assert_eq!(is_multifunction(header), Some(true));
-    }
-
-    #[test]
-    fn a_function_without_a_list_has_nothing_and_one_without_power_is_unseen() {
-        let mut config = endpoint();
-        config[0x06] = 0;
-        assert_eq!((standard(&config[..64]), acs(&config)), (Seen::Absent, Seen::Absent));
-        let dead = [0xff; 256];
-        assert_eq!((header_type(&dead), acs(&dead), standard(&dead)), (None, Seen::Unseen, Seen::Unseen));
-    }
-
-    #[test]
-    fn a_list_that_runs_in_a_circle_ends() {
-        let mut config = endpoint();
-        config[0x61] = 0x50;
-        assert_eq!(standard(&config).there().map(|list| list.len()), Some(2));
-        config[0x14a..0x14c].copy_from_slice(&[0x01, 0x10]);
-        assert_eq!(extended(&config).len(), 2);
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..4200)) {
-            let _ = (header_type(&bytes), is_multifunction(&bytes), standard(&bytes), extended(&bytes));
-            let _ = (port_type(&bytes), function_level_reset(&bytes), acs(&bytes), message_interrupts(&bytes));
-        }
     }
 }
