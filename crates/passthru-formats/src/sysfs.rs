@@ -74,6 +74,15 @@ pub fn resources(bytes: &[u8]) -> Result<Vec<Resource>, FormatError> {
     Ok(found)
 }
 
+/// A `current_link_speed` or `max_link_speed` in megatransfers a second: `8.0 GT/s PCIe` (`pci_speed_string`,
+/// `drivers/pci/probe.c`). `None` for `Unknown`.
+pub fn link_speed(text: &str) -> Option<u32> {
+    let number = text.trim().split_once(" GT/s")?.0;
+    let (whole, tenths) = number.split_once('.').unwrap_or((number, "0"));
+    let tenth: u32 = tenths.parse().ok().filter(|_| tenths.len() == 1)?;
+    whole.parse::<u32>().ok()?.checked_mul(1000)?.checked_add(tenth * 100)
+}
+
 /// A `reserved_regions` file: `start end type` for each (`iommu_group_show_resv_regions`, `drivers/iommu/iommu.c`).
 pub fn reserved_regions(bytes: &[u8]) -> Result<Vec<ReservedRegion>, FormatError> {
     let text = String::from_utf8_lossy(bytes);
@@ -92,7 +101,7 @@ pub fn reserved_regions(bytes: &[u8]) -> Result<Vec<ReservedRegion>, FormatError
 
 #[cfg(test)]
 mod tests {
-    use super::{driver_override, flag, numa_node, reserved_regions, reset_methods, resources};
+    use super::{driver_override, flag, link_speed, numa_node, reserved_regions, reset_methods, resources};
     use passthru_model::pci::Resource;
     use proptest::prelude::*;
 
@@ -116,6 +125,13 @@ mod tests {
         assert_eq!(numa_node(b"-1\n"), Ok(None));
         assert_eq!(numa_node(b"3\n"), Ok(Some(3)));
         assert!(numa_node(b"three\n").is_err());
+    }
+
+    #[test]
+    fn the_speed_of_a_link_is_read_in_each_of_its_spellings() {
+        let speeds =
+            ["2.5 GT/s PCIe", "8 GT/s", "16.0 GT/s PCIe", "Unknown", "1e9 GT/s", "GT/s", "99999999 GT/s"];
+        assert_eq!(speeds.map(link_speed), [Some(2500), Some(8000), Some(16000), None, None, None, None]);
     }
 
     #[test]
@@ -167,7 +183,7 @@ mod tests {
         #[test]
         fn no_bytes_make_a_parser_panic(bytes: Vec<u8>) {
             let _ = (resources(&bytes), reserved_regions(&bytes), numa_node(&bytes), flag(&bytes));
-            let _ = (driver_override(&bytes), reset_methods(&bytes));
+            let _ = (driver_override(&bytes), reset_methods(&bytes), link_speed(&String::from_utf8_lossy(&bytes)));
         }
     }
 }

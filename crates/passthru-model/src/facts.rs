@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
+use crate::device_state::DeviceStates;
 use crate::fact::Fact;
+use crate::graphics::Graphics;
+use crate::io_memory::IoMemory;
 use crate::iommu::IommuFacts;
-use crate::kernel::KernelFacts;
+use crate::kernel::{KernelDrivers, KernelFacts};
 use crate::memory::MemoryFacts;
 use crate::pci::PciFunction;
 use crate::plan::FileState;
@@ -128,6 +131,14 @@ pub struct HostFacts {
     pub surroundings: Surroundings,
     /// All PCI functions. Unknown where `/sys/bus/pci` cannot be looked at.
     pub pci: Fact<BTreeMap<PciAddress, PciFunction>>,
+    /// Power, links and more of the functions that are no bridges, and of the ports above displays.
+    pub device_states: Fact<DeviceStates>,
+    /// Cards of DRM, framebuffers, consoles. Known and empty: nothing draws.
+    pub graphics: Fact<Graphics>,
+    /// Who has which physical addresses. Unknown without root.
+    pub io_memory: Fact<IoMemory>,
+    /// The drivers that each installed kernel has for the functions.
+    pub possible_drivers: Fact<Vec<KernelDrivers>>,
     /// The IOMMU.
     pub iommu: IommuFacts,
     /// Kernels.
@@ -176,6 +187,10 @@ impl HostFacts {
                 distribution: None,
             },
             pci: Fact::unknown(because),
+            device_states: Fact::unknown(because),
+            graphics: Fact::unknown(because),
+            io_memory: Fact::unknown(because),
+            possible_drivers: Fact::unknown(because),
             iommu: IommuFacts {
                 tables: Fact::unknown(because),
                 units: Fact::unknown(because),

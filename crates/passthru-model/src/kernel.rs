@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::address::PciAddress;
 use crate::fact::Fact;
 
 /// Whether a kernel has a module.
@@ -47,4 +48,23 @@ pub struct KernelFacts {
     pub loaded: Fact<Vec<String>>,
     /// Installed kernels, in order of release.
     pub installed: Fact<Vec<InstalledKernel>>,
+}
+
+/// The drivers that one kernel has for one function.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PossibleDrivers {
+    /// Modules that would be loaded for it (`modules.alias`), with underscores, in order of name.
+    pub loadable: Vec<String>,
+    /// Drivers that are compiled in (`modules.builtin.modinfo`, Linux 5.2), with underscores, in order of name. No rule of
+    /// modprobe can come ahead of them.
+    pub built_in: Vec<String>,
+}
+
+/// The drivers that one installed kernel has for the functions of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelDrivers {
+    /// The kernel's release.
+    pub release: String,
+    /// By function; those without any are left out.
+    pub drivers: Fact<BTreeMap<PciAddress, PossibleDrivers>>,
 }

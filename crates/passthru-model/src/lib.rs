@@ -6,12 +6,15 @@
 pub mod acpi;
 pub mod address;
 pub mod cpu_set;
+pub mod device_state;
 pub mod fact;
 pub mod facts;
 pub mod finding;
+pub mod graphics;
 pub mod guest_report;
 pub mod hex;
 pub mod intent;
+pub mod io_memory;
 pub mod iommu;
 pub mod kernel;
 pub mod managed;

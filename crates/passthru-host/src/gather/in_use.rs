@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passthru_formats::{input_devices, sysfs};
+use passthru_formats::input_devices;
 use passthru_model::address::PciAddress;
 use passthru_model::fact::Fact;
 use passthru_model::facts::{HostUse, InUse, Surroundings};
+use passthru_model::graphics::Graphics;
 use passthru_model::pci::PciFunction;
 
-use super::{Options, controllers, network, storage};
+use super::{Options, controllers, graphics, network, storage};
 use crate::host::Host;
 
 /// The uses that were seen, and those that could not be looked for.
@@ -43,6 +44,7 @@ pub(super) fn of(
     options: &Options,
     surroundings: &Surroundings,
     pci: &Fact<BTreeMap<PciAddress, PciFunction>>,
+    graphics: &Fact<Graphics>,
 ) -> Uses {
     let mut uses = Collected::default();
     // Inside a container the mounts and routes are the container's own, and say nothing of the host's.
@@ -54,7 +56,7 @@ pub(super) fn of(
     storage::collect(host, &mut uses);
     network::collect(host, options, &mut uses);
     keyboards(host, &mut uses);
-    displays(host, pci, &mut uses);
+    displays(pci, graphics, &mut uses);
     let fact = match pci {
         Fact::Unknown(because) => Fact::Unknown(because.clone()),
         Fact::Known(..) => {
@@ -82,10 +84,8 @@ fn keyboards(host: &Host, uses: &mut Collected) {
     }
 }
 
-/// The boot VGA device, and whatever has a monitor on it (`Documentation/ABI/testing/sysfs-class-drm` and
-/// `drivers/gpu/drm/drm_sysfs.c`: a connector's `status` is `connected`).
-fn displays(host: &Host, pci: &Fact<BTreeMap<PciAddress, PciFunction>>, uses: &mut Collected) {
-    const DRM: &str = "/sys/class/drm";
+/// The boot VGA device, and whatever has a monitor on it.
+fn displays(pci: &Fact<BTreeMap<PciAddress, PciFunction>>, graphics: &Fact<Graphics>, uses: &mut Collected) {
     for function in pci.value().into_iter().flat_map(BTreeMap::values) {
         if function.boot_vga == Some(true) {
             let what = "the firmware and the boot console draw on it".to_owned();
@@ -95,31 +95,11 @@ fn displays(host: &Host, pci: &Fact<BTreeMap<PciAddress, PciFunction>>, uses: &m
             uses.gap(HostUse::Display, format!("{} could not be read", function.attribute("boot_vga")));
         }
     }
-    let names = match host.list(DRM) {
-        Ok(names) => names,
-        // Without DRM drivers there is no such class; where sysfs itself is not there, nothing is known.
-        Err(error) if error.is_not_found() && matches!(host.exists("/sys/class"), Ok(true)) => return,
-        Err(error) => return uses.gap(HostUse::Display, error),
-    };
-    for name in names {
-        // Connectors are called after their card: card0-HDMI-A-1.
-        let Some((_, connector)) = name.split_once('-') else { continue };
-        let path = format!("{DRM}/{name}");
-        let is_connected = match host.read(&format!("{path}/status")) {
-            Ok(bytes) => sysfs::line(&bytes) == "connected",
-            Err(error) if error.is_not_found() => continue,
-            Err(error) => {
-                uses.gap(HostUse::Display, error);
-                continue;
-            }
-        };
-        if is_connected {
-            match host.real_path(&path) {
-                Ok(real) => {
-                    uses.add(HostUse::Display, &real, &format!("a monitor is connected to {connector}"));
-                }
-                Err(error) => uses.gap(HostUse::Display, error),
-            }
-        }
+    let (monitors, missing) = graphics::monitors(graphics);
+    for (device, connector) in monitors {
+        uses.add(HostUse::Display, device, &format!("a monitor is connected to {connector}"));
+    }
+    if let Some(why) = missing {
+        uses.gap(HostUse::Display, why);
     }
 }

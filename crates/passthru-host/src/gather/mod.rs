@@ -2,10 +2,14 @@
 
 mod boot;
 mod cpu;
+mod device_state;
+mod drivers;
 mod files;
 mod firmware;
+mod graphics;
 mod in_use;
 mod initramfs;
+mod io_memory;
 mod iommu;
 mod kernel;
 mod memory;
@@ -42,12 +46,17 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     let pci = pci::functions(host);
     let cpu = cpu::facts(host);
     let surroundings = surroundings::of(host, &cpu);
-    let in_use = in_use::of(host, options, &surroundings, &pci);
+    let graphics = graphics::of(host);
+    let in_use = in_use::of(host, options, &surroundings, &pci, &graphics);
+    let kernel = kernel::facts(host);
     let (files, unreadable_files) = files::states(host);
     let names = names::of(host, &pci);
     HostFacts {
         iommu: iommu::facts(host),
-        kernel: kernel::facts(host),
+        device_states: device_state::of(host, &pci),
+        io_memory: io_memory::of(host),
+        possible_drivers: drivers::of(host, &pci, &kernel.installed),
+        kernel,
         topology: topology::of(host),
         memory: memory::facts(host),
         usb: usb::of(host),
@@ -62,6 +71,7 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
         unreadable_files,
         names,
         surroundings,
+        graphics,
         pci,
         cpu,
     }

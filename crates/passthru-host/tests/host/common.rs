@@ -30,6 +30,10 @@ pub(crate) fn summary(facts: &HostFacts) -> String {
     if let Some(because) = facts.pci.because() {
         writeln!(out, "pci: unknown, because {because}").expect("a string takes all");
     }
+    fact(&mut out, "device states", &facts.device_states);
+    fact(&mut out, "graphics", &facts.graphics);
+    fact(&mut out, "possible drivers", &facts.possible_drivers);
+    fact(&mut out, "physical memory", &facts.io_memory);
     fact(&mut out, "tables", &facts.iommu.tables);
     fact(&mut out, "units", &facts.iommu.units);
     fact(&mut out, "groups", &facts.iommu.groups);
