@@ -1,4 +1,6 @@
-//! `/proc/interrupts`: whether the IOMMU remaps interrupts.
+//! `/proc/interrupts`: whether the IOMMU remaps interrupts, and who uses which.
+
+use std::collections::BTreeMap;
 
 /// Whether interrupts are remapped, told by the names of interrupt chips; `None` where no name tells.
 ///
@@ -28,9 +30,41 @@ pub fn remapped(bytes: &[u8]) -> Option<bool> {
     plain.then_some(false)
 }
 
+/// Who uses each numbered interrupt: the last part of its line, behind the counters, the chip, and the kind of signal
+/// (`show_interrupts`, `kernel/irq/proc.c`): `  33:  0  7  IR-PCI-MSI-0000:00:14.0  0-edge  xhci_hcd`.
+pub fn users(bytes: &[u8]) -> BTreeMap<u32, String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut found = BTreeMap::new();
+    for line in text.lines() {
+        let Some((number, rest)) = line.split_once(':') else { continue };
+        let Ok(number) = number.trim().parse() else { continue };
+        let words = rest.split_ascii_whitespace();
+        let mut behind =
+            words.skip_while(|word| word.bytes().all(|byte| byte.is_ascii_digit())).skip(1).peekable();
+        // The kind: `0-edge`, `2-fasteoi`, or the word alone after the number.
+        while behind
+            .peek()
+            .is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()) || is_kind(word))
+        {
+            behind.next();
+        }
+        let name = behind.collect::<Vec<_>>().join(" ");
+        if !name.is_empty() {
+            found.insert(number, name);
+        }
+    }
+    found
+}
+
+/// Whether a word tells how an interrupt is signalled.
+fn is_kind(word: &str) -> bool {
+    let kind = word.split_once('-').map_or(word, |(_, kind)| kind);
+    matches!(kind, "edge" | "level" | "fasteoi" | "Edge" | "Level")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::remapped;
+    use super::{remapped, users};
     use proptest::prelude::*;
 
     #[test]
@@ -53,10 +87,21 @@ mod tests {
         assert_eq!(remapped(b" CPU0\n 28:  0 vIR-PCI-MSI-0000:00:01.0  0-edge  a\n"), Some(true));
     }
 
+    #[test]
+    fn users_stand_behind_the_chip_and_the_kind() {
+        let text = b"       CPU0  CPU1\n   0:  9  0  IR-IO-APIC    2-edge      timer\n  16:  0  1  IR-IO-APIC   16-fasteoi   i801_smbus, snd\n\
+            33:  0  7  IR-PCI-MSI-0000:00:14.0    0-edge      xhci_hcd\n 34:  0  0  PCI-MSI 512000 edge\n NMI: 1 2 Non-maskable interrupts\n";
+        let found = users(text);
+        assert_eq!(found.get(&0).map(String::as_str), Some("timer"));
+        assert_eq!(found.get(&16).map(String::as_str), Some("i801_smbus, snd"));
+        assert_eq!(found.get(&33).map(String::as_str), Some("xhci_hcd"));
+        assert_eq!(found.len(), 3, "{found:?}");
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-            let _ = remapped(&bytes);
+            let _ = (remapped(&bytes), users(&bytes));
         }
     }
 }

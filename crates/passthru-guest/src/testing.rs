@@ -116,6 +116,7 @@ pub(crate) fn facts() -> HostFacts {
             groups: known(groups),
             interrupt_remapping: known(true),
             unsafe_interrupts: known(false),
+            ..IommuFacts::unknown("not needed here")
         },
         kernel: KernelFacts {
             release: known("6.12.43-amd64".to_owned()),
@@ -126,13 +127,16 @@ pub(crate) fn facts() -> HostFacts {
                 image: Some("/boot/vmlinuz-6.12.43-amd64".to_owned()),
                 initramfs: None,
                 modules: known(BTreeMap::new()),
+                options: Fact::unknown("not needed here"),
             }]),
+            options: Fact::unknown("not needed here"),
         },
         cpu: CpuFacts {
             vendor: known("GenuineIntel".to_owned()),
             model: known("Test".to_owned()),
             count: known(8),
             flags: known(BTreeSet::new()),
+            ..CpuFacts::unknown("not needed here")
         },
         kvm: known(KvmState::Usable),
         bootloader: Fact::unknown("not needed here"),

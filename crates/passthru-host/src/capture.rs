@@ -5,14 +5,14 @@
 //! name was listed and whose content was not read. The file `passthru-capture.json` at the root says which paths could
 //! not be read, so that they are not taken for absent.
 
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
 use crate::archive::{NOTE, Note};
-use crate::host::Host;
+use crate::host::{Host, MOST_FILE_BYTES};
 use crate::record::{DEFAULT_MODE, Entry, Recording};
 use crate::redact::Redactor;
 
@@ -87,14 +87,13 @@ fn redacted(recording: &Recording, host_name: &str) -> Recording {
     let mut redactor = Redactor::new(host_name);
     let mut hidden = Recording::default();
     for (path, entry) in &recording.entries {
-        let is_config = path.starts_with("/sys/devices/") && path.ends_with("/config");
         let entry = match entry {
             Entry::Seen => Entry::Seen,
             Entry::Directory => Entry::Directory,
             Entry::Listed(names) => Entry::Listed(names.iter().map(|name| redactor.text(name)).collect()),
             Entry::Link(target) => Entry::Link(redactor.text(target)),
             Entry::File { bytes, mode, uid, gid } => {
-                let bytes = if is_config { Redactor::config_space(bytes) } else { redactor.bytes(bytes) };
+                let bytes = hidden_bytes(&mut redactor, path, bytes);
                 Entry::File { bytes, mode: *mode, uid: *uid, gid: *gid }
             }
         };
@@ -104,4 +103,30 @@ fn redacted(recording: &Recording, host_name: &str) -> Recording {
         hidden.unreadable.insert(redactor.text(path), kind.clone());
     }
     hidden
+}
+
+/// A file with what points to a person or to one machine replaced. What is no text is left byte for byte, but for what is
+/// known to be a serial number: a number found by chance would change a table's meaning and its checksum.
+fn hidden_bytes(redactor: &mut Redactor, path: &str, bytes: &[u8]) -> Vec<u8> {
+    if path.starts_with("/sys/devices/") && path.ends_with("/config") {
+        return Redactor::config_space(bytes);
+    }
+    // They name makers, addresses and devices, nobody's own.
+    if path.starts_with("/sys/firmware/acpi/tables/") {
+        return bytes.to_vec();
+    }
+    if path == "/proc/config.gz" {
+        // A kernel that somebody built may name his home in it.
+        return packed_again(redactor, bytes).unwrap_or_default();
+    }
+    redactor.bytes(bytes)
+}
+
+/// A compressed text, replaced and compressed again.
+fn packed_again(redactor: &mut Redactor, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(bytes).take(MOST_FILE_BYTES).read_to_end(&mut text)?;
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(&redactor.bytes(&text))?;
+    packed.finish()
 }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
+pub use crate::cpu::CpuFacts;
 use crate::device_state::DeviceStates;
 use crate::fact::Fact;
+use crate::firmware::FirmwareFacts;
 use crate::graphics::Graphics;
 use crate::io_memory::IoMemory;
 use crate::iommu::IommuFacts;
@@ -13,6 +15,7 @@ use crate::memory::MemoryFacts;
 use crate::pci::PciFunction;
 use crate::plan::FileState;
 use crate::topology::Topology;
+use crate::tuning::TuningFacts;
 use crate::usb::Usb;
 
 /// What kind of thing the facts were read from.
@@ -24,19 +27,6 @@ pub enum HostKind {
     Directory,
     /// A capture file.
     Capture,
-}
-
-/// The processor, as far as passthrough cares.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CpuFacts {
-    /// `GenuineIntel`, `AuthenticAMD`, … (`vendor_id` of `/proc/cpuinfo`).
-    pub vendor: Fact<String>,
-    /// The model's name.
-    pub model: Fact<String>,
-    /// Logical CPUs listed.
-    pub count: Fact<usize>,
-    /// The flags of the first CPU.
-    pub flags: Fact<BTreeSet<String>>,
 }
 
 /// What was found at `/dev/kvm`.
@@ -147,8 +137,12 @@ pub struct HostFacts {
     pub cpu: CpuFacts,
     /// How the processors are built.
     pub topology: Fact<Topology>,
+    /// The host's own firmware.
+    pub firmware: FirmwareFacts,
     /// Memory.
     pub memory: MemoryFacts,
+    /// Settings that make a guest faster or slower.
+    pub tuning: TuningFacts,
     /// USB buses and devices. Known and empty: the kernel has USB and no controller.
     pub usb: Fact<Usb>,
     /// KVM.
@@ -191,27 +185,13 @@ impl HostFacts {
             graphics: Fact::unknown(because),
             io_memory: Fact::unknown(because),
             possible_drivers: Fact::unknown(because),
-            iommu: IommuFacts {
-                tables: Fact::unknown(because),
-                units: Fact::unknown(because),
-                groups: Fact::unknown(because),
-                interrupt_remapping: Fact::unknown(because),
-                unsafe_interrupts: Fact::unknown(because),
-            },
-            kernel: KernelFacts {
-                release: Fact::unknown(because),
-                cmdline: Fact::unknown(because),
-                loaded: Fact::unknown(because),
-                installed: Fact::unknown(because),
-            },
-            cpu: CpuFacts {
-                vendor: Fact::unknown(because),
-                model: Fact::unknown(because),
-                count: Fact::unknown(because),
-                flags: Fact::unknown(because),
-            },
+            iommu: IommuFacts::unknown(because),
+            kernel: KernelFacts::unknown(because),
+            cpu: CpuFacts::unknown(because),
             topology: Fact::unknown(because),
+            firmware: FirmwareFacts::unknown(because),
             memory: MemoryFacts::unknown(because),
+            tuning: TuningFacts::unknown(because),
             usb: Fact::unknown(because),
             kvm: Fact::unknown(because),
             bootloader: Fact::unknown(because),

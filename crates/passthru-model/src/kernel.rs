@@ -16,6 +16,18 @@ pub enum ModuleState {
     Absent,
 }
 
+/// Options that a kernel was built with, by name without `CONFIG_`: `y`, `m`, a number or a text. One that is off is not
+/// in it; only those that matter to passthrough are looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelOptions(pub BTreeMap<String, String>);
+
+impl KernelOptions {
+    /// Whether an option is built in or a module.
+    pub fn is_on(&self, name: &str) -> bool {
+        matches!(self.0.get(name).map(String::as_str), Some("y" | "m"))
+    }
+}
+
 /// One installed kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstalledKernel {
@@ -28,6 +40,8 @@ pub struct InstalledKernel {
     /// The state of the modules that passthrough needs: `vfio-pci`, `vfio_iommu_type1`, `vfio`, `pci-stub`, `kvm_intel`, `kvm_amd`.
     /// Keys are spelt with underscores.
     pub modules: Fact<BTreeMap<String, ModuleState>>,
+    /// The options that it was built with (`/boot/config-RELEASE`, or `config` beside its modules).
+    pub options: Fact<KernelOptions>,
 }
 
 impl InstalledKernel {
@@ -48,6 +62,21 @@ pub struct KernelFacts {
     pub loaded: Fact<Vec<String>>,
     /// Installed kernels, in order of release.
     pub installed: Fact<Vec<InstalledKernel>>,
+    /// The options that the running kernel was built with (`/proc/config.gz`, or as for one that is installed).
+    pub options: Fact<KernelOptions>,
+}
+
+impl KernelFacts {
+    /// Nothing known, for one reason.
+    pub fn unknown(because: &str) -> Self {
+        Self {
+            release: Fact::unknown(because),
+            cmdline: Fact::unknown(because),
+            loaded: Fact::unknown(because),
+            installed: Fact::unknown(because),
+            options: Fact::unknown(because),
+        }
+    }
 }
 
 /// The drivers that one kernel has for one function.

@@ -5,11 +5,13 @@
 
 pub mod acpi;
 pub mod address;
+pub mod cpu;
 pub mod cpu_set;
 pub mod device_state;
 pub mod fact;
 pub mod facts;
 pub mod finding;
+pub mod firmware;
 pub mod graphics;
 pub mod guest_report;
 pub mod hex;
@@ -23,6 +25,7 @@ pub mod pci;
 pub mod plan;
 pub mod program;
 pub mod topology;
+pub mod tuning;
 pub mod usb;
 
 pub use address::{AddressError, PciAddress, PciSlot};

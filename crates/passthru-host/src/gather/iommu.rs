@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use passthru_formats::{interrupts, sysfs};
 use passthru_model::fact::Fact;
-use passthru_model::iommu::{FirmwareTable, IommuFacts, IommuGroup};
+use passthru_model::iommu::{FirmwareTable, IommuFacts, IommuGroup, UnitRegisters};
 
 use super::because;
 use crate::host::Host;
@@ -13,15 +13,17 @@ const TABLES: &str = "/sys/firmware/acpi/tables";
 const UNITS: &str = "/sys/class/iommu";
 const GROUPS: &str = "/sys/kernel/iommu_groups";
 const INTERRUPTS: &str = "/proc/interrupts";
-const UNSAFE: &str = "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts";
 
 pub(super) fn facts(host: &Host) -> IommuFacts {
+    let units = units(host);
     IommuFacts {
         tables: tables(host),
-        units: units(host),
+        registers: registers(host, &units),
+        units,
         groups: groups(host),
         interrupt_remapping: interrupt_remapping(host),
-        unsafe_interrupts: unsafe_interrupts(host),
+        unsafe_interrupts: unsafe_interrupts(host, "vfio_iommu_type1"),
+        iommufd_unsafe_interrupts: unsafe_interrupts(host, "iommufd"),
     }
 }
 
@@ -57,6 +59,46 @@ fn units(host: &Host) -> Fact<BTreeSet<String>> {
         }
         Err(error) => because(&error),
     }
+}
+
+/// What the units say of themselves.
+fn registers(host: &Host, units: &Fact<BTreeSet<String>>) -> Fact<BTreeMap<String, UnitRegisters>> {
+    let names = match units {
+        Fact::Known(names, _) => names,
+        Fact::Unknown(why) => return Fact::Unknown(why.clone()),
+    };
+    let mut found = BTreeMap::new();
+    for name in names {
+        let hex = |path: &str, file: &str| {
+            let text = sysfs::line(&host.read(&format!("{path}/{file}")).ok()?);
+            u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()
+        };
+        let (intel, amd) = (format!("{UNITS}/{name}/intel-iommu"), format!("{UNITS}/{name}/amd-iommu"));
+        let unit = if let Some(capability) = hex(&intel, "cap") {
+            Some(UnitRegisters::Intel {
+                version: host
+                    .read(&format!("{intel}/version"))
+                    .map(|bytes| sysfs::line(&bytes))
+                    .unwrap_or_default(),
+                registers: hex(&intel, "address").unwrap_or_default(),
+                capability,
+                extended: hex(&intel, "ecap").unwrap_or_default(),
+            })
+        } else {
+            hex(&amd, "features").map(|features| UnitRegisters::Amd {
+                capability: hex(&amd, "cap").unwrap_or_default(),
+                features,
+            })
+        };
+        found.extend(unit.map(|unit| (name.clone(), unit)));
+    }
+    let seen: Vec<String> =
+        found.iter().map(|(name, unit)| format!("{name}: {} bits", unit.address_bits())).collect();
+    Fact::known(
+        found,
+        UNITS,
+        if seen.is_empty() { "no registers".to_owned() } else { super::short(&seen.join(", ")) },
+    )
 }
 
 /// The groups with their members. What is not a PCI function is left out.
@@ -99,14 +141,15 @@ fn interrupt_remapping(host: &Host) -> Fact<bool> {
     }
 }
 
-fn unsafe_interrupts(host: &Host) -> Fact<bool> {
-    match host.read(UNSAFE) {
+fn unsafe_interrupts(host: &Host, module: &str) -> Fact<bool> {
+    let path = format!("/sys/module/{module}/parameters/allow_unsafe_interrupts");
+    match host.read(&path) {
         Ok(bytes) => match sysfs::flag(&bytes) {
-            Some(allowed) => Fact::known(allowed, UNSAFE, sysfs::line(&bytes)),
-            None => Fact::unknown(format!("{UNSAFE} says neither Y nor N")),
+            Some(allowed) => Fact::known(allowed, path, sysfs::line(&bytes)),
+            None => Fact::unknown(format!("{path} says neither Y nor N")),
         },
         Err(error) if error.is_not_found() && matches!(host.exists("/sys/module"), Ok(true)) => {
-            Fact::unknown("the module vfio_iommu_type1 is not loaded")
+            Fact::unknown(format!("the module {module} is not loaded"))
         }
         Err(error) => because(&error),
     }

@@ -1,5 +1,7 @@
 //! Kernels: the running one and the installed ones.
 
+mod options;
+
 use std::collections::BTreeMap;
 
 use passthru_formats::{modules, sysfs};
@@ -13,11 +15,17 @@ use crate::host::Host;
 const WANTED: &[&str] = &["vfio-pci", "vfio_iommu_type1", "vfio", "pci-stub", "kvm_intel", "kvm_amd"];
 
 pub(super) fn facts(host: &Host) -> KernelFacts {
+    let release = line_fact(host, "/proc/sys/kernel/osrelease");
+    let installed = installed(host);
+    let running = release.value().and_then(|release| {
+        installed.value()?.iter().find(|kernel| &kernel.release == release).map(|kernel| &kernel.options)
+    });
     KernelFacts {
-        release: line_fact(host, "/proc/sys/kernel/osrelease"),
+        options: options::of_running(host, running),
         cmdline: line_fact(host, "/proc/cmdline"),
         loaded: loaded(host),
-        installed: installed(host),
+        release,
+        installed,
     }
 }
 
@@ -95,7 +103,8 @@ fn kernel(host: &Host, root: &str, release: String, boot: &[String]) -> Option<I
         images.push(format!("vmlinuz-{package}"));
         ramdisks.push(format!("initramfs-{package}.img"));
     }
-    Some(InstalledKernel { image: find(images), initramfs: find(ramdisks), release, modules })
+    let options = options::of_installed(host, &directory, &release);
+    Some(InstalledKernel { image: find(images), initramfs: find(ramdisks), release, modules, options })
 }
 
 /// What the lists say of vfio-pci, the module that matters most.

@@ -16,9 +16,11 @@ mod memory;
 mod names;
 mod network;
 mod pci;
+mod platform;
 mod storage;
 mod surroundings;
 mod topology;
+mod tuning;
 mod usb;
 mod virt;
 
@@ -51,13 +53,17 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     let kernel = kernel::facts(host);
     let (files, unreadable_files) = files::states(host);
     let names = names::of(host, &pci);
+    let iommu = iommu::facts(host);
+    let topology = topology::of(host);
     HostFacts {
-        iommu: iommu::facts(host),
         device_states: device_state::of(host, &pci),
         io_memory: io_memory::of(host),
         possible_drivers: drivers::of(host, &pci, &kernel.installed),
+        firmware: platform::facts(host, &iommu.tables),
+        tuning: tuning::facts(host, &topology),
+        iommu,
+        topology,
         kernel,
-        topology: topology::of(host),
         memory: memory::facts(host),
         usb: usb::of(host),
         kvm: virt::kvm(host),

@@ -110,6 +110,7 @@ pub(crate) fn host() -> HostFacts {
             "/lib/modules/6.12.43+deb13-amd64/modules.dep",
             "",
         ),
+        options: Fact::unknown("not made up here"),
     };
     let mut facts = HostFacts {
         surroundings: Surroundings {
@@ -130,18 +131,21 @@ pub(crate) fn host() -> HostFacts {
             groups: Fact::known(BTreeMap::new(), "/sys/kernel/iommu_groups", "empty"),
             interrupt_remapping: Fact::known(false, "/proc/interrupts", "PCI-MSI"),
             unsafe_interrupts: Fact::unknown("vfio_iommu_type1 is not loaded"),
+            ..IommuFacts::unknown("not made up here")
         },
         kernel: KernelFacts {
             release: Fact::known("6.12.43+deb13-amd64".to_owned(), "/proc/sys/kernel/osrelease", ""),
             cmdline: Fact::Unknown(String::new()),
             loaded: Fact::known(Vec::new(), "/proc/modules", ""),
             installed: Fact::known(vec![installed], "/lib/modules", "6.12.43+deb13-amd64"),
+            options: Fact::unknown("not made up here"),
         },
         cpu: CpuFacts {
             vendor: Fact::known("GenuineIntel".to_owned(), "/proc/cpuinfo", "GenuineIntel"),
             model: Fact::known("QEMU".to_owned(), "/proc/cpuinfo", "QEMU"),
             count: Fact::known(4, "/proc/cpuinfo", "4"),
             flags: Fact::known(BTreeSet::from(["vmx".to_owned()]), "/proc/cpuinfo", "vmx"),
+            ..CpuFacts::unknown("not made up here")
         },
         kvm: Fact::known(KvmState::Usable, "/dev/kvm", "opens"),
         bootloader: Fact::known(Bootloader::GrubDebian, "/boot/grub/grub.cfg", ""),
