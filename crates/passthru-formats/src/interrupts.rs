@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use passthru_model::address::PciAddress;
+
 /// Whether interrupts are remapped, told by the names of interrupt chips; `None` where no name tells.
 ///
 /// The kernel puts `IR-` before the chip's name where the interrupt goes through remapping: `IR-IO-APIC`
@@ -62,9 +64,24 @@ fn is_kind(word: &str) -> bool {
     matches!(kind, "edge" | "level" | "fasteoi" | "Edge" | "Level")
 }
 
+/// The functions for which vfio-pci has asked for interrupts, and whether it is the shared line (INTx). Their names are
+/// `vfio-msi[0](0000:01:00.0)`, `vfio-msix[0](…)` and `vfio-intx(…)` (`drivers/vfio/pci/vfio_pci_intrs.c`).
+pub fn of_vfio(bytes: &[u8]) -> BTreeMap<PciAddress, bool> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut found = BTreeMap::new();
+    for word in text.split_ascii_whitespace().filter_map(|word| word.strip_prefix("vfio-")) {
+        // Several actions on one line are separated by a comma and a blank.
+        let Some((kind, address)) = word.trim_end_matches(',').split_once('(') else { continue };
+        if let Some(Ok(address)) = address.strip_suffix(')').map(str::parse) {
+            *found.entry(address).or_insert(false) |= kind == "intx";
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{remapped, users};
+    use super::{of_vfio, remapped, users};
     use proptest::prelude::*;
 
     #[test]
@@ -96,6 +113,15 @@ mod tests {
         assert_eq!(found.get(&16).map(String::as_str), Some("i801_smbus, snd"));
         assert_eq!(found.get(&33).map(String::as_str), Some("xhci_hcd"));
         assert_eq!(found.len(), 3, "{found:?}");
+    }
+
+    #[test]
+    fn the_interrupts_of_guests_are_told_by_their_names() {
+        let text = b" 16:  1  IR-IO-APIC  16-fasteoi   ehci_hcd:usb1, vfio-intx(0000:01:00.1)\n\
+            130:  9  IR-PCI-MSI 524288-edge  vfio-msi[0](0000:01:00.0)\n";
+        let found: Vec<_> =
+            of_vfio(text).into_iter().map(|(address, line)| (address.to_string(), line)).collect();
+        assert_eq!(found, [("0000:01:00.0".to_owned(), false), ("0000:01:00.1".to_owned(), true)]);
     }
 
     proptest! {

@@ -4,6 +4,7 @@
 //! certain (dynamic shell, for one) is refused, never guessed at.
 
 pub mod acpi;
+pub mod boot_entries;
 mod bytes;
 pub mod cmdline;
 pub mod config_space;
@@ -19,9 +20,14 @@ pub mod intent_toml;
 pub mod interrupts;
 pub mod iomem;
 pub mod kernel_config;
+pub mod libvirt_conf;
+pub mod libvirt_domain;
+pub mod limits;
 pub mod media;
 pub mod memory;
+pub mod modprobe;
 pub mod module_alias;
+pub mod module_list;
 pub mod modules;
 pub mod mounts;
 pub mod option_rom;
@@ -32,3 +38,5 @@ pub mod pe;
 pub mod routes;
 pub mod shell;
 pub mod sysfs;
+pub mod vfio_ids;
+pub mod xorg_conf;

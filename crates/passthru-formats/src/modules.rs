@@ -9,8 +9,9 @@ pub fn canonical(name: &str) -> String {
     name.replace('-', "_")
 }
 
-/// The module that a path in `modules.dep` or `modules.builtin` stands for, if the file name ends as modules do.
-fn module_of(path: &str) -> Option<&str> {
+/// The module that a path in `modules.dep`, in `modules.builtin` or in an initramfs stands for, if the file name ends as
+/// modules do.
+pub fn name_of(path: &str) -> Option<&str> {
     let file = path.rsplit('/').next()?;
     let stem =
         file.strip_suffix(".xz").or(file.strip_suffix(".zst")).or(file.strip_suffix(".gz")).unwrap_or(file);
@@ -26,7 +27,7 @@ pub fn states(dep: &[u8], builtin: &[u8], wanted: &[&str]) -> BTreeMap<String, M
         wanted.iter().map(|name| (canonical(name), ModuleState::Absent)).collect();
     let mut mark = |path: &[u8], state: ModuleState| {
         let Ok(path) = std::str::from_utf8(path) else { return };
-        if let Some(found) = module_of(path).and_then(|name| states.get_mut(&canonical(name))) {
+        if let Some(found) = name_of(path).and_then(|name| states.get_mut(&canonical(name))) {
             *found = state;
         }
     };

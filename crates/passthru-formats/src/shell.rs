@@ -6,6 +6,7 @@
 
 mod edit;
 mod lexer;
+pub mod lists;
 mod statements;
 
 use std::collections::BTreeMap;

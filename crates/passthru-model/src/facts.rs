@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
 pub use crate::cpu::CpuFacts;
+use crate::binding::{BindingFacts, ImageContents};
+use crate::boot::BootFacts;
+use crate::desktop::DesktopFacts;
 use crate::device_state::DeviceStates;
 use crate::fact::Fact;
 use crate::firmware::FirmwareFacts;
@@ -17,6 +20,7 @@ use crate::plan::FileState;
 use crate::topology::Topology;
 use crate::tuning::TuningFacts;
 use crate::usb::Usb;
+use crate::virtualisation::VirtualisationFacts;
 
 /// What kind of thing the facts were read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +155,16 @@ pub struct HostFacts {
     pub bootloader: Fact<Bootloader>,
     /// Initramfs generator.
     pub initramfs: Fact<InitramfsGenerator>,
+    /// What boots the host, as far as files say.
+    pub boot: BootFacts,
+    /// What files say about drivers at boot.
+    pub binding: BindingFacts,
+    /// What the initramfs of each installed kernel holds. Looked at only where something is to be bound at boot.
+    pub images: Fact<Vec<ImageContents>>,
+    /// The programs that run guests, and the guests that are defined.
+    pub virtualisation: VirtualisationFacts,
+    /// What the desktop is told about graphics cards.
+    pub desktop: DesktopFacts,
     /// Firmware for guests, in the order in which QEMU's rules choose.
     pub guest_firmware: Fact<Vec<GuestFirmware>>,
     /// Path of `qemu-system-x86_64`; known and `None`: not installed.
@@ -196,6 +210,11 @@ impl HostFacts {
             kvm: Fact::unknown(because),
             bootloader: Fact::unknown(because),
             initramfs: Fact::unknown(because),
+            boot: BootFacts::unknown(because),
+            binding: BindingFacts::unknown(because),
+            images: Fact::unknown(because),
+            virtualisation: VirtualisationFacts::unknown(because),
+            desktop: DesktopFacts::unknown(because),
             guest_firmware: Fact::unknown(because),
             qemu: Fact::unknown(because),
             in_use: Fact::unknown(because),

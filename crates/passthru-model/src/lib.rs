@@ -5,8 +5,11 @@
 
 pub mod acpi;
 pub mod address;
+pub mod binding;
+pub mod boot;
 pub mod cpu;
 pub mod cpu_set;
+pub mod desktop;
 pub mod device_state;
 pub mod fact;
 pub mod facts;
@@ -27,6 +30,7 @@ pub mod program;
 pub mod topology;
 pub mod tuning;
 pub mod usb;
+pub mod virtualisation;
 
 pub use address::{AddressError, PciAddress, PciSlot};
 pub use cpu_set::{CpuSet, CpuSetError};

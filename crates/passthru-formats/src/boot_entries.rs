@@ -1,0 +1,244 @@
+//! The files in which boot loaders other than GRUB keep kernel command lines. They are read here, never edited.
+
+use passthru_model::boot::{BootEntry, Loader};
+
+/// What one file is read as.
+fn entry(path: &str, line: usize, loader: Loader, cmdline: &str) -> BootEntry {
+    BootEntry {
+        path: path.to_owned(),
+        line,
+        loader,
+        title: None,
+        kernel: None,
+        cmdline: cmdline.trim().to_owned(),
+        source: false,
+        rescue: false,
+    }
+}
+
+/// A word and the rest of a line.
+fn key(line: &str) -> (&str, &str) {
+    let line = line.trim();
+    line.split_once([' ', '\t']).map_or((line, ""), |(key, rest)| (key, rest.trim()))
+}
+
+/// An entry of the Boot Loader Specification: lines `key value`; several `options` lines are one after another
+/// (<https://uapi-group.org/specifications/specs/boot_loader_specification/>). `None`: it starts no Linux.
+pub fn bls(path: &str, bytes: &[u8]) -> Option<BootEntry> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut found = entry(path, 1, Loader::Bls, "");
+    let mut options: Vec<&str> = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        match key(line) {
+            ("title", value) => found.title = Some(value.to_owned()),
+            ("linux" | "efi", value) => found.kernel = Some(value.to_owned()),
+            ("options", value) => {
+                if options.is_empty() {
+                    found.line = index + 1;
+                }
+                options.push(value);
+            }
+            _ => {}
+        }
+    }
+    found.cmdline = options.join(" ");
+    found.kernel.is_some().then_some(found)
+}
+
+/// `refind_linux.conf`: lines of two quoted strings, the label and the options.
+pub fn refind_linux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.starts_with('#') {
+            continue;
+        }
+        let mut quoted = line.split('"').skip(1).step_by(2);
+        if let (Some(label), Some(options)) = (quoted.next(), quoted.next()) {
+            let rescue = label.to_ascii_lowercase().contains("single-user");
+            found.push(BootEntry {
+                title: Some(label.to_owned()),
+                rescue,
+                ..entry(path, index + 1, Loader::Refind, options)
+            });
+        }
+    }
+    found
+}
+
+/// `limine.conf`: entries begin with `/TITLE`, options are `name: value`; `cmdline` was `kernel_cmdline`, and in the old
+/// `limine.cfg` `CMDLINE=value`.
+pub fn limine(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut found: Vec<BootEntry> = Vec::new();
+    let (mut title, mut kernel) = (None, None);
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.starts_with('#') {
+            continue;
+        }
+        if line.starts_with(['/', ':']) && !line.contains(": ") {
+            title = Some(line.trim_start_matches(['/', ':', '+']).trim().to_owned());
+            kernel = None;
+            continue;
+        }
+        let Some((name, value)) = line.split_once([':', '=']) else { continue };
+        match name.trim().to_ascii_lowercase().as_str() {
+            "cmdline" | "kernel_cmdline" => found.push(BootEntry {
+                title: title.clone(),
+                kernel: kernel.clone(),
+                ..entry(path, index + 1, Loader::Limine, value)
+            }),
+            "kernel_path" | "path" => {
+                kernel = Some(value.trim().to_owned());
+                if let Some(last) =
+                    found.last_mut().filter(|last| last.title == title && last.kernel.is_none())
+                {
+                    last.kernel.clone_from(&kernel);
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// `syslinux.cfg` and `extlinux.conf`: `LABEL`, `LINUX` or `KERNEL`, `APPEND`, in letters of either case.
+pub fn syslinux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut found = Vec::new();
+    let (mut title, mut kernel) = (None, None);
+    for (index, line) in text.lines().enumerate() {
+        let (name, value) = key(line);
+        match name.to_ascii_lowercase().as_str() {
+            "label" => {
+                title = Some(value.to_owned());
+                kernel = None;
+            }
+            "linux" | "kernel" => kernel = Some(value.to_owned()),
+            "append" => found.push(BootEntry {
+                title: title.clone(),
+                kernel: kernel.clone(),
+                ..entry(path, index + 1, Loader::Syslinux, value)
+            }),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// `/etc/kernel/cmdline` and its like: one command line over all lines; those that begin with `#` are comments
+/// (kernel-install(8)). `None`: it holds nothing.
+pub fn kernel_cmdline(path: &str, bytes: &[u8], loader: Loader) -> Option<BootEntry> {
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    (!lines.is_empty()).then(|| BootEntry { source: true, ..entry(path, 1, loader, &lines.join(" ")) })
+}
+
+/// `/etc/default/limine` and `limine-entry-tool.d`: `KERNEL_CMDLINE[default]+=" …"`.
+pub fn limine_defaults(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let Some(rest) = line.trim().strip_prefix("KERNEL_CMDLINE[") else { continue };
+        let Some((_, value)) = rest.split_once('=') else { continue };
+        let value = value.trim().trim_matches(['"', '\'']);
+        found.push(BootEntry { source: true, ..entry(path, index + 1, Loader::Limine, value) });
+    }
+    found
+}
+
+/// kernelstub's `configuration`, JSON: `user.kernel_options` is a list of words.
+pub fn kernelstub(path: &str, bytes: &[u8]) -> Result<Option<BootEntry>, String> {
+    let value: serde_json::Value =
+        serde_json::from_slice(bytes).map_err(|error| format!("{path}: {error}"))?;
+    let options = value.get("user").and_then(|user| user.get("kernel_options"));
+    let words: Vec<&str> = match options {
+        Some(serde_json::Value::Array(words)) => words.iter().filter_map(serde_json::Value::as_str).collect(),
+        Some(serde_json::Value::String(line)) => vec![line.as_str()],
+        _ => return Ok(None),
+    };
+    Ok(Some(BootEntry { source: true, ..entry(path, 1, Loader::Kernelstub, &words.join(" ")) }))
+}
+
+/// A string of an EFI variable as efivarfs shows it: four bytes of attributes, then UTF-16 with a null at its end
+/// (`fs/efivarfs/file.c`). `None` where it is empty.
+pub fn efi_string(bytes: &[u8]) -> Option<String> {
+    let units: Vec<u16> = bytes
+        .get(4..)?
+        .chunks_exact(2)
+        .filter_map(|pair| Some(u16::from_le_bytes([*pair.first()?, *pair.get(1)?])))
+        .take_while(|unit| *unit != 0)
+        .collect();
+    Some(String::from_utf16_lossy(&units)).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        bls, efi_string, kernel_cmdline, kernelstub, limine, limine_defaults, refind_linux, syslinux,
+    };
+    use passthru_model::boot::Loader;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_entry_of_the_specification_has_its_options_joined() {
+        let text = b"# made by hand\ntitle\tArch\nlinux /vmlinuz\ninitrd /a\noptions root=/dev/md0 rw\noptions\tintel_iommu=on\n";
+        let found = bls("/boot/loader/entries/a.conf", text).expect("an entry");
+        assert_eq!((found.line, found.cmdline.as_str()), (5, "root=/dev/md0 rw intel_iommu=on"));
+        assert_eq!((found.title.as_deref(), found.kernel.as_deref()), (Some("Arch"), Some("/vmlinuz")));
+        assert_eq!(bls("x", b"title Windows\n"), None);
+    }
+
+    #[test]
+    fn each_dialect_gives_its_command_lines() {
+        let lines = |found: Vec<passthru_model::boot::BootEntry>| {
+            found.into_iter().map(|one| (one.title.unwrap_or_default(), one.cmdline)).collect::<Vec<_>>()
+        };
+        let pair = |title: &str, line: &str| (title.to_owned(), line.to_owned());
+        assert_eq!(
+            lines(refind_linux(
+                "f",
+                b"# x\n\"Boot normally\"  \"ro quiet\"\n\"Boot to single-user mode\" \"ro single\"\n"
+            )),
+            [pair("Boot normally", "ro quiet"), pair("Boot to single-user mode", "ro single")]
+        );
+        assert_eq!(
+            lines(limine("f", b"timeout: 5\n/Arch\n    protocol: linux\n    path: boot():/vmlinuz\n    cmdline: root=UUID=1 rw\n")),
+            [pair("Arch", "root=UUID=1 rw")]
+        );
+        assert_eq!(
+            lines(syslinux("f", b"DEFAULT a\nLABEL a\n  LINUX ../vmlinuz\n  APPEND root=/dev/sda1 rw\n")),
+            [pair("a", "root=/dev/sda1 rw")]
+        );
+        assert_eq!(
+            lines(limine_defaults("f", b"KERNEL_CMDLINE[default]+=\" quiet splash\"\n")),
+            [pair("", " quiet splash".trim())]
+        );
+        assert_eq!(
+            kernel_cmdline("f", b"# no\nroot=/dev/a\n rw\n", Loader::UnifiedImage).map(|one| one.cmdline),
+            Some("root=/dev/a rw".to_owned())
+        );
+        assert_eq!(kernel_cmdline("f", b"# no\n", Loader::UnifiedImage), None);
+        let stub = kernelstub("f", br#"{"user":{"kernel_options":["quiet","amd_iommu=on"]}}"#);
+        assert_eq!(stub.map(|one| one.map(|one| one.cmdline)), Ok(Some("quiet amd_iommu=on".to_owned())));
+        assert!(kernelstub("f", b"{").is_err());
+    }
+
+    #[test]
+    fn efi_strings_end_at_their_null() {
+        assert_eq!(efi_string(b"\x06\0\0\0G\0R\0\0\0x\0").as_deref(), Some("GR"));
+        assert_eq!(efi_string(b"\x06\0\0\0"), None);
+        assert_eq!(efi_string(b""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_them_panic(bytes: Vec<u8>) {
+            let _ = (bls("f", &bytes), refind_linux("f", &bytes), limine("f", &bytes), syslinux("f", &bytes));
+            let _ = (limine_defaults("f", &bytes), kernelstub("f", &bytes), efi_string(&bytes));
+        }
+    }
+}

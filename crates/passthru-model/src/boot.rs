@@ -1,0 +1,111 @@
+//! What boots the host, as far as files say.
+
+use crate::fact::Fact;
+
+/// A boot loader, or a tool that writes for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Loader {
+    /// GRUB.
+    Grub,
+    /// systemd-boot.
+    SystemdBoot,
+    /// Entries by the Boot Loader Specification, which systemd-boot and GRUB as on Fedora read.
+    Bls,
+    /// A unified kernel image, which firmware or systemd-boot starts.
+    UnifiedImage,
+    /// Limine.
+    Limine,
+    /// rEFInd.
+    Refind,
+    /// Syslinux or Extlinux.
+    Syslinux,
+    /// Pop!_OS's kernelstub, which writes for systemd-boot.
+    Kernelstub,
+    /// rpm-ostree, which writes entries of deployments.
+    RpmOstree,
+    /// NixOS, which writes entries of generations.
+    NixOs,
+    /// Proxmox's boot tool.
+    Proxmox,
+    /// zipl of s390.
+    Zipl,
+}
+
+impl Loader {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grub => "GRUB",
+            Self::SystemdBoot => "systemd-boot",
+            Self::Bls => "Boot Loader Specification entries",
+            Self::UnifiedImage => "a unified kernel image",
+            Self::Limine => "Limine",
+            Self::Refind => "rEFInd",
+            Self::Syslinux => "Syslinux",
+            Self::Kernelstub => "kernelstub",
+            Self::RpmOstree => "rpm-ostree",
+            Self::NixOs => "NixOS",
+            Self::Proxmox => "proxmox-boot-tool",
+            Self::Zipl => "zipl",
+        }
+    }
+}
+
+/// A sign that a loader is there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LoaderSign {
+    /// Which.
+    pub loader: Loader,
+    /// The path that is the sign.
+    pub path: String,
+}
+
+/// One kernel command line that a file holds: of a menu entry, or of the settings that entries are made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootEntry {
+    /// The file.
+    pub path: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// Whose file it is.
+    pub loader: Loader,
+    /// What the menu shows, where the file says so.
+    pub title: Option<String>,
+    /// The kernel image, where the file says so.
+    pub kernel: Option<String>,
+    /// The command line, as far as the file gives it.
+    pub cmdline: String,
+    /// Whether it is only what later entries are made from, such as `/etc/kernel/cmdline`.
+    pub source: bool,
+    /// Whether it is for repairs, or passthru's own without passthrough: what it lacks is left out on purpose.
+    pub rescue: bool,
+}
+
+/// Everything known of how the host boots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootFacts {
+    /// Signs of loaders, in order.
+    pub loaders: Fact<Vec<LoaderSign>>,
+    /// What the running system's loader calls itself (`LoaderInfo` of the Boot Loader Interface); known and `None`: it says
+    /// nothing, or the system was not started by UEFI.
+    pub started_by: Fact<Option<String>>,
+    /// The unified kernel image that was started (`StubInfo`), where one was.
+    pub stub: Fact<Option<String>>,
+    /// Every command line found.
+    pub entries: Fact<Vec<BootEntry>>,
+    /// What could not be read on the way, a line each: with these, entries may be missing.
+    pub gaps: Vec<String>,
+}
+
+impl BootFacts {
+    /// Nothing known, for one reason.
+    pub fn unknown(because: &str) -> Self {
+        Self {
+            loaders: Fact::unknown(because),
+            started_by: Fact::unknown(because),
+            stub: Fact::unknown(because),
+            entries: Fact::unknown(because),
+            gaps: Vec::new(),
+        }
+    }
+}
