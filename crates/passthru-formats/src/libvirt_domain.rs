@@ -37,9 +37,11 @@ pub fn without_secrets(bytes: &[u8]) -> Vec<u8> {
         for quote in ['\'', '"'] {
             blank(&mut line, &format!("passwd={quote}"), quote);
         }
-        let is_serial = ["<serial>", "name='serial'", "name=\"serial\"", "name='asset'", "name=\"asset\""];
-        if is_serial.iter().any(|word| line.contains(word)) {
-            blank(&mut line, ">", '<');
+        blank(&mut line, "<serial>", '<');
+        for name in ["serial", "asset"] {
+            for quote in ['\'', '"'] {
+                blank(&mut line, &format!("name={quote}{name}{quote}>"), '<');
+            }
         }
         out.push_str(&line);
     }

@@ -157,6 +157,31 @@ impl Host {
         attempt().map_err(|kind| kind.at(path))
     }
 
+    /// Reads a file of at most `limit` bytes of which only a part matters. A capture holds what `reduce` leaves of it, which
+    /// must leave the same of its own result: so a capture holds neither what is large nor what is nobody's business.
+    pub(crate) fn read_reduced(
+        &self,
+        path: &str,
+        limit: u64,
+        reduce: impl Fn(&[u8]) -> Vec<u8>,
+    ) -> Result<Vec<u8>, ReadError> {
+        let attempt = || {
+            let real = self.reach(path, true)?;
+            let bytes = match &self.source {
+                Source::Tree(tree) => tree.read(&real, limit),
+                Source::Archive(archive) => archive.file(&real, limit),
+            };
+            let bytes = bytes.map(|bytes| reduce(&bytes));
+            self.remember(|recording| match &bytes {
+                Ok(bytes) => recording
+                    .add(&real, Entry::File { bytes: bytes.clone(), mode: DEFAULT_MODE, uid: 0, gid: 0 }),
+                Err(kind) => recording.fail(&real, kind),
+            });
+            bytes
+        };
+        attempt().map_err(|kind| kind.at(path))
+    }
+
     /// Reads a file as text; bytes that are not UTF-8 are replaced.
     pub fn read_text(&self, path: &str) -> Result<String, ReadError> {
         self.read(path).map(|bytes| match String::from_utf8(bytes) {

@@ -10,6 +10,7 @@ mod directory;
 mod error;
 pub mod gather;
 mod host;
+mod image;
 pub mod program;
 mod record;
 mod redact;

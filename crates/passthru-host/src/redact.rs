@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use passthru_formats::cpio;
+
 /// Names that EFI gives to its own variables; they are the same on every machine.
 const KNOWN_UUIDS: &[&str] =
     &["4a67b082-0a4c-41cf-b6c7-440b29bb8c4f", "8be4df61-93ca-11d2-aa0d-00e098032b8c"];
@@ -26,6 +28,20 @@ const COMMON_NAMES: &[&str] = &[
     "grub",
     "proc",
     "kernel",
+];
+
+/// Users and groups of programs, which libvirt's settings name and which are the same on every machine.
+const SYSTEM_USERS: &[&[u8]] = &[
+    b"root",
+    b"qemu",
+    b"kvm",
+    b"libvirt",
+    b"libvirt-qemu",
+    b"libvirtd",
+    b"nobody",
+    b"tss",
+    b"swtpm",
+    b"input",
 ];
 
 /// Directories whose entries are called after users.
@@ -85,6 +101,16 @@ impl Redactor {
             return;
         }
         let mut at = 0;
+        if let Some(value) = user_setting(line) {
+            let name = line.get(value.clone()).unwrap_or_default();
+            if !SYSTEM_USERS.contains(&name)
+                && !name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'+')
+            {
+                out.extend(line.get(..value.start).unwrap_or_default());
+                out.extend(self.instead(name, |count| format!("user{count}")));
+                at = value.end;
+            }
+        }
         while let Some(rest) = line.get(at..).filter(|rest| !rest.is_empty()) {
             let before = at.checked_sub(1).and_then(|before| line.get(before)).copied();
             if let Some((length, replacement)) = self.found(rest, before, speaks_of_uuids) {
@@ -181,6 +207,23 @@ impl Redactor {
         self.known.entry(original.to_ascii_lowercase()).or_insert_with(|| make(count).into_bytes()).clone()
     }
 
+    /// A cpio archive; one that cannot be read becomes empty.
+    pub(crate) fn archive(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let entries = cpio::read(bytes).unwrap_or_default();
+        let hidden: Vec<cpio::Entry> = entries
+            .into_iter()
+            .map(|entry| {
+                let kind = match entry.kind {
+                    cpio::Kind::File(content) => cpio::Kind::File(self.bytes(&content)),
+                    cpio::Kind::Link(target) => cpio::Kind::Link(self.text(&target)),
+                    other => other,
+                };
+                cpio::Entry { name: self.text(&entry.name), permissions: entry.permissions, kind }
+            })
+            .collect();
+        cpio::write(&hidden).unwrap_or_default()
+    }
+
     /// Configuration space with the device's serial number taken out (PCI Express Base Specification, Device Serial
     /// Number Extended Capability, id 3): on network cards it is made of the MAC.
     pub(crate) fn config_space(bytes: &[u8]) -> Vec<u8> {
@@ -195,6 +238,18 @@ impl Redactor {
         }
         out
     }
+}
+
+/// Where the name stands in a line of libvirt's settings such as `user = "anna"`.
+fn user_setting(line: &[u8]) -> Option<std::ops::Range<usize>> {
+    let text = std::str::from_utf8(line).ok()?;
+    let name = text.split('=').next()?.trim();
+    if !matches!(name, "user" | "group" | "swtpm_user" | "swtpm_group") {
+        return None;
+    }
+    let start = text.find('"')? + 1;
+    let length = text.get(start..)?.find('"')?;
+    (length > 0).then_some(start..start + length)
 }
 
 /// Groups of letters and digits of these lengths with dashes between, and no more of them after.
@@ -244,6 +299,26 @@ mod tests {
 
     fn redacted(text: &str) -> String {
         Redactor::new("anna-pc.example.org").text(text)
+    }
+
+    #[test]
+    fn users_in_settings_of_libvirt_are_replaced_and_those_of_programs_are_not() {
+        let out = redacted("user = \"lennart\" # x\ngroup=\"kvm\"\nuser = \"+1000\"\n/home/lennart/x\n");
+        assert_eq!(out, "user = \"user1\" # x\ngroup=\"kvm\"\nuser = \"+1000\"\n/home/user1/x\n");
+    }
+
+    #[test]
+    fn an_archive_stays_one() {
+        use passthru_formats::cpio::{Entry, Kind, read, write};
+        let entry = |name: &str, text: &str| Entry {
+            name: name.to_owned(),
+            permissions: 0o644,
+            kind: Kind::File(text.as_bytes().to_vec()),
+        };
+        let bytes =
+            write(&[entry("etc/modprobe.d/a.conf", "# /home/lennart/x\n"), entry("b", "")]).expect("written");
+        let hidden = Redactor::new("pc").archive(&bytes);
+        assert_eq!(read(&hidden).expect("read")[0], entry("etc/modprobe.d/a.conf", "# /home/user1/x\n"));
     }
 
     #[test]

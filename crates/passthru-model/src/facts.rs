@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
-pub use crate::cpu::CpuFacts;
 use crate::binding::{BindingFacts, ImageContents};
 use crate::boot::BootFacts;
+pub use crate::cpu::CpuFacts;
 use crate::desktop::DesktopFacts;
 use crate::device_state::DeviceStates;
 use crate::fact::Fact;

@@ -5,11 +5,8 @@ use passthru_model::facts::Bootloader;
 use passthru_model::managed::{GRUB_CFG, GRUB_DEFAULTS};
 
 use super::because;
+use super::boot_chain::STARTED_BY;
 use crate::host::Host;
-
-/// The name and version of the boot loader that started this system, where it follows the Boot Loader Interface
-/// (<https://systemd.io/BOOT_LOADER_INTERFACE>).
-const LOADER_INFO: &str = "/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
 /// Signs of other loaders: a path, and what it is a sign of. Where one loader is found for certain, the sign of
 /// another means that both could be live.
@@ -31,7 +28,9 @@ const OTHERS: &[(&str, &str)] = &[
 ];
 
 /// The one boot loader that could be live, or why that is not known.
-pub(super) fn bootloader(host: &Host) -> Fact<Bootloader> {
+///
+/// `started_by` is what the running system's loader calls itself; GRUB before 2.12 and systems without UEFI say nothing.
+pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact<Bootloader> {
     let mut signs: Vec<(&str, &str)> = Vec::new();
     let mut hidden = None;
     for (path, name) in OTHERS {
@@ -41,9 +40,9 @@ pub(super) fn bootloader(host: &Host) -> Fact<Bootloader> {
             Err(error) => hidden = hidden.or(Some(error)),
         }
     }
-    let running = match running_loader(host) {
-        Ok(running) => running,
-        Err(why) => return Fact::Unknown(why),
+    let running = match started_by {
+        Fact::Known(running, _) => running,
+        Fact::Unknown(why) => return Fact::Unknown(why.clone()),
     };
     // A directory for root alone, as the EFI system partition often is, may hide a second loader; that does not matter
     // where the one that started the system gave its name.
@@ -59,7 +58,7 @@ pub(super) fn bootloader(host: &Host) -> Fact<Bootloader> {
     };
     match (grub, running) {
         (Some(_), Some(other)) if !other.to_ascii_lowercase().starts_with("grub") => {
-            Fact::unknown(format!("GRUB is set up, and this system was started by ‘{other}’ ({LOADER_INFO})"))
+            Fact::unknown(format!("GRUB is set up, and this system was started by ‘{other}’ ({STARTED_BY})"))
         }
         (Some(evidence), Some(_)) => Fact::Known(Bootloader::GrubDebian, evidence),
         (Some(evidence), None) if signs.is_empty() => Fact::Known(Bootloader::GrubDebian, evidence),
@@ -99,22 +98,4 @@ fn grub_of_debian(host: &Host) -> Result<Option<Evidence>, String> {
         }
         _ => None,
     })
-}
-
-/// What the running system's loader calls itself; `None` where it says nothing (GRUB before 2.12, or no UEFI).
-fn running_loader(host: &Host) -> Result<Option<String>, String> {
-    let bytes = match host.read(LOADER_INFO) {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(error.to_string()),
-    };
-    // Four bytes of attributes, then UTF-16 with a null at its end (`fs/efivarfs/file.c`).
-    let units: Vec<u16> = bytes
-        .get(4..)
-        .unwrap_or_default()
-        .chunks_exact(2)
-        .filter_map(|pair| Some(u16::from_le_bytes([*pair.first()?, *pair.get(1)?])))
-        .take_while(|unit| *unit != 0)
-        .collect();
-    Ok(Some(String::from_utf16_lossy(&units)).filter(|name| !name.is_empty()))
 }

@@ -1,17 +1,23 @@
 //! From a host to facts: one file a subject. Nothing here fails: what cannot be read is unknown, with the reason.
 
+mod binding;
 mod boot;
+mod boot_chain;
 mod cpu;
+mod desktop;
 mod device_state;
 mod drivers;
 mod files;
 mod firmware;
 mod graphics;
+mod guests;
+mod images;
 mod in_use;
 mod initramfs;
 mod io_memory;
 mod iommu;
 mod kernel;
+mod libvirt;
 mod memory;
 mod names;
 mod network;
@@ -52,6 +58,8 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     let in_use = in_use::of(host, options, &surroundings, &pci, &graphics);
     let kernel = kernel::facts(host);
     let (files, unreadable_files) = files::states(host);
+    let binding = binding::facts(host, &files);
+    let boot = boot_chain::facts(host, &files);
     let names = names::of(host, &pci);
     let iommu = iommu::facts(host);
     let topology = topology::of(host);
@@ -63,12 +71,16 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
         tuning: tuning::facts(host, &topology),
         iommu,
         topology,
-        kernel,
         memory: memory::facts(host),
         usb: usb::of(host),
         kvm: virt::kvm(host),
         qemu: virt::qemu(host),
-        bootloader: boot::bootloader(host),
+        images: images::contents(host, &kernel, &binding),
+        binding,
+        virtualisation: guests::facts(host),
+        desktop: desktop::facts(host),
+        bootloader: boot::bootloader(host, &boot.started_by),
+        boot,
         initramfs: initramfs::generator(host),
         guest_firmware: firmware::found(host),
         in_use: in_use.fact,
@@ -80,6 +92,7 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
         graphics,
         pci,
         cpu,
+        kernel,
     }
 }
 

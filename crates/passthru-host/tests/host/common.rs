@@ -72,6 +72,27 @@ pub(crate) fn summary(facts: &HostFacts) -> String {
     fact(&mut out, "kvm", &facts.kvm);
     fact(&mut out, "bootloader", &facts.bootloader);
     fact(&mut out, "initramfs", &facts.initramfs);
+    fact(&mut out, "started by", &facts.boot.started_by);
+    fact(&mut out, "loaders", &facts.boot.loaders);
+    fact(&mut out, "boot entries", &facts.boot.entries);
+    let modprobe = match &facts.binding.modprobe {
+        Fact::Known(settings, evidence) => {
+            let mut short = settings.clone();
+            short.files.clear();
+            Fact::Known(short, evidence.clone())
+        }
+        Fact::Unknown(because) => Fact::Unknown(because.clone()),
+    };
+    fact(&mut out, "modprobe", &modprobe);
+    fact(&mut out, "modules to load", &facts.binding.modules_load);
+    fact(&mut out, "initramfs settings", &facts.binding.initramfs);
+    fact(&mut out, "images", &facts.images);
+    fact(&mut out, "libvirt", &facts.virtualisation.libvirt);
+    fact(&mut out, "helpers", &facts.virtualisation.helpers);
+    fact(&mut out, "packages", &facts.virtualisation.packages);
+    fact(&mut out, "display manager", &facts.desktop.display_manager);
+    fact(&mut out, "xorg", &facts.desktop.xorg);
+    fact(&mut out, "variables of cards", &facts.desktop.variables);
     fact(&mut out, "guest firmware", &facts.guest_firmware);
     fact(&mut out, "qemu", &facts.qemu);
     fact(&mut out, "in use", &facts.in_use);

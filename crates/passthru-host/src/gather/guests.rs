@@ -1,0 +1,291 @@
+//! What guests need of the host besides QEMU and libvirt: helpers, packages' versions, permissions, sound, shared memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use passthru_formats::{interrupts, limits};
+use passthru_model::address::PciAddress;
+use passthru_model::fact::Fact;
+use passthru_model::virtualisation::{
+    DomainFirmware, Kvmfr, Libvirt, LockLimit, Permissions, VirtualisationFacts,
+};
+use rustix::fs::{Access, AtFlags, CWD, FileType};
+
+use super::{because, libvirt};
+use crate::host::{Host, MOST_FILE_BYTES};
+
+/// Helpers of guests, and where distributions put them.
+const HELPERS: &[(&str, &[&str])] = &[
+    ("swtpm", &["/usr/bin/swtpm", "/bin/swtpm"]),
+    ("swtpm_setup", &["/usr/bin/swtpm_setup", "/bin/swtpm_setup"]),
+    (
+        "virtiofsd",
+        &["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd", "/usr/bin/virtiofsd"],
+    ),
+    ("looking-glass-client", &["/usr/bin/looking-glass-client", "/usr/local/bin/looking-glass-client"]),
+];
+
+/// Packages whose versions are told, by the beginnings of their names.
+const PACKAGES: &[&str] = &[
+    "qemu-system-x86",
+    "qemu-base",
+    "qemu-desktop",
+    "libvirt",
+    "libvirt-daemon",
+    "ovmf",
+    "edk2-ovmf",
+    "swtpm",
+];
+
+/// Groups that open what guests need.
+const GROUPS: &[&str] = &["kvm", "libvirt", "libvirtd", "input", "vfio"];
+
+pub(super) fn facts(host: &Host) -> VirtualisationFacts {
+    let libvirt = libvirt::of(host);
+    VirtualisationFacts {
+        packages: packages(host),
+        helpers: helpers(host),
+        named_files: named_files(host, libvirt.value().and_then(Option::as_ref)),
+        libvirt,
+        permissions: permissions(host),
+        lock_limit: lock_limit(host),
+        kvmfr: kvmfr(host),
+        sound_sockets: sound_sockets(host),
+        guest_interrupts: guest_interrupts(host),
+    }
+}
+
+fn helpers(host: &Host) -> Fact<BTreeSet<String>> {
+    if !matches!(host.exists("/usr/bin"), Ok(true)) {
+        return Fact::unknown("there is no /usr/bin here");
+    }
+    let mut found = BTreeSet::new();
+    for (name, paths) in HELPERS {
+        for path in *paths {
+            match host.exists(path) {
+                Ok(true) => {
+                    found.insert((*name).to_owned());
+                }
+                Ok(false) => {}
+                Err(error) => return because(&error),
+            }
+        }
+    }
+    let seen = found.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    Fact::known(found, "/usr/bin", if seen.is_empty() { "none of the helpers".to_owned() } else { seen })
+}
+
+/// The paragraphs of dpkg's status file that are about the packages of interest, each cut to name, state and version.
+fn reduced_status(bytes: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut out = String::new();
+    for paragraph in text.split("\n\n") {
+        let field = |name: &str| {
+            paragraph.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::trim)
+        };
+        if let (Some(name), Some(state), Some(version)) =
+            (field("Package"), field("Status"), field("Version"))
+            && PACKAGES.contains(&name)
+        {
+            let _ = write!(out, "Package: {name}\nStatus: {state}\nVersion: {version}\n\n");
+        }
+    }
+    out.into_bytes()
+}
+
+/// Versions by the package manager's own files: dpkg's status, pacman's directories. rpm's database needs rpm.
+fn packages(host: &Host) -> Fact<BTreeMap<String, String>> {
+    const DPKG: &str = "/var/lib/dpkg/status";
+    const PACMAN: &str = "/var/lib/pacman/local";
+    let mut found = BTreeMap::new();
+    match host.read_reduced(DPKG, 4 * MOST_FILE_BYTES, reduced_status) {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes);
+            for paragraph in text.split("\n\n") {
+                let field = |name: &str| {
+                    paragraph.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned)
+                };
+                let installed = field("Status: ").is_some_and(|state| state.ends_with(" installed"));
+                if let (Some(name), Some(version), true) = (field("Package: "), field("Version: "), installed)
+                {
+                    found.insert(name, version);
+                }
+            }
+            return Fact::known(found.clone(), DPKG, seen(&found));
+        }
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return because(&error),
+    }
+    match host.list(PACMAN) {
+        Ok(names) => {
+            for name in names {
+                // NAME-VERSION-RELEASE, where the name may have dashes.
+                let mut parts = name.rsplitn(3, '-');
+                if let (Some(release), Some(version), Some(package)) =
+                    (parts.next(), parts.next(), parts.next())
+                    && PACKAGES.contains(&package)
+                {
+                    found.insert(package.to_owned(), format!("{version}-{release}"));
+                }
+            }
+            Fact::known(found.clone(), PACMAN, seen(&found))
+        }
+        Err(error) if error.is_not_found() => {
+            Fact::unknown("neither dpkg nor pacman keeps packages here, and other databases are not read")
+        }
+        Err(error) => because(&error),
+    }
+}
+
+fn seen(found: &BTreeMap<String, String>) -> String {
+    let list = found.iter().map(|(name, version)| format!("{name} {version}")).collect::<Vec<_>>().join(", ");
+    if list.is_empty() { "none of the packages of interest".to_owned() } else { list }
+}
+
+/// Whether the files that guests name are there. One that could not be looked at is left out.
+fn named_files(host: &Host, libvirt: Option<&Libvirt>) -> BTreeMap<String, bool> {
+    let mut paths = BTreeSet::new();
+    for domain in libvirt.and_then(|libvirt| libvirt.domains.value()).into_iter().flatten() {
+        paths.extend(domain.emulator.clone());
+        paths.extend(domain.evdev.iter().cloned());
+        paths.extend(domain.disks.iter().map(|(path, _)| path.clone()));
+        paths.extend(domain.pci.iter().filter_map(|function| function.rom_file.clone()));
+        if let DomainFirmware::File { code, template, .. } = &domain.firmware {
+            paths.insert(code.clone());
+            paths.extend(template.clone());
+        }
+    }
+    paths
+        .into_iter()
+        .filter(|path| path.starts_with('/'))
+        .filter_map(|path| host.exists(&path).ok().map(|there| (path, there)))
+        .collect()
+}
+
+/// The lines of group(5) about the groups of interest, without their members.
+fn reduced_groups(bytes: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut out = String::new();
+    for line in text.lines() {
+        let mut parts = line.split(':');
+        if let (Some(name), Some(_), Some(number)) = (parts.next(), parts.next(), parts.next())
+            && GROUPS.contains(&name)
+        {
+            let _ = writeln!(out, "{name}:x:{number}:");
+        }
+    }
+    out.into_bytes()
+}
+
+fn permissions(host: &Host) -> Fact<Permissions> {
+    const FILE: &str = "/etc/group";
+    if !host.is_live() {
+        return Fact::unknown("only the running machine can say what its user may do");
+    }
+    let names = match host.read_reduced(FILE, MOST_FILE_BYTES, reduced_groups) {
+        Ok(bytes) => limits::groups(&bytes),
+        Err(error) => return because(&error),
+    };
+    let numbers = match rustix::process::getgroups() {
+        Ok(groups) => groups,
+        Err(errno) => {
+            return Fact::unknown(format!("the groups of this process: {}", std::io::Error::from(errno)));
+        }
+    };
+    let numbers = numbers.into_iter().chain([rustix::process::getegid()]).map(rustix::process::Gid::as_raw);
+    let groups: BTreeSet<String> = numbers.filter_map(|number| names.get(&number).cloned()).collect();
+    let mut paths: Vec<String> = ["/dev/kvm", "/dev/iommu", "/dev/vfio/vfio"].map(str::to_owned).into();
+    let groups_of_vfio = host.list("/dev/vfio").unwrap_or_default();
+    paths.extend(
+        groups_of_vfio
+            .iter()
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+            .map(|name| format!("/dev/vfio/{name}")),
+    );
+    let nodes = paths
+        .into_iter()
+        .filter(|path| matches!(host.exists(path), Ok(true)))
+        .map(|path| {
+            let may = rustix::fs::accessat(CWD, &path, Access::READ_OK | Access::WRITE_OK, AtFlags::EACCESS)
+                .is_ok();
+            (path, may)
+        })
+        .collect();
+    let seen = groups.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let permissions = Permissions {
+        uid: rustix::process::geteuid().as_raw(),
+        groups,
+        known_groups: names.into_values().collect(),
+        nodes,
+    };
+    Fact::known(permissions, FILE, if seen.is_empty() { "in none of the groups".to_owned() } else { seen })
+}
+
+fn lock_limit(host: &Host) -> Fact<LockLimit> {
+    const FILE: &str = "/proc/self/limits";
+    match host.read(FILE) {
+        Ok(bytes) => match limits::locked_memory(&bytes) {
+            Some(limit) => {
+                let word = |limit: Option<u64>| {
+                    limit.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string())
+                };
+                let seen = format!("{} bytes, at most {}", word(limit.soft), word(limit.hard));
+                Fact::known(limit, FILE, seen)
+            }
+            None => Fact::unknown(format!("{FILE} has no limit of locked memory")),
+        },
+        Err(error) => because(&error),
+    }
+}
+
+/// Looking Glass's device. A guest that starts before the module is loaded leaves a plain file in its place.
+fn kvmfr(host: &Host) -> Fact<Kvmfr> {
+    const NODE: &str = "/dev/kvmfr0";
+    if !host.is_live() {
+        return Fact::unknown("only the running machine has nodes in /dev");
+    }
+    match rustix::fs::statat(CWD, NODE, AtFlags::empty()) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice => {
+            Fact::known(Kvmfr::Device, NODE, "a character device")
+        }
+        Ok(_) => Fact::known(Kvmfr::PlainFile, NODE, "no device"),
+        Err(rustix::io::Errno::NOENT) => Fact::known(Kvmfr::Absent, NODE, "is not there"),
+        Err(errno) => Fact::unknown(format!("{NODE}: {}", std::io::Error::from(errno))),
+    }
+}
+
+/// The sockets of sound servers of the users that are logged in.
+fn sound_sockets(host: &Host) -> Fact<Vec<String>> {
+    const USERS: &str = "/run/user";
+    let users = match host.list(USERS) {
+        Ok(users) => users,
+        Err(error) if error.is_not_found() => return Fact::known(Vec::new(), USERS, "is not there"),
+        Err(error) => return because(&error),
+    };
+    let mut found = Vec::new();
+    for user in users {
+        for socket in ["pipewire-0", "pulse/native"] {
+            let path = format!("{USERS}/{user}/{socket}");
+            // Another user's directory is closed, and then says nothing.
+            if matches!(host.exists(&path), Ok(true)) {
+                found.push(path);
+            }
+        }
+    }
+    let seen = if found.is_empty() { "no socket of a sound server".to_owned() } else { found.join(", ") };
+    Fact::known(found, USERS, seen)
+}
+
+/// Interrupts that vfio-pci has asked for, by function: whether it is the shared line. Their names are
+/// `vfio-msi[0](0000:01:00.0)`, `vfio-msix[0](…)` and `vfio-intx(…)` (`drivers/vfio/pci/vfio_pci_intrs.c`).
+fn guest_interrupts(host: &Host) -> Fact<BTreeMap<PciAddress, bool>> {
+    const FILE: &str = "/proc/interrupts";
+    match host.read(FILE) {
+        Ok(bytes) => {
+            let found = interrupts::of_vfio(&bytes);
+            let seen = format!("{} functions of running guests", found.len());
+            Fact::known(found, FILE, seen)
+        }
+        Err(error) => because(&error),
+    }
+}

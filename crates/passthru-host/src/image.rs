@@ -1,0 +1,278 @@
+//! What an initramfs holds: archives one after another, the first ones plain, the last one often compressed
+//! (`Documentation/driver-api/early-userspace/buffer-format.rst`).
+//!
+//! Images are unpacked as a stream: of each file only the name is kept, and the content of the few small files that matter.
+
+use std::io::{self, BufReader, Read};
+
+use passthru_formats::cpio::{self, Entry, Kind};
+
+/// An image of more unpacked bytes than this is not looked through to the end.
+const MOST_UNPACKED: u64 = 4 * 1024 * 1024 * 1024;
+/// Nor is one of more files.
+const MOST_ENTRIES: usize = 400_000;
+/// Files that matter are far smaller.
+const MOST_CONTENT: u64 = 64 * 1024;
+/// Bytes of a header, of magic numbers and names.
+const HEADER: usize = 110;
+const MOST_NAME: usize = 4096;
+
+/// The parts of an image that matter: modules without their content, and settings with it.
+///
+/// They are given as an archive of the same kind, in which a capture keeps them.
+pub(crate) fn reduced(bytes: &[u8]) -> Vec<u8> {
+    // A capture has an empty file for what was listed and never read.
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let mut kept = Vec::new();
+    match walk(bytes, &mut |name, content| kept.extend(entry(name, content))) {
+        // What was there before the fault is no answer: a module may be in what could not be read.
+        Err(_) => Vec::new(),
+        Ok(()) => cpio::write(&kept).unwrap_or_default(),
+    }
+}
+
+/// The entry that is kept for a file; none for what does not matter.
+fn entry(name: &str, content: &[u8]) -> Option<Entry> {
+    let content = match matters(name)? {
+        Matter::Name => Vec::new(),
+        Matter::Content => content.to_vec(),
+    };
+    Some(Entry { name: name.to_owned(), permissions: 0o644, kind: Kind::File(content) })
+}
+
+/// Whether a file's content matters or its name alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Matter {
+    Name,
+    Content,
+}
+
+/// What matters of a file by its name: modules are known by their names, settings by what they say.
+fn matters(name: &str) -> Option<Matter> {
+    let file = name.rsplit('/').next().unwrap_or(name);
+    let module = [".ko", ".ko.xz", ".ko.zst", ".ko.gz"].iter().any(|ending| file.ends_with(ending));
+    if module && name.contains("lib/modules/") {
+        return Some(Matter::Name);
+    }
+    let settings =
+        ["etc/modprobe.d/", "lib/modprobe.d/", "etc/passthru/", "etc/modules-load.d/", "etc/cmdline.d/"];
+    let ours = name.contains("passthru");
+    (settings.iter().any(|directory| name.contains(directory)) || name == "conf/modules" || ours)
+        .then_some(Matter::Content)
+}
+
+/// Goes through all files of an image.
+fn walk(bytes: &[u8], found: &mut dyn FnMut(&str, &[u8])) -> io::Result<()> {
+    let mut rest = bytes;
+    let mut budget = Budget { bytes: MOST_UNPACKED, entries: MOST_ENTRIES };
+    loop {
+        // Between archives there are zeros up to a multiple of four or of a block.
+        let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+        rest = rest.get(zeros..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(());
+        }
+        if rest.starts_with(b"0707") {
+            let before = rest.len();
+            let mut plain = rest;
+            archive(&mut plain, &mut budget, found)?;
+            if plain.len() == before {
+                return Err(wrong("an archive without an end"));
+            }
+            rest = plain;
+            continue;
+        }
+        // What follows a compressed archive is not looked for: no generator writes anything there.
+        return match compression(rest) {
+            Some(Compression::Gzip) => unpacked(flate2::read::MultiGzDecoder::new(rest), &mut budget, found),
+            Some(Compression::Bzip2) => unpacked(bzip2::read::BzDecoder::new(rest), &mut budget, found),
+            Some(Compression::Zstd) => {
+                let decoder = ruzstd::decoding::StreamingDecoder::new(rest).map_err(io::Error::other)?;
+                unpacked(decoder, &mut budget, found)
+            }
+            Some(Compression::Xz) => unpacked(lzma_rust2::XzReader::new(rest, true), &mut budget, found),
+            Some(Compression::Lzma) => {
+                // Memory as large as the dictionary that a hostile header names is refused.
+                let decoder = lzma_rust2::LzmaReader::new_mem_limit(rest, 128 * 1024, None)?;
+                unpacked(decoder, &mut budget, found)
+            }
+            Some(Compression::Lz4) => unpacked(Lz4::new(rest), &mut budget, found),
+            None => Err(wrong("neither an archive nor a compression that is known")),
+        };
+    }
+}
+
+struct Budget {
+    bytes: u64,
+    entries: usize,
+}
+
+enum Compression {
+    Gzip,
+    Bzip2,
+    Zstd,
+    Xz,
+    Lzma,
+    Lz4,
+}
+
+/// The compression by its first bytes, as the kernel tells it (`lib/decompress.c`).
+fn compression(bytes: &[u8]) -> Option<Compression> {
+    let kinds: [(&[u8], Compression); 6] = [
+        (&[0x1f, 0x8b], Compression::Gzip),
+        (b"BZh", Compression::Bzip2),
+        (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstd),
+        (&[0xfd, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
+        (&[0x5d, 0, 0], Compression::Lzma),
+        (&LZ4_LEGACY, Compression::Lz4),
+    ];
+    kinds.into_iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, kind)| kind)
+}
+
+/// Archives in a stream that was compressed.
+fn unpacked(stream: impl Read, budget: &mut Budget, found: &mut dyn FnMut(&str, &[u8])) -> io::Result<()> {
+    let mut stream = BufReader::with_capacity(128 * 1024, stream.take(MOST_UNPACKED));
+    loop {
+        let mut zeros = [0; 4];
+        // Archives begin at multiples of four; the first byte of one is no zero.
+        loop {
+            match fill(&mut stream, &mut zeros)? {
+                4 if zeros == [0; 4] => {}
+                4 => break,
+                _ => return Ok(()),
+            }
+        }
+        archive(&mut zeros.as_slice().chain(&mut stream), budget, found)?;
+    }
+}
+
+/// Reads until the buffer is full or the stream ends; how much it was.
+fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match stream.read(rest)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
+}
+
+/// One archive, up to its trailer and the padding after it.
+fn archive(
+    stream: &mut impl Read,
+    budget: &mut Budget,
+    found: &mut dyn FnMut(&str, &[u8]),
+) -> io::Result<()> {
+    let mut header = [0; HEADER];
+    loop {
+        stream.read_exact(&mut header)?;
+        if !(header.starts_with(b"070701") || header.starts_with(b"070702")) {
+            return Err(wrong("a header that is none of a newc archive"));
+        }
+        let field = |number: usize| {
+            let digits = header.get(6 + number * 8..14 + number * 8)?;
+            u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+        };
+        let bad = || wrong("a header with a field that is no number");
+        let (size, name_size) = (field(6).ok_or_else(bad)?, field(11).ok_or_else(bad)?);
+        let name_size = usize::try_from(name_size).unwrap_or(usize::MAX);
+        if name_size > MOST_NAME {
+            return Err(wrong("a name longer than any path"));
+        }
+        // Header and name together end at a multiple of four.
+        let mut name = vec![0; (HEADER + name_size).next_multiple_of(4) - HEADER];
+        stream.read_exact(&mut name)?;
+        let padded = size.next_multiple_of(4);
+        budget.entries =
+            budget.entries.checked_sub(1).ok_or_else(|| wrong("more files than any image has"))?;
+        budget.bytes =
+            budget.bytes.checked_sub(padded).ok_or_else(|| wrong("more bytes than are looked through"))?;
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let name = String::from_utf8_lossy(name);
+        let name = name.trim_start_matches("./").trim_start_matches('/');
+        if name == "TRAILER!!!" {
+            return Ok(());
+        }
+        let mode = field(1).ok_or_else(bad)?;
+        let wanted = mode & 0o170_000 == 0o100_000 && size <= MOST_CONTENT && matters(name).is_some();
+        if wanted {
+            let mut content = vec![0; usize::try_from(padded).unwrap_or(0)];
+            stream.read_exact(&mut content)?;
+            content.truncate(usize::try_from(size).unwrap_or(0));
+            found(name, &content);
+        } else {
+            let skipped = io::copy(&mut stream.by_ref().take(padded), &mut io::sink())?;
+            if skipped != padded {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            // Links to modules count as modules; settings that were not read must not pass for empty ones.
+            let is_file = matches!(mode & 0o170_000, 0o100_000 | 0o120_000);
+            if is_file && matters(name) == Some(Matter::Name) {
+                found(name, &[]);
+            }
+        }
+    }
+}
+
+fn wrong(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// The magic number of lz4's legacy frames, the only ones that the kernel reads (`lib/decompress_unlz4.c`).
+const LZ4_LEGACY: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];
+/// Each block of a legacy frame unpacks to this at most.
+const LZ4_BLOCK: usize = 8 * 1024 * 1024;
+
+/// A stream of legacy blocks: the length of each as four bytes, then the block.
+struct Lz4<'a> {
+    rest: &'a [u8],
+    block: Vec<u8>,
+    at: usize,
+}
+
+impl<'a> Lz4<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, block: Vec::new(), at: 0 }
+    }
+
+    /// The next block; false at the end.
+    fn advance(&mut self) -> io::Result<bool> {
+        while let Some(rest) = self.rest.strip_prefix(&LZ4_LEGACY) {
+            self.rest = rest;
+        }
+        let Some((length, rest)) = self.rest.split_first_chunk::<4>() else { return Ok(false) };
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        // After the last block the kernel's build writes the unpacked length, which is no block.
+        let Some((block, rest)) = rest.split_at_checked(length).filter(|_| length > 0) else {
+            return Ok(false);
+        };
+        self.block = lz4_flex::block::decompress(block, LZ4_BLOCK).map_err(io::Error::other)?;
+        self.rest = rest;
+        self.at = 0;
+        Ok(true)
+    }
+}
+
+impl Read for Lz4<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.at >= self.block.len() {
+            if !self.advance()? {
+                return Ok(0);
+            }
+        }
+        let rest = self.block.get(self.at..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        if let (Some(to), Some(from)) = (buffer.get_mut(..count), rest.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.at += count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+#[path = "image/tests.rs"]
+mod tests;
