@@ -18,3 +18,6 @@ pub(crate) mod try_device;
 pub(crate) mod undo;
 pub(crate) mod usb;
 pub(crate) mod verify;
+
+#[cfg(test)]
+mod tests;

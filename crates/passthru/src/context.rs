@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use passthru_host::Host;
+use passthru_host::{Host, Subjects};
 use passthru_model::HostFacts;
 
 use crate::exit::{Exit, Failure};
@@ -14,12 +14,14 @@ pub(crate) struct Context {
     /// The only way to the terminal.
     pub(crate) printer: Printer,
     host: Option<PathBuf>,
+    /// What is read whatever the command asks for: nothing more, but in the tests that compare.
+    least: Subjects,
 }
 
 impl Context {
     /// What the global options say.
     pub(crate) fn new(printer: Printer, host: Option<PathBuf>) -> Self {
-        Self { printer, host }
+        Self { printer, host, least: Subjects::NONE }
     }
 
     /// Opens the chosen host for reading.
@@ -30,9 +32,27 @@ impl Context {
         }
     }
 
-    /// Reads the chosen host.
+    /// The same, with every subject read whatever a command asks for.
+    #[cfg(test)]
+    pub(crate) fn reading_all(self) -> Self {
+        Self { least: Subjects::ALL, ..self }
+    }
+
+    /// Reads everything that is known of the chosen host.
     pub(crate) fn facts(&self) -> Result<HostFacts, Failure> {
-        Ok(gather(&self.open()?))
+        self.facts_of(Subjects::ALL)
+    }
+
+    /// Reads these subjects of the chosen host, and what they are read from; the rest is unknown.
+    pub(crate) fn facts_of(&self, subjects: Subjects) -> Result<HostFacts, Failure> {
+        Ok(self.gather(&self.open()?, subjects))
+    }
+
+    /// Reads these subjects of an opened host, with what only the environment of this process knows.
+    pub(crate) fn gather(&self, host: &Host, subjects: Subjects) -> HostFacts {
+        let ssh_connection = std::env::var("SSH_CONNECTION").ok();
+        let options = passthru_host::Options { ssh_connection, subjects: subjects | self.least };
+        passthru_host::gather_with(host, &options)
     }
 
     /// Whether the machine we run on is looked at.
@@ -56,10 +76,4 @@ pub(crate) fn only_root(what: &str) -> Result<(), Failure> {
     }
     Err(Failure::new(Exit::Refused, format!("{what} needs root"))
         .hint("run the same command with sudo; the plan can be read without"))
-}
-
-/// Reads a host, with what only the environment of this process knows.
-pub(crate) fn gather(host: &Host) -> HostFacts {
-    let options = passthru_host::gather::Options { ssh_connection: std::env::var("SSH_CONNECTION").ok() };
-    passthru_host::gather::gather_with(host, &options)
 }

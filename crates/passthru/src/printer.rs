@@ -26,6 +26,9 @@ pub(crate) struct Printer {
     color: anstream::ColorChoice,
     /// Whether results are printed as JSON.
     pub(crate) json: bool,
+    /// Where a test keeps the data, which then goes nowhere else.
+    #[cfg(test)]
+    kept: Option<std::cell::RefCell<String>>,
 }
 
 impl Printer {
@@ -36,11 +39,33 @@ impl Printer {
             ColorWhen::Always => anstream::ColorChoice::Always,
             ColorWhen::Never => anstream::ColorChoice::Never,
         };
-        Self { color, json }
+        Self {
+            color,
+            json,
+            #[cfg(test)]
+            kept: None,
+        }
+    }
+
+    /// A printer that keeps what it is told to print.
+    #[cfg(test)]
+    pub(crate) fn keeping(json: bool) -> Self {
+        Self { kept: Some(std::cell::RefCell::default()), ..Self::new(ColorWhen::Never, json) }
+    }
+
+    /// What was kept.
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> String {
+        self.kept.as_ref().map(|kept| kept.borrow().clone()).unwrap_or_default()
     }
 
     /// Writes data to standard output. A reader that has gone away ends the program quietly.
     pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
+        #[cfg(test)]
+        if let Some(kept) = &self.kept {
+            kept.borrow_mut().push_str(text);
+            return Ok(());
+        }
         let mut stream = anstream::AutoStream::new(io::stdout(), self.color).lock();
         match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -59,6 +84,10 @@ impl Printer {
 
     /// Says something to the user on standard error. That it cannot be said is no reason to fail.
     pub(crate) fn say(&self, text: &str) {
+        #[cfg(test)]
+        if self.kept.is_some() {
+            return;
+        }
         let mut stream = anstream::AutoStream::new(io::stderr(), self.color).lock();
         let _ = writeln!(stream, "{text}");
     }

@@ -14,13 +14,14 @@ const UNITS: &str = "/sys/class/iommu";
 const GROUPS: &str = "/sys/kernel/iommu_groups";
 const INTERRUPTS: &str = "/proc/interrupts";
 
-pub(super) fn facts(host: &Host) -> IommuFacts {
+/// All but the groups, which are another subject.
+pub(super) fn but_groups(host: &Host) -> IommuFacts {
     let units = units(host);
     IommuFacts {
         tables: tables(host),
         registers: registers(host, &units),
         units,
-        groups: groups(host),
+        groups: Fact::unknown(super::NOT_ASKED),
         interrupt_remapping: interrupt_remapping(host),
         unsafe_interrupts: unsafe_interrupts(host, "vfio_iommu_type1"),
         iommufd_unsafe_interrupts: unsafe_interrupts(host, "iommufd"),
@@ -102,7 +103,7 @@ fn registers(host: &Host, units: &Fact<BTreeSet<String>>) -> Fact<BTreeMap<Strin
 }
 
 /// The groups with their members. What is not a PCI function is left out.
-fn groups(host: &Host) -> Fact<BTreeMap<u32, IommuGroup>> {
+pub(super) fn groups(host: &Host) -> Fact<BTreeMap<u32, IommuGroup>> {
     let names = match host.list(GROUPS) {
         Ok(names) => names,
         Err(error) => return because(&error),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use passthru_formats::{modules, sysfs};
 use passthru_model::fact::Fact;
-use passthru_model::kernel::{InstalledKernel, KernelFacts, ModuleState};
+use passthru_model::kernel::{InstalledKernel, KernelFacts, KernelOptions, ModuleState};
 
 use super::{because, line_fact};
 use crate::host::Host;
@@ -14,19 +14,24 @@ use crate::host::Host;
 /// The modules whose state is told for each installed kernel.
 const WANTED: &[&str] = &["vfio-pci", "vfio_iommu_type1", "vfio", "pci-stub", "kvm_intel", "kvm_amd"];
 
-pub(super) fn facts(host: &Host) -> KernelFacts {
-    let release = line_fact(host, "/proc/sys/kernel/osrelease");
-    let installed = installed(host);
-    let running = release.value().and_then(|release| {
-        installed.value()?.iter().find(|kernel| &kernel.release == release).map(|kernel| &kernel.options)
-    });
+/// The running kernel, but for its options, which come with the installed ones.
+pub(super) fn running(host: &Host) -> KernelFacts {
     KernelFacts {
-        options: options::of_running(host, running),
+        release: line_fact(host, "/proc/sys/kernel/osrelease"),
         cmdline: line_fact(host, "/proc/cmdline"),
         loaded: loaded(host),
-        release,
-        installed,
+        options: Fact::unknown(super::NOT_ASKED),
+        installed: Fact::unknown(super::NOT_ASKED),
     }
+}
+
+/// The options of the running kernel: its own, or those of the installed one of the same release.
+pub(super) fn options(host: &Host, kernel: &KernelFacts) -> Fact<KernelOptions> {
+    let running = kernel.release.value().and_then(|release| {
+        let installed = kernel.installed.value()?;
+        installed.iter().find(|kernel| &kernel.release == release).map(|kernel| &kernel.options)
+    });
+    options::of_running(host, running)
 }
 
 fn loaded(host: &Host) -> Fact<Vec<String>> {
@@ -48,7 +53,7 @@ fn loaded(host: &Host) -> Fact<Vec<String>> {
 }
 
 /// The kernels below `/lib/modules`, where every distribution has them, by way of a link or not.
-fn installed(host: &Host) -> Fact<Vec<InstalledKernel>> {
+pub(super) fn installed(host: &Host) -> Fact<Vec<InstalledKernel>> {
     let mut root = "/lib/modules";
     let mut names = host.list(root);
     if names.is_err() {

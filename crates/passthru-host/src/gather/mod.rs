@@ -24,6 +24,7 @@ mod network;
 mod pci;
 mod platform;
 mod storage;
+mod subjects;
 mod surroundings;
 mod topology;
 mod tuning;
@@ -33,15 +34,23 @@ mod virt;
 use passthru_model::address::PciAddress;
 use passthru_model::fact::Fact;
 use passthru_model::facts::HostFacts;
+use passthru_model::iommu::IommuFacts;
 
 use crate::error::ReadError;
 use crate::host::Host;
 
-/// What the caller knows and the host's files do not say.
+pub use subjects::{Subject, Subjects};
+
+/// Why a fact is unknown that no command asked for.
+pub const NOT_ASKED: &str = "it was not looked at for this command";
+
+/// What the caller knows and wants, and the host's files do not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// The value of `SSH_CONNECTION` (ssh(1)): the client's address and port, then the server's. Used on the live host only.
     pub ssh_connection: Option<String>,
+    /// What is to be read; all by default.
+    pub subjects: Subjects,
 }
 
 /// Reads everything that is known of a host.
@@ -49,51 +58,103 @@ pub fn gather(host: &Host) -> HostFacts {
     gather_with(host, &Options::default())
 }
 
-/// Reads everything that is known of a host, with what the caller knows besides.
+/// Reads what is asked for of a host, with what the caller knows besides. A fact that was not asked for is unknown,
+/// because of [`NOT_ASKED`].
 pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
-    let pci = pci::functions(host);
-    let cpu = cpu::facts(host);
-    let surroundings = surroundings::of(host, &cpu);
-    let graphics = graphics::of(host);
-    let in_use = in_use::of(host, options, &surroundings, &pci, &graphics);
-    let kernel = kernel::facts(host);
-    let (files, unreadable_files) = files::states(host);
-    let binding = binding::facts(host, &files);
-    let boot = boot_chain::facts(host, &files);
-    let names = names::of(host, &pci);
-    let iommu = iommu::facts(host);
-    let topology = topology::of(host);
-    HostFacts {
-        device_states: device_state::of(host, &pci),
-        io_memory: io_memory::of(host),
-        possible_drivers: drivers::of(host, &pci, &kernel.installed),
-        firmware: platform::facts(host, &iommu.tables),
-        tuning: tuning::facts(host, &topology),
-        iommu,
-        topology,
-        memory: memory::facts(host),
-        usb: usb::of(host),
-        kvm: virt::kvm(host),
-        qemu: virt::qemu(host),
-        images: images::contents(host, &kernel, &binding),
-        binding,
-        virtualisation: guests::facts(host),
-        desktop: desktop::facts(host),
-        bootloader: boot::bootloader(host, &boot.started_by),
-        boot,
-        initramfs: initramfs::generator(host),
-        guest_firmware: firmware::found(host),
-        in_use: in_use.fact,
-        in_use_gaps: in_use.gaps,
-        files,
-        unreadable_files,
-        names,
-        surroundings,
-        graphics,
-        pci,
-        cpu,
-        kernel,
+    let subjects = options.subjects.with_needs();
+    let wants = |subject| subjects.contains(subject);
+    let mut facts = HostFacts::unknown(NOT_ASKED);
+    facts.surroundings = surroundings::always(host);
+    if wants(Subject::Cpu) {
+        facts.cpu = cpu::facts(host);
     }
+    if wants(Subject::Surroundings) {
+        facts.surroundings.hypervisor = surroundings::hypervisor(host, &facts.cpu);
+        facts.surroundings.distribution = surroundings::distribution(host);
+    }
+    if wants(Subject::Pci) {
+        let extent =
+            pci::Extent { whole_config: wants(Subject::PciConfig), details: wants(Subject::PciDetails) };
+        facts.pci = pci::functions(host, extent);
+    }
+    if wants(Subject::Names) {
+        facts.names = names::of(host, &facts.pci);
+    }
+    if wants(Subject::Groups) {
+        facts.iommu.groups = iommu::groups(host);
+    }
+    if wants(Subject::Iommu) {
+        facts.iommu = IommuFacts { groups: facts.iommu.groups, ..iommu::but_groups(host) };
+    }
+    if wants(Subject::Kernel) {
+        facts.kernel = kernel::running(host);
+    }
+    if wants(Subject::Kernels) {
+        facts.kernel.installed = kernel::installed(host);
+        facts.kernel.options = kernel::options(host, &facts.kernel);
+    }
+    if wants(Subject::Platform) {
+        facts.firmware = platform::facts(host, &facts.iommu.tables);
+    }
+    if wants(Subject::Topology) {
+        facts.topology = topology::of(host);
+    }
+    if wants(Subject::Tuning) {
+        facts.tuning = tuning::facts(host, &facts.topology);
+    }
+    if wants(Subject::Memory) {
+        facts.memory = memory::facts(host);
+    }
+    if wants(Subject::Usb) {
+        facts.usb = usb::of(host);
+    }
+    if wants(Subject::Virtualization) {
+        facts.kvm = virt::kvm(host);
+        facts.qemu = virt::qemu(host);
+    }
+    if wants(Subject::Files) {
+        (facts.files, facts.unreadable_files) = files::states(host);
+    }
+    if wants(Subject::Binding) {
+        facts.binding = binding::facts(host, &facts.files);
+    }
+    if wants(Subject::BootChain) {
+        facts.boot = boot_chain::facts(host, &facts.files);
+        facts.bootloader = boot::bootloader(host, &facts.boot.started_by);
+    }
+    if wants(Subject::Initramfs) {
+        facts.initramfs = initramfs::generator(host);
+    }
+    if wants(Subject::Images) {
+        facts.images = images::contents(host, &facts.kernel, &facts.binding);
+    }
+    if wants(Subject::Guests) {
+        facts.virtualisation = guests::facts(host);
+    }
+    if wants(Subject::Desktop) {
+        facts.desktop = desktop::facts(host);
+    }
+    if wants(Subject::GuestFirmware) {
+        facts.guest_firmware = firmware::found(host);
+    }
+    if wants(Subject::DeviceStates) {
+        facts.device_states = device_state::of(host, &facts.pci);
+    }
+    if wants(Subject::IoMemory) {
+        facts.io_memory = io_memory::of(host);
+    }
+    if wants(Subject::PossibleDrivers) {
+        facts.possible_drivers = drivers::of(host, &facts.pci, &facts.kernel.installed);
+    }
+    if wants(Subject::Graphics) {
+        facts.graphics = graphics::of(host);
+    }
+    if wants(Subject::InUse) {
+        let uses = in_use::of(host, options, &facts.surroundings, &facts.pci, &facts.graphics);
+        facts.in_use = uses.fact;
+        facts.in_use_gaps = uses.gaps;
+    }
+    facts
 }
 
 /// A text file of one line as a fact.

@@ -6,7 +6,7 @@ use passthru_formats::{config_space, sysfs};
 use passthru_model::address::PciAddress;
 use passthru_model::fact::Fact;
 use passthru_model::hex::{ClassCode, Hex16, PciId};
-use passthru_model::pci::PciFunction;
+use passthru_model::pci::{PciFunction, Resource};
 
 use super::{because, is_root_bus, last_part};
 use crate::directory::Directory;
@@ -16,8 +16,17 @@ use crate::resolve::{join, split};
 
 const DEVICES: &str = "/sys/bus/pci/devices";
 
+/// How much is read of each function beyond its identity.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    /// All of configuration space that this user may read, and not only its head.
+    pub(super) whole_config: bool,
+    /// What only some commands show; see [`Details`].
+    pub(super) details: bool,
+}
+
 /// All functions, in order of address.
-pub(super) fn functions(host: &Host) -> Fact<BTreeMap<PciAddress, PciFunction>> {
+pub(super) fn functions(host: &Host, extent: Extent) -> Fact<BTreeMap<PciAddress, PciFunction>> {
     let names = match host.list(DEVICES) {
         Ok(names) => names,
         Err(error) => return because(&error),
@@ -30,7 +39,7 @@ pub(super) fn functions(host: &Host) -> Fact<BTreeMap<PciAddress, PciFunction>> 
         .iter()
         .filter_map(|name| name.parse::<PciAddress>().ok().filter(|address| address.to_string() == *name))
         .collect();
-    let functions = side_by_side(&addresses, |address| function(host, address, &links));
+    let functions = side_by_side(&addresses, |address| function(host, address, &links, extent));
     let seen = format!("{} functions", functions.len());
     Fact::known(functions, DEVICES, seen)
 }
@@ -134,7 +143,7 @@ impl Reader<'_> {
     /// Configuration space: 64 bytes without root, else 256 or 4096 (`pci_read_config`, `drivers/pci/pci-sysfs.c`).
     ///
     /// To read it from a function without power would wake it up, which takes long and is a change, so it is left alone.
-    fn config(&mut self) -> Vec<u8> {
+    fn config(&mut self, whole: bool) -> Vec<u8> {
         let state = self.sometimes("power_state").map(|bytes| sysfs::line(&bytes));
         if state.as_deref() == Some("D3cold") {
             self.gap("config", "the function has no power (D3cold), and to read it would wake it up");
@@ -143,9 +152,11 @@ impl Reader<'_> {
         // Extended space belongs to PCI Express alone (`pci_cfg_space_size`, `drivers/pci/probe.c`).
         let is_express =
             |begin: &[u8]| config_space::find(begin, config_space::id::EXPRESS).there().is_some();
+        let (begin, goes_on) =
+            if whole { (config_space::CONVENTIONAL, whole) } else { (config_space::HEADER, whole) };
         let mut config = self
             .directory
-            .read_begin("config", config_space::CONVENTIONAL, is_express)
+            .read_begin("config", begin, |head| goes_on && is_express(head))
             .unwrap_or_else(|error| {
                 self.gaps.insert("config".to_owned(), error.to_string());
                 Vec::new()
@@ -160,7 +171,7 @@ impl Reader<'_> {
     }
 }
 
-fn function(host: &Host, address: PciAddress, links: &Links) -> PciFunction {
+fn function(host: &Host, address: PciAddress, links: &Links, extent: Extent) -> PciFunction {
     let path = format!("{DEVICES}/{address}");
     let mut reader = Reader { directory: host.directory(&path), gaps: BTreeMap::new() };
     let id = PciId { vendor: reader.parsed("vendor"), device: reader.parsed("device") };
@@ -176,6 +187,50 @@ fn function(host: &Host, address: PciAddress, links: &Links) -> PciFunction {
             .map_err(|_| reader.gap("iommu_group", format!("‘{name}’ is not a group's number")))
             .ok()
     });
+    // vgaarb shows the file on VGA functions alone (`pci_dev_attrs_are_visible`, `drivers/pci/pci-sysfs.c`).
+    let boot_vga = if class.base_and_sub() == 0x0300 { reader.sometimes("boot_vga") } else { None };
+    let parents = parents(host, &path, &mut reader);
+    let config = reader.config(extent.whole_config);
+    let details = if extent.details {
+        details(&mut reader, &config)
+    } else {
+        reader.gap("details", super::NOT_ASKED);
+        Details::default()
+    };
+    PciFunction {
+        address,
+        id,
+        subsystem,
+        class,
+        revision: details.revision,
+        driver,
+        driver_override: details.driver_override,
+        group,
+        reset_methods: reset_methods(&mut reader),
+        boot_vga: boot_vga.and_then(|bytes| sysfs::flag(&bytes)),
+        modalias,
+        numa_node: details.numa_node,
+        resources: details.resources,
+        has_rom: details.has_rom,
+        config,
+        parents,
+        physical_function: details.physical_function,
+        gaps: reader.gaps,
+    }
+}
+
+/// What of a function only some commands show (`Subject::PciDetails`).
+#[derive(Default)]
+struct Details {
+    revision: u8,
+    driver_override: Option<String>,
+    numa_node: Option<u32>,
+    resources: Vec<Resource>,
+    has_rom: bool,
+    physical_function: Option<PciAddress>,
+}
+
+fn details(reader: &mut Reader<'_>, config: &[u8]) -> Details {
     let resources = reader.always("resource").map_or_else(Vec::new, |bytes| {
         sysfs::resources(&bytes).unwrap_or_else(|error| {
             reader.gap("resource", error.to_string());
@@ -188,32 +243,14 @@ fn function(host: &Host, address: PciAddress, links: &Links) -> PciFunction {
             None
         })
     });
-    // vgaarb shows the file on VGA functions alone (`pci_dev_attrs_are_visible`, `drivers/pci/pci-sysfs.c`).
-    let boot_vga = if class.base_and_sub() == 0x0300 { reader.sometimes("boot_vga") } else { None };
     let has_rom = reader.directory.has("rom");
-    let has_rom = reader.unless_absent("rom", has_rom).unwrap_or(false);
-    let physical_function = reader.linked("physfn", None).and_then(|name| name.parse::<PciAddress>().ok());
-    let parents = parents(host, &path, &mut reader);
-    let config = reader.config();
-    PciFunction {
-        address,
-        id,
-        subsystem,
-        class,
-        revision: revision(&mut reader, &config),
-        driver,
+    Details {
+        revision: revision(reader, config),
         driver_override: reader.sometimes("driver_override").and_then(|bytes| sysfs::driver_override(&bytes)),
-        group,
-        reset_methods: reset_methods(&mut reader),
-        boot_vga: boot_vga.and_then(|bytes| sysfs::flag(&bytes)),
-        modalias,
         numa_node,
         resources,
-        has_rom,
-        config,
-        parents,
-        physical_function,
-        gaps: reader.gaps,
+        has_rom: reader.unless_absent("rom", has_rom).unwrap_or(false),
+        physical_function: reader.linked("physfn", None).and_then(|name| name.parse::<PciAddress>().ok()),
     }
 }
 

@@ -5,13 +5,14 @@ use passthru_model::facts::{CpuFacts, Surroundings};
 
 use crate::host::Host;
 
-pub(super) fn of(host: &Host, cpu: &CpuFacts) -> Surroundings {
+/// What every command is told: the rest is `None`.
+pub(super) fn always(host: &Host) -> Surroundings {
     Surroundings {
         kind: host.kind(),
         root: host.is_live() && rustix::process::geteuid().is_root(),
         container: container(host),
-        hypervisor: hypervisor(host, cpu),
-        distribution: distribution(host),
+        hypervisor: None,
+        distribution: None,
     }
 }
 
@@ -26,7 +27,7 @@ fn container(host: &Host) -> Option<String> {
 }
 
 /// The hypervisor: Xen says so itself; else the CPU flag tells that there is one and DMI which.
-fn hypervisor(host: &Host, cpu: &CpuFacts) -> Option<String> {
+pub(super) fn hypervisor(host: &Host, cpu: &CpuFacts) -> Option<String> {
     if let Ok(bytes) = host.read("/sys/hypervisor/type") {
         let kind = sysfs::line(&bytes);
         if !kind.is_empty() {
@@ -54,7 +55,8 @@ fn hypervisor(host: &Host, cpu: &CpuFacts) -> Option<String> {
     has_flag.then(|| named.unwrap_or("unknown").to_owned())
 }
 
-fn distribution(host: &Host) -> Option<String> {
+/// `PRETTY_NAME` of os-release.
+pub(super) fn distribution(host: &Host) -> Option<String> {
     let bytes = host.read("/etc/os-release").or_else(|_| host.read("/usr/lib/os-release")).ok()?;
     Some(os_release::pretty_name(&os_release::parse(&bytes)).to_owned())
 }

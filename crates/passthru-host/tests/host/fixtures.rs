@@ -59,6 +59,7 @@ fn captures_give_the_same_facts_and_redacted_ones_hold_no_serial_number() {
 #[test]
 fn the_environment_of_this_process_says_nothing_of_another_host() {
     let host = Host::open(&fixture("workstation")).expect("opens");
-    let options = Options { ssh_connection: Some("192.0.2.9 50000 192.0.2.1 22".to_owned()) };
+    let options =
+        Options { ssh_connection: Some("192.0.2.9 50000 192.0.2.1 22".to_owned()), ..Options::default() };
     assert_eq!(gather_with(&host, &options).in_use.value(), gather(&host).in_use.value());
 }

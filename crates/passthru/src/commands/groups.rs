@@ -5,6 +5,7 @@ mod why;
 
 use std::fmt::Write as _;
 
+use passthru_host::{Subject, Subjects};
 use passthru_model::{HostFacts, PciAddress};
 use passthru_plan::{DeviceView, GroupView, GroupsView};
 
@@ -14,9 +15,23 @@ use crate::envelope;
 use crate::exit::{Exit, Failure};
 use crate::printer::{self, FAINT, STRONG, plain};
 
+/// What the verdicts on groups are made of.
+pub(super) const SUBJECTS: Subjects =
+    Subjects::of(&[Subject::Pci, Subject::Names, Subject::Groups, Subject::InUse]);
+
+/// What groups are foretold and explained from besides.
+const EXPLAINED: Subjects = SUBJECTS.with(&[
+    Subject::PciConfig,
+    Subject::PciDetails,
+    Subject::Kernel,
+    Subject::BootChain,
+    Subject::Surroundings,
+]);
+
 /// Prints the groups, or those of the named functions.
 pub(crate) fn run(context: &Context, arguments: &GroupsArguments) -> Result<Exit, Failure> {
-    let facts = context.facts()?;
+    let explains = arguments.predict || arguments.why.is_some();
+    let facts = context.facts_of(if explains { EXPLAINED } else { SUBJECTS })?;
     for address in arguments.addresses.iter().chain(&arguments.why) {
         must_be_there(&facts, *address)?;
     }

@@ -6,6 +6,7 @@ mod dump;
 use std::fmt::Write as _;
 
 use passthru_formats::option_rom::CodeType;
+use passthru_host::{Subject, Subjects};
 use passthru_plan::rom::Picture;
 
 use crate::args::RomCommand;
@@ -13,6 +14,9 @@ use crate::context::Context;
 use crate::envelope::rom::{Image, Rom, RomContents};
 use crate::exit::{Exit, Failure};
 use crate::printer::{self, FAINT, STRONG, plain};
+
+/// What a ROM is judged by: whose it is, and whether the firmware drew on it.
+const SUBJECTS: Subjects = Subjects::of(&[Subject::Pci, Subject::PciDetails]);
 
 /// Calls the verb's own file.
 pub(crate) fn run(context: &Context, command: &RomCommand) -> Result<Exit, Failure> {

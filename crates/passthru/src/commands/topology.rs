@@ -5,6 +5,7 @@ mod draw;
 mod memory;
 mod pinned;
 
+use passthru_host::{Subject, Subjects};
 use passthru_model::HostFacts;
 use passthru_model::pci::PciFunction;
 use passthru_plan::pinning::{self, Near, Pinning, Request};
@@ -13,9 +14,13 @@ use crate::args::TopologyArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 
+/// The processors and memory, and the devices that hang on them.
+const SUBJECTS: Subjects =
+    Subjects::of(&[Subject::Topology, Subject::Memory, Subject::Pci, Subject::PciDetails, Subject::Names]);
+
 /// Draws the processors; with a number of vCPUs, says where these would run.
 pub(crate) fn run(context: &Context, arguments: &TopologyArguments) -> Result<Exit, Failure> {
-    let facts = context.facts()?;
+    let facts = context.facts_of(SUBJECTS)?;
     let near = near(&facts, arguments)?;
     let topology = match (facts.topology.value(), facts.topology.because()) {
         (Some(topology), _) => topology,

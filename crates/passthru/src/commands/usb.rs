@@ -2,17 +2,22 @@
 
 use std::fmt::Write as _;
 
+use passthru_host::{Subject, Subjects};
 use passthru_model::usb::{Usb, UsbBus, UsbDevice, UsbRole};
 use passthru_plan::usb::{ControllerView, UsbView};
 
+use crate::commands::groups;
 use crate::context::Context;
 use crate::envelope::usb as envelope;
 use crate::exit::{Exit, Failure};
 use crate::printer::{self, FAINT, STRONG, plain};
 
+/// What the controllers are judged by: their groups too, and what else the host uses of these.
+const SUBJECTS: Subjects = groups::SUBJECTS.with(&[Subject::Usb]);
+
 /// Prints the controllers with their buses and devices.
 pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
-    let facts = context.facts()?;
+    let facts = context.facts_of(SUBJECTS)?;
     let view = passthru_plan::usb::view(&facts);
     let empty = Usb::default();
     let usb = facts.usb.value().unwrap_or(&empty);

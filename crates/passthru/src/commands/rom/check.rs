@@ -11,7 +11,7 @@ use passthru_plan::rom;
 
 use super::print;
 use crate::args::RomCheckArguments;
-use crate::context::{Context, gather};
+use crate::context::Context;
 use crate::envelope::rom::Rom;
 use crate::exit::{Exit, Failure};
 
@@ -27,7 +27,7 @@ pub(crate) fn run(context: &Context, arguments: &RomCheckArguments) -> Result<Ex
 
 fn of_file(context: &Context, path: &Path, device: Option<PciAddress>) -> Result<Rom, Failure> {
     let bytes = read(path)?;
-    let facts = device.map(|_| context.facts()).transpose()?;
+    let facts = device.map(|_| context.facts_of(super::SUBJECTS)).transpose()?;
     let function = match (&facts, device) {
         (Some(facts), Some(address)) => Some(known(facts, address)?),
         _ => None,
@@ -57,7 +57,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 fn of_device(context: &Context, address: PciAddress) -> Result<Rom, Failure> {
     let host = context.open()?;
-    let facts = gather(&host);
+    let facts = context.gather(&host, super::SUBJECTS);
     let function = known(&facts, address)?;
     let parsed = of_sysfs(&host, function).map(|bytes| option_rom::parse(&bytes));
     let judged = parsed.as_ref().map_err(String::as_str);

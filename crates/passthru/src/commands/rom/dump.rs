@@ -12,7 +12,7 @@ use super::check::known;
 use super::print;
 use crate::args::RomDumpArguments;
 use crate::commands::plan;
-use crate::context::{Context, gather};
+use crate::context::Context;
 use crate::envelope::rom::Rom;
 use crate::exit::{Exit, Failure, chain};
 
@@ -20,7 +20,7 @@ use crate::exit::{Exit, Failure, chain};
 pub(crate) fn run(context: &Context, arguments: &RomDumpArguments) -> Result<Exit, Failure> {
     context.only_live("rom dump")?;
     let host = context.open()?;
-    let facts = gather(&host);
+    let facts = context.gather(&host, super::SUBJECTS);
     let function = known(&facts, arguments.address)?;
     if !function.has_rom {
         return Err(Failure::no(format!("{}: the device shows no ROM", function.address))
