@@ -11,11 +11,14 @@ const PCI: &[u8] = b"pci:v";
 /// The digits of the vendor that follow.
 const VENDOR: usize = 8;
 
+/// A pattern and the module that it stands for.
+type Alias<'a> = (&'a [u8], &'a [u8]);
+
 /// The PCI aliases of a kernel, found by vendor, so that a device is compared with few of them.
 #[derive(Clone, Debug, Default)]
 pub struct Aliases<'a> {
     /// Patterns and modules by the vendor's digits; `*` for those that are for every vendor.
-    by_vendor: BTreeMap<&'a [u8], Vec<(&'a [u8], &'a [u8])>>,
+    by_vendor: BTreeMap<&'a [u8], Vec<Alias<'a>>>,
 }
 
 impl<'a> Aliases<'a> {

@@ -90,9 +90,11 @@ impl PciFunction {
 
     /// Whether this function is a bridge, by its class or by its header type (`PCI_HEADER_TYPE`, offset 0x0e).
     ///
-    /// vfio-pci refuses every header that is not of type 0.
+    /// vfio-pci refuses every header that is not of type 0. A function that does not answer reads as type 7f, which says
+    /// nothing.
     pub fn is_bridge(&self) -> bool {
-        self.class.is_bridge() || self.config.get(0x0e).is_some_and(|kind| kind & 0x7f != 0)
+        const SILENT: u8 = 0x7f;
+        self.class.is_bridge() || self.config.get(0x0e).is_some_and(|kind| !matches!(kind & 0x7f, 0 | SILENT))
     }
 
     /// Whether vfio-pci or one of its variants has it, so that a guest can be given it.

@@ -13,6 +13,9 @@ use serde::Serialize;
 
 use crate::stake::{self, Stake};
 
+/// What is said of a device that needs no other with it.
+pub(crate) const ALONE: &str = "can go alone";
+
 /// One PCI function in the view of groups.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DeviceView {
@@ -224,7 +227,7 @@ fn outlook(facts: &HostFacts, function: &PciFunction, group: Option<&IommuGroup>
     }
     let others: Vec<PciAddress> =
         company.iter().map(|f| f.address).filter(|address| *address != function.address).collect();
-    if others.is_empty() { "can go alone".to_owned() } else { format!("needs {} with it", listed(&others)) }
+    if others.is_empty() { ALONE.to_owned() } else { format!("needs {} with it", listed(&others)) }
 }
 
 pub(crate) fn listed(addresses: &[PciAddress]) -> String {

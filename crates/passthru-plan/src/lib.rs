@@ -10,6 +10,7 @@ pub mod intent;
 pub mod pinning;
 pub mod planner;
 pub mod predict;
+mod resets;
 pub mod rom;
 pub mod stake;
 pub mod status;

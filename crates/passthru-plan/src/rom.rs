@@ -21,7 +21,7 @@ const SHADOW_BYTES: usize = 128 << 10;
 /// The range is that copy (`IORESOURCE_ROM_SHADOW`, `include/linux/ioport.h`).
 const SHADOW_FLAG: u64 = 1 << 1;
 /// The ROM's place among a function's ranges.
-const ROM_INDEX: u8 = 6;
+pub(crate) const ROM_INDEX: u8 = 6;
 
 /// Whether OVMF shows a picture on a device before its driver is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]

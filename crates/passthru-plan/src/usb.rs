@@ -12,6 +12,9 @@ use crate::groups;
 /// Base class and subclass of USB controllers (PCI Code and ID Assignment, "Serial Bus Controller, USB").
 const USB_CONTROLLER: u16 = 0x0c03;
 
+/// How the note about a controller without a reset begins.
+pub(crate) const NO_RESET: &str = "it has no reset";
+
 /// All of USB on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsbView {
@@ -58,10 +61,11 @@ pub fn view(facts: &HostFacts) -> UsbView {
         function.class.base_and_sub() == USB_CONTROLLER
             || usb.buses.values().any(|bus| bus.controller == Some(function.address))
     };
+    let resets_are_told = crate::resets::are_told(facts);
     let controllers = facts
         .functions()
         .filter(drives)
-        .map(|function| controller(facts, usb, function, outlooks.get(&function.address)))
+        .map(|function| controller(facts, usb, function, outlooks.get(&function.address), resets_are_told))
         .collect();
     let is_known =
         |address: Option<PciAddress>| address.is_some_and(|address| facts.function(address).is_some());
@@ -86,6 +90,7 @@ fn controller(
     usb: &Usb,
     function: &PciFunction,
     outlook: Option<&String>,
+    resets_are_told: bool,
 ) -> ControllerView {
     let hangs_on = |device: &&UsbDevice| usb.controller_of(device) == Some(function.address);
     let carries: BTreeSet<UsbRole> = usb
@@ -97,11 +102,10 @@ fn controller(
         .collect();
     let outlook = outlook.cloned().unwrap_or_default();
     let mut notes = Vec::new();
-    if function.reset_methods.is_empty() && !function.gaps.contains_key("reset_method") {
-        notes.push(
-            "it has no reset: after a guest has used it, it may not start again until the host reboots"
-                .to_owned(),
-        );
+    if function.reset_methods.is_empty() && resets_are_told && !crate::resets::is_gap(function) {
+        notes.push(format!(
+            "{NO_RESET}: after a guest has used it, it may not start again until the host reboots"
+        ));
     }
     // What the outlook names already is not said twice.
     let uses = facts.in_use.value().into_iter().flatten();

@@ -1,6 +1,7 @@
 //! Judgement and planning on hand-made hosts.
 
 mod common;
+mod device_checks;
 mod findings;
 mod machines;
 mod pinning;

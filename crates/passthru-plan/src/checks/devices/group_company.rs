@@ -35,7 +35,11 @@ fn run(facts: &HostFacts) -> Outcome {
         let strangers: Vec<String> = company
             .iter()
             .filter(|member| member.address.slot() != display.address.slot())
-            .map(|member| format!("{} ({})", member.address, facts.name_of(member)))
+            .map(|member| {
+                let stake = stake::of_taking(facts, member, &all).into_iter().find(Stake::is_loss);
+                let loss = stake.map_or_else(String::new, |stake| format!(": {}", stake.sentence()));
+                format!("{} ({}){loss}", member.address, facts.name_of(member))
+            })
             .collect();
         let lost = company
             .iter()

@@ -71,12 +71,6 @@ fn remarks(facts: &HostFacts, text: &str) -> Vec<(Verdict, String)> {
             "‘intel_iommu=igfx_off’ leaves the integrated GPU without a group".to_owned(),
         ));
     }
-    if line.has("pcie_acs_override") {
-        found.push((
-            Verdict::Warn,
-            "‘pcie_acs_override’ works only on patched kernels, and there it claims isolation that the hardware does not give".to_owned(),
-        ));
-    }
     if line
         .value("vfio_iommu_type1.allow_unsafe_interrupts")
         .is_some_and(|value| matches!(value, "1" | "y" | "Y" | "on"))
