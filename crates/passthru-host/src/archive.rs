@@ -3,7 +3,10 @@
 //! away.
 //!
 //! It comes from outside, so nothing in it is trusted: it is never unpacked, its paths may not leave the root, it holds
-//! nothing but files, directories and links, and it is read only up to a stated size.
+//! nothing but files, directories and links, and it is read only up to a stated size. What is no archive may be a text
+//! of which one is made; see [`crate::foreign`].
+
+mod made;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read};
@@ -48,6 +51,8 @@ enum Node {
 pub(crate) struct Archive {
     nodes: BTreeMap<String, Node>,
     note: Note,
+    /// Where this was made of something that tells of a part of a machine alone; see [`made`].
+    partial: Option<made::Partial>,
 }
 
 impl Archive {
@@ -66,14 +71,13 @@ impl Archive {
         } else if head.get(257..262) == Some(b"ustar") {
             Self::from_tar(most, input)
         } else {
-            Err("it is neither a directory nor a capture (a tar archive, plain or compressed with gzip or bzip2)"
-                .to_owned())
+            crate::foreign::text(input)
         }
     }
 
     fn from_tar(most: u64, input: impl Read) -> Result<Self, String> {
         let root = ("/".to_owned(), Node::Directory(BTreeSet::new()));
-        let mut archive = Self { nodes: BTreeMap::from([root]), note: Note::default() };
+        let mut archive = Self { nodes: BTreeMap::from([root]), note: Note::default(), partial: None };
         let mut tar = tar::Archive::new(input.take(most));
         let mut left = most;
         let too_many = || format!("it holds more than {most} bytes");
@@ -95,6 +99,7 @@ impl Archive {
             archive.note =
                 serde_json::from_slice(bytes).map_err(|error| format!("entry ‘{NOTE}’: {error}"))?;
         }
+        crate::foreign::complete(&mut archive);
         Ok(archive)
     }
 
@@ -216,7 +221,7 @@ impl Archive {
         let found = self.nodes.get(path);
         found.ok_or_else(|| match self.nodes.get(split(path).0) {
             Some(Node::File { .. }) => ReadErrorKind::NotADirectory,
-            _ => ReadErrorKind::NotFound,
+            _ => self.not_told(path).unwrap_or(ReadErrorKind::NotFound),
         })
     }
 

@@ -11,6 +11,7 @@ use rustix::fs::FileType;
 use crate::archive::Archive;
 use crate::directory::Directory;
 use crate::error::{OpenError, ReadError, ReadErrorKind};
+use crate::foreign;
 use crate::record::{DEFAULT_MODE, Entry, Recording};
 use crate::resolve::resolve;
 use crate::tree::Tree;
@@ -38,7 +39,8 @@ impl Host {
         Self { source: Source::Tree(Tree::live()), kind: HostKind::Live, recording: None }
     }
 
-    /// A directory taken for a root, or a capture file; `/` is the live host.
+    /// A directory taken for a root, a capture file, or what other tools made of a machine: a report of sos, packed or not, what
+    /// hwloc gathered, a text of lspci or of udev's database; `/` is the live host.
     ///
     /// Absolute links and `..` in the directory stay below it (`openat2` with `RESOLVE_IN_ROOT`, Linux 5.6).
     pub fn open(path: &Path) -> Result<Self, OpenError> {
@@ -48,7 +50,10 @@ impl Host {
             return Ok(Self::live());
         }
         let kind = std::fs::metadata(&canonical).map_err(|error| wrong(error.to_string()))?.file_type();
-        if kind.is_dir() {
+        if kind.is_dir() && foreign::is_report(&canonical) {
+            let archive = foreign::of_directory(&canonical).map_err(wrong)?;
+            Ok(Self { source: Source::Archive(archive), kind: HostKind::Capture, recording: None })
+        } else if kind.is_dir() {
             let tree = Tree::below(&canonical).map_err(|error| wrong(error.to_string()))?;
             // Where openat2 is missing or forbidden, every later answer would be wrong or misleading.
             tree.open("/", rustix::fs::OFlags::PATH)

@@ -8,6 +8,7 @@ pub mod capture;
 pub mod clock;
 mod directory;
 mod error;
+mod foreign;
 pub mod gather;
 mod host;
 mod image;

@@ -5,6 +5,7 @@ mod boots;
 mod common;
 mod corpora;
 mod fixtures;
+mod foreign;
 mod live;
 mod real_files;
 mod roms;
