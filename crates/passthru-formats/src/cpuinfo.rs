@@ -13,6 +13,8 @@ pub struct CpuInfo {
     pub count: usize,
     /// `flags` of the first CPU (`Features` on Arm).
     pub flags: Option<BTreeSet<String>>,
+    /// `vmx flags` of the first CPU (`arch/x86/kernel/cpu/feat_ctl.c`, Linux 5.9): what Intel's VT-x can do.
+    pub vmx: Option<BTreeSet<String>>,
     /// `cpu family` of the first CPU.
     pub family: Option<u32>,
     /// `model` of the first CPU, the number beside its name.
@@ -40,6 +42,9 @@ pub fn parse(bytes: &[u8]) -> CpuInfo {
             "model name" if info.model.is_none() => info.model = Some(value.to_owned()),
             "flags" | "Features" if info.flags.is_none() => {
                 info.flags = Some(value.split_ascii_whitespace().map(str::to_owned).collect());
+            }
+            "vmx flags" if info.vmx.is_none() => {
+                info.vmx = Some(value.split_ascii_whitespace().map(str::to_owned).collect());
             }
             "cpu family" if info.family.is_none() => info.family = value.parse().ok(),
             "model" if info.model_number.is_none() => info.model_number = value.parse().ok(),
@@ -74,10 +79,11 @@ mod tests {
     #[test]
     fn its_kind_its_microcode_and_its_addresses_are_numbers() {
         let text = b"cpu family\t: 6\nmodel\t\t: 158\nstepping\t: 10\nmicrocode\t: 0xf8\n\
-            address sizes\t: 39 bits physical, 48 bits virtual\n";
+            vmx flags\t: vnmi apicv\naddress sizes\t: 39 bits physical, 48 bits virtual\n";
         let info = parse(text);
         assert_eq!((info.family, info.model_number, info.stepping), (Some(6), Some(158), Some(10)));
         assert_eq!((info.microcode.as_deref(), info.physical_bits), (Some("0xf8"), Some(39)));
+        assert!(info.vmx.is_some_and(|flags| flags.contains("apicv")) && info.flags.is_none());
         assert_eq!(parse(b"stepping\t: unknown\naddress sizes\t: many\n"), CpuInfo::default());
     }
 

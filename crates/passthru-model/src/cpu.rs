@@ -15,6 +15,8 @@ pub struct CpuFacts {
     pub count: Fact<usize>,
     /// The flags of the first CPU.
     pub flags: Fact<BTreeSet<String>>,
+    /// What VT-x of an Intel processor can do (`vmx flags`, Linux 5.9), such as `apicv` and `posted_intr`.
+    pub vmx: Fact<BTreeSet<String>>,
     /// Family, model and stepping, by which errata are told apart.
     pub signature: Fact<CpuSignature>,
     /// The revision of its microcode, as the kernel writes it: `0xf8`.
@@ -47,6 +49,7 @@ impl CpuFacts {
             model: Fact::unknown(because),
             count: Fact::unknown(because),
             flags: Fact::unknown(because),
+            vmx: Fact::unknown(because),
             signature: Fact::unknown(because),
             microcode: Fact::unknown(because),
             physical_bits: Fact::unknown(because),

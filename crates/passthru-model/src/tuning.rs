@@ -12,8 +12,8 @@ pub struct TuningFacts {
     /// Where interrupts go, read only where CPUs are set apart from the others.
     pub interrupts: Fact<Vec<Interrupt>>,
     /// `kernel.split_lock_mitigate`: whether a task that locks across cache lines is slowed down
-    /// (`Documentation/admin-guide/sysctl/kernel.rst`). Known and `None`: the processor does not tell such locks, or the
-    /// kernel is older than 6.2.
+    /// (`Documentation/admin-guide/sysctl/kernel.rst`). Known and `None`: the kernel has no such setting, as
+    /// before Linux 6.2.
     pub split_lock_mitigate: Fact<Option<bool>>,
 }
 

@@ -4,6 +4,7 @@ mod binding;
 mod devices;
 mod guests;
 mod machine;
+mod tuning;
 
 use passthru_model::HostFacts;
 use passthru_model::fact::{Evidence, Fact};
@@ -109,10 +110,11 @@ pub struct UnknownCheck {
     pub known: Vec<&'static str>,
 }
 
-/// One list for each kind of thing that is looked at: the machine, the devices, their isolation, the guests.
-static LISTS: [&[Check]; 4] = [machine::CHECKS, devices::CHECKS, binding::CHECKS, guests::CHECKS];
+/// One list for each kind of thing that is looked at: the machine, the devices, their isolation, the guests, their speed.
+static LISTS: [&[Check]; 5] =
+    [machine::CHECKS, devices::CHECKS, binding::CHECKS, guests::CHECKS, tuning::CHECKS];
 
-/// All checks, in the order in which a person would look: the machine, the kernel, the devices, the guests.
+/// All checks, in the order in which a person would look: the machine, its kernel, the devices, the guests, their speed.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
     LISTS.into_iter().flatten()
 }

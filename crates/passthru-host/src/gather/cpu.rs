@@ -44,6 +44,13 @@ pub(super) fn facts(host: &Host) -> CpuFacts {
         vulnerabilities,
         kvm,
         signature,
+        vmx: match info.vmx {
+            Some(flags) => {
+                let seen = short(&flags.iter().map(String::as_str).collect::<Vec<_>>().join(" "));
+                Fact::known(flags, CPUINFO, format!("vmx flags: {seen}"))
+            }
+            None => Fact::unknown(lacks("vmx flags")),
+        },
         microcode: text(info.microcode, "microcode"),
         physical_bits: match info.physical_bits {
             Some(bits) => Fact::known(bits, CPUINFO, format!("address sizes: {bits} bits physical")),

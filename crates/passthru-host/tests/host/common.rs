@@ -49,6 +49,7 @@ pub(crate) fn summary(facts: &HostFacts) -> String {
     fact(&mut out, "cpu vendor", &facts.cpu.vendor);
     fact(&mut out, "cpu model", &facts.cpu.model);
     fact(&mut out, "cpu count", &facts.cpu.count);
+    fact(&mut out, "vmx", &facts.cpu.vmx);
     fact(&mut out, "cpu signature", &facts.cpu.signature);
     fact(&mut out, "microcode", &facts.cpu.microcode);
     fact(&mut out, "physical bits", &facts.cpu.physical_bits);

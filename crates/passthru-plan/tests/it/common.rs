@@ -3,18 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use passthru_model::acpi::{Dmar, Table};
 use passthru_model::address::PciAddress;
+use passthru_model::cpu_set::CpuSet;
 use passthru_model::fact::Fact;
 use passthru_model::facts::{
     Bootloader, CpuFacts, GuestFirmware, HostFacts, HostKind, HostUse, InUse, InitramfsGenerator, KvmState,
     Surroundings,
 };
+use passthru_model::firmware::{Board, FirmwareFacts, Lockdown, Start};
 use passthru_model::hex::{ClassCode, Hex16, PciId};
 use passthru_model::iommu::{FirmwareTable, IommuFacts, IommuGroup, ReservedRegion};
-use passthru_model::kernel::{InstalledKernel, KernelFacts, ModuleState};
+use passthru_model::kernel::{InstalledKernel, KernelFacts, KernelOptions, ModuleState};
 use passthru_model::managed;
+use passthru_model::memory::{HugePages, MemoryFacts, TransparentHugePages, ZoneBlocks};
 use passthru_model::pci::PciFunction;
 use passthru_model::plan::{Action, FileState, Plan};
+use passthru_model::topology::{Core, L3Domain, Part, Topology};
+use passthru_model::tuning::TuningFacts;
 
 pub(crate) fn at(text: &str) -> PciAddress {
     text.parse().expect("an address")
@@ -110,7 +116,7 @@ pub(crate) fn host() -> HostFacts {
             "/lib/modules/6.12.43+deb13-amd64/modules.dep",
             "",
         ),
-        options: Fact::unknown("not made up here"),
+        options: options(),
     };
     let mut facts = HostFacts {
         surroundings: Surroundings {
@@ -131,6 +137,7 @@ pub(crate) fn host() -> HostFacts {
             groups: Fact::known(BTreeMap::new(), "/sys/kernel/iommu_groups", "empty"),
             interrupt_remapping: Fact::known(false, "/proc/interrupts", "PCI-MSI"),
             unsafe_interrupts: Fact::unknown("vfio_iommu_type1 is not loaded"),
+            registers: Fact::known(BTreeMap::new(), "/sys/class/iommu", "no registers"),
             ..IommuFacts::unknown("not made up here")
         },
         kernel: KernelFacts {
@@ -138,14 +145,33 @@ pub(crate) fn host() -> HostFacts {
             cmdline: Fact::Unknown(String::new()),
             loaded: Fact::known(Vec::new(), "/proc/modules", ""),
             installed: Fact::known(vec![installed], "/lib/modules", "6.12.43+deb13-amd64"),
-            options: Fact::unknown("not made up here"),
+            options: options(),
         },
         cpu: CpuFacts {
             vendor: Fact::known("GenuineIntel".to_owned(), "/proc/cpuinfo", "GenuineIntel"),
             model: Fact::known("QEMU".to_owned(), "/proc/cpuinfo", "QEMU"),
             count: Fact::known(4, "/proc/cpuinfo", "4"),
             flags: Fact::known(BTreeSet::from(["vmx".to_owned()]), "/proc/cpuinfo", "vmx"),
+            physical_bits: Fact::known(39, "/proc/cpuinfo", "address sizes: 39 bits physical"),
+            vulnerabilities: Fact::known(
+                BTreeMap::from([("meltdown".to_owned(), "Not affected".to_owned())]),
+                "/sys/devices/system/cpu/vulnerabilities",
+                "1 known, 0 open",
+            ),
+            kvm: kvm(&[
+                ("kvm.ignore_msrs", "N"),
+                ("kvm_intel.nested", "Y"),
+                ("kvm_intel.ept", "Y"),
+                ("kvm_intel.enable_apicv", "Y"),
+            ]),
             ..CpuFacts::unknown("not made up here")
+        },
+        topology: Fact::known(topology(4), "/sys/devices/system/cpu", "4 CPUs online: 0-3"),
+        firmware: firmware(),
+        memory: memory(),
+        tuning: TuningFacts {
+            frequency: Fact::known(Vec::new(), "/sys/devices/system/cpu/cpufreq", "is not there"),
+            ..TuningFacts::unknown("not made up here")
         },
         kvm: Fact::known(KvmState::Usable, "/dev/kvm", "opens"),
         bootloader: Fact::known(Bootloader::GrubDebian, "/boot/grub/grub.cfg", ""),
@@ -170,6 +196,101 @@ pub(crate) fn host() -> HostFacts {
     put(&mut facts, managed::GRUB_CFG, &grub_cfg(parameters, false));
     put(&mut facts, managed::INITRAMFS_MODULES, "bochs\n");
     facts
+}
+
+/// What a kernel of Debian was built with.
+pub(crate) fn options() -> Fact<KernelOptions> {
+    let on = [
+        "VFIO",
+        "VFIO_PCI",
+        "VFIO_CONTAINER",
+        "VFIO_IOMMU_TYPE1",
+        "KVM",
+        "IRQ_REMAP",
+        "INTEL_IOMMU",
+        "AMD_IOMMU",
+    ];
+    let on = on.into_iter().chain(["INTEL_IOMMU_DEFAULT_ON_INTGPU_OFF"]);
+    Fact::known(
+        KernelOptions(on.map(|name| (name.to_owned(), "y".to_owned())).collect()),
+        "/boot/config-6.12.43+deb13-amd64",
+        "VFIO_PCI y",
+    )
+}
+
+/// Parameters of the modules of KVM.
+pub(crate) fn kvm(parameters: &[(&str, &str)]) -> Fact<BTreeMap<String, String>> {
+    let all = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Fact::known(all, "/sys/module", "parameters")
+}
+
+/// A processor of cores with one thread each and one L3 cache.
+pub(crate) fn topology(cores: u32) -> Topology {
+    let online: CpuSet = (0..cores).collect();
+    let core = |cpu: u32| Core {
+        id: Some(cpu),
+        cpus: std::iter::once(cpu).collect(),
+        package: Some(0),
+        die: None,
+        cluster: None,
+        l3: Some(0),
+        node: None,
+        kind: None,
+        ranking: None,
+    };
+    Topology {
+        packages: vec![Part { id: Some(0), cpus: online.clone() }],
+        l3: vec![L3Domain { id: Some(0), size_kib: Some(16384), cpus: online.clone() }],
+        cores: (0..cores).map(core).collect(),
+        online,
+        ..Topology::default()
+    }
+}
+
+fn firmware() -> FirmwareFacts {
+    let table = Table {
+        maker: "BOCHS BXPC".to_owned(),
+        revision: 1,
+        sums_up: true,
+        body: Dmar { address_bits: 39, interrupt_remapping: true, ..Dmar::default() },
+        others: Vec::new(),
+    };
+    FirmwareFacts {
+        board: Fact::known(
+            Board { name: Some("Q35".to_owned()), ..Board::default() },
+            "/sys/class/dmi/id",
+            "Q35",
+        ),
+        start: Fact::known(Start::Uefi, "/sys/firmware/efi", "is there"),
+        secure_boot: Fact::known(Some(false), "/sys/firmware/efi/efivars/SecureBoot", "0"),
+        lockdown: Fact::known(
+            Some(Lockdown::None),
+            "/sys/kernel/security/lockdown",
+            "[none] integrity confidentiality",
+        ),
+        dmar: Fact::known(Some(table), "/sys/firmware/acpi/tables/DMAR", "120 bytes, made by BOCHS BXPC"),
+        ivrs: Fact::known(None, "/sys/firmware/acpi/tables", "DMAR"),
+    }
+}
+
+fn memory() -> MemoryFacts {
+    let zone =
+        ZoneBlocks { node: 0, zone: "Normal".to_owned(), free: vec![10, 10, 0, 0, 0, 0, 0, 0, 0, 0, 2000] };
+    let huge = HugePages::default();
+    MemoryFacts {
+        huge_pages: Fact::known(BTreeMap::from([(2048, huge)]), "/sys/kernel/mm/hugepages", "0 of 2048 kB"),
+        transparent: Fact::known(
+            Some(TransparentHugePages {
+                enabled: Some("madvise".to_owned()),
+                defrag: Some("madvise".to_owned()),
+                ..TransparentHugePages::default()
+            }),
+            "/sys/kernel/mm/transparent_hugepage/enabled",
+            "always [madvise] never",
+        ),
+        free_blocks: Fact::known(vec![zone], "/proc/buddyinfo", "1 zones"),
+        ..MemoryFacts::unknown("not made up here")
+    }
 }
 
 pub(crate) fn cmdline(facts: &mut HostFacts, text: &str) {

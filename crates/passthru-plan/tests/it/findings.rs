@@ -81,12 +81,22 @@ fn masked() -> HostFacts {
     facts.iommu.tables = Fact::unknown("/sys/firmware/acpi is not there");
     facts.iommu.units = Fact::unknown("/sys/class is not there");
     facts.iommu.groups = Fact::unknown("/sys/kernel is not there");
+    facts.iommu.registers = Fact::unknown("/sys/class is not there");
+    facts.iommu.unsafe_interrupts = Fact::unknown("/sys/module is not there");
     facts.iommu.interrupt_remapping = Fact::unknown("/proc/interrupts is not there");
     facts.kernel.installed = Fact::known(Vec::new(), "/lib/modules", "no such directory");
     facts.kvm = Fact::known(KvmState::Absent, "/dev/kvm", "no such file");
     facts.qemu = Fact::known(None, "/usr/bin/qemu-system-x86_64", "no such file");
     facts.guest_firmware = Fact::known(Vec::new(), "/usr/share/qemu/firmware", "no such directory");
     facts.in_use = Fact::unknown(why);
+    facts.firmware = passthru_model::firmware::FirmwareFacts::unknown("/sys/firmware is not there");
+    facts.memory = passthru_model::memory::MemoryFacts::unknown("/sys/kernel/mm is not there");
+    facts.tuning = passthru_model::tuning::TuningFacts::unknown("/sys/devices is not there");
+    facts.topology = Fact::unknown("/sys/devices is not there");
+    facts.cpu.kvm = Fact::unknown("/sys/module is not there");
+    facts.cpu.vulnerabilities = Fact::unknown("/sys/devices is not there");
+    facts.kernel.options = Fact::unknown("/proc/config.gz is not there");
+    facts.kernel.loaded = Fact::unknown("/proc/modules is not there");
     facts.files.clear();
     facts
 }
@@ -112,7 +122,7 @@ fn parameters_that_do_nothing_or_do_harm_are_named_each() {
     let mut facts = host();
     cmdline(
         &mut facts,
-        "amd_iommu=on iommu=1 pcie_acs_override=downstream passthru.off module_blacklist=vfio_pci intel_iommu=igfx_off",
+        "iommu=1 pcie_acs_override=downstream passthru.off module_blacklist=vfio_pci intel_iommu=igfx_off",
     );
     insta::assert_snapshot!(lines(&diagnose(&facts, &["kernel-parameters"]).expect("a check")));
 }

@@ -3,6 +3,7 @@
 mod common;
 mod device_checks;
 mod findings;
+mod machine_checks;
 mod machines;
 mod pinning;
 mod plans;
@@ -13,3 +14,4 @@ mod predict_why;
 mod refusals;
 mod sound;
 mod texts;
+mod tuning_checks;

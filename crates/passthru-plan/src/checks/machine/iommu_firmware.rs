@@ -27,7 +27,17 @@ fn run(facts: &HostFacts) -> Outcome {
             FirmwareTable::Iort => "an SMMU (table IORT)",
             FirmwareTable::Viot => "a virtio-iommu (table VIOT)",
         };
-        return Outcome::pass(format!("the firmware offers {name}")).seen(&facts.iommu.tables);
+        let seen = |outcome: Outcome| outcome.seen(&facts.iommu.tables).seen(&facts.firmware.board);
+        let sums_up =
+            (facts.firmware.dmar.value().and_then(Option::as_ref).is_none_or(|table| table.sums_up))
+                && facts.firmware.ivrs.value().and_then(Option::as_ref).is_none_or(|table| table.sums_up);
+        if !sums_up {
+            return seen(Outcome::warn(format!(
+                "the firmware offers {name}, and the table's checksum is wrong"
+            )))
+            .by_hand("Look for a firmware update: the kernel refuses AMD's table when it is broken");
+        }
+        return seen(Outcome::pass(format!("the firmware offers {name}")));
     }
     let driven = facts.iommu.units.value().is_some_and(|units| !units.is_empty());
     if driven {

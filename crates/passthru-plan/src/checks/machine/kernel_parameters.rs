@@ -43,13 +43,6 @@ fn remarks(facts: &HostFacts, text: &str) -> Vec<(Verdict, String)> {
     if line.is_passthru_off() {
         found.push((Verdict::Warn, "‘passthru.off’ turns isolation off for this boot".to_owned()));
     }
-    if line.items("amd_iommu").any(|item| item == "on") {
-        found.push((
-            Verdict::Warn,
-            "‘amd_iommu=on’ does nothing: the kernel knows no such value, and AMD-Vi is on by itself"
-                .to_owned(),
-        ));
-    }
     if line.items("iommu").any(|item| matches!(item, "on" | "1")) {
         found.push((
             Verdict::Warn,
@@ -69,15 +62,6 @@ fn remarks(facts: &HostFacts, text: &str) -> Vec<(Verdict, String)> {
         found.push((
             Verdict::Warn,
             "‘intel_iommu=igfx_off’ leaves the integrated GPU without a group".to_owned(),
-        ));
-    }
-    if line
-        .value("vfio_iommu_type1.allow_unsafe_interrupts")
-        .is_some_and(|value| matches!(value, "1" | "y" | "Y" | "on"))
-    {
-        found.push((
-            Verdict::Warn,
-            "‘allow_unsafe_interrupts’ lets a guest's device raise any interrupt of the host".to_owned(),
         ));
     }
     let blocks = |name| line.items(name).any(|item| matches!(item, "vfio_pci" | "vfio-pci" | "vfio"));
