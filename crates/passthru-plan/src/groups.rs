@@ -11,6 +11,7 @@ use passthru_model::pci::PciFunction;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::resets;
 use crate::stake::{self, Stake};
 
 /// What is said of a device that needs no other with it.
@@ -35,7 +36,9 @@ pub struct DeviceView {
     pub class: ClassCode,
     /// The driver bound now.
     pub driver: Option<String>,
-    /// Reset methods in the order the kernel tries them.
+    /// Whether the kernel can reset it by itself; null where that could not be read.
+    pub reset: Option<bool>,
+    /// Reset methods in the order the kernel tries them. Empty, with `reset` true, on kernels before 5.15.
     pub reset_methods: Vec<String>,
     /// Whether the firmware drew on it; null where it does not apply.
     pub boot_vga: Option<bool>,
@@ -99,19 +102,24 @@ pub fn view(facts: &HostFacts) -> GroupsView {
     let grouped = |function: &&PciFunction| {
         function.group.is_some() || groups.values().any(|group| group.members.contains(&function.address))
     };
+    let told = resets::are_told(facts);
     GroupsView {
-        groups: groups.values().map(|group| group_view(facts, group)).collect(),
-        ungrouped: facts.functions().filter(|f| !grouped(f)).map(|f| device_view(facts, f, None)).collect(),
+        groups: groups.values().map(|group| group_view(facts, group, told)).collect(),
+        ungrouped: facts
+            .functions()
+            .filter(|f| !grouped(f))
+            .map(|f| device_view(facts, f, None, told))
+            .collect(),
         unknown,
     }
 }
 
-fn group_view(facts: &HostFacts, group: &IommuGroup) -> GroupView {
+fn group_view(facts: &HostFacts, group: &IommuGroup, told: bool) -> GroupView {
     let members = group.members.iter().filter_map(|address| facts.function(*address));
     let (verdict, reasons) = judge(facts, group);
     GroupView {
         id: group.id,
-        devices: members.map(|function| device_view(facts, function, Some(group))).collect(),
+        devices: members.map(|function| device_view(facts, function, Some(group), told)).collect(),
         verdict,
         reasons,
     }
@@ -152,6 +160,15 @@ fn judge(facts: &HostFacts, group: &IommuGroup) -> (Verdict, Vec<String>) {
             Verdict::Warn,
             format!("devices of {} slots can only go together: {}", slots.len(), list.join(", ")),
         );
+        if let Some(card) = company.iter().find(|f| f.class.is_display() && !f.parents.is_empty()) {
+            add(
+                Verdict::Warn,
+                format!(
+                    "‘passthru groups --why {}’ says why, and which slot would keep the card apart",
+                    card.address
+                ),
+            );
+        }
     }
     for slot in slots {
         let elsewhere: Vec<_> = facts
@@ -178,7 +195,12 @@ fn judge(facts: &HostFacts, group: &IommuGroup) -> (Verdict, Vec<String>) {
     (verdict, reasons)
 }
 
-fn device_view(facts: &HostFacts, function: &PciFunction, group: Option<&IommuGroup>) -> DeviceView {
+fn device_view(
+    facts: &HostFacts,
+    function: &PciFunction,
+    group: Option<&IommuGroup>,
+    told: bool,
+) -> DeviceView {
     DeviceView {
         address: function.address,
         name: facts.name_of(function),
@@ -188,6 +210,7 @@ fn device_view(facts: &HostFacts, function: &PciFunction, group: Option<&IommuGr
         subsystem_device: function.subsystem.device,
         class: function.class,
         driver: function.driver.clone(),
+        reset: resets::can(function, told),
         reset_methods: function.reset_methods.clone(),
         boot_vga: function.boot_vga,
         is_bridge: function.is_bridge(),

@@ -13,3 +13,14 @@ pub(crate) fn are_told(facts: &HostFacts) -> bool {
 pub(crate) fn is_gap(function: &PciFunction) -> bool {
     function.gaps.contains_key("reset_method")
 }
+
+/// Whether a function can be reset, where that is known: a gap after an empty list of methods can be that of a kernel before
+/// Linux 5.15, which has the file `reset` alone. `told`: see [`are_told`].
+pub(crate) fn can(function: &PciFunction, told: bool) -> Option<bool> {
+    match function.gaps.get("reset_method") {
+        None if !told => None,
+        None => Some(!function.reset_methods.is_empty()),
+        Some(why) if why.contains("can reset") => Some(true),
+        Some(_) => None,
+    }
+}

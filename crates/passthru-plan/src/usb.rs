@@ -37,6 +37,8 @@ pub struct ControllerView {
     pub driver: Option<String>,
     /// Its IOMMU group.
     pub group: Option<u32>,
+    /// Whether the kernel can reset it by itself; `None` where that could not be read.
+    pub reset: Option<bool>,
     /// Reset methods in the order in which the kernel tries them.
     pub reset_methods: Vec<String>,
     /// Its buses, by number. None while no USB driver has it.
@@ -117,6 +119,7 @@ fn controller(
         name: facts.name_of(function),
         driver: function.driver.clone(),
         group: function.group,
+        reset: crate::resets::can(function, resets_are_told),
         reset_methods: function.reset_methods.clone(),
         buses: usb
             .buses

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use passthru_host::{Subject, Subjects};
 use passthru_model::{HostFacts, PciAddress};
+use passthru_plan::predict::{self, Assumptions, SlotAdvice};
 use passthru_plan::{DeviceView, GroupView, GroupsView};
 
 use crate::args::GroupsArguments;
@@ -30,7 +31,8 @@ const EXPLAINED: Subjects = SUBJECTS.with(&[
 
 /// Prints the groups, or those of the named functions.
 pub(crate) fn run(context: &Context, arguments: &GroupsArguments) -> Result<Exit, Failure> {
-    let explains = arguments.predict || arguments.why.is_some();
+    // Of functions that are named, all is told: why they share a group, and which slot would do better.
+    let explains = arguments.predict || arguments.why.is_some() || !arguments.addresses.is_empty();
     let facts = context.facts_of(if explains { EXPLAINED } else { SUBJECTS })?;
     for address in arguments.addresses.iter().chain(&arguments.why) {
         must_be_there(&facts, *address)?;
@@ -43,10 +45,11 @@ pub(crate) fn run(context: &Context, arguments: &GroupsArguments) -> Result<Exit
     }
     let mut view = passthru_plan::groups::view(&facts);
     keep(&mut view, &arguments.addresses);
+    let advice = |group: &GroupView| advice(&facts, group, &arguments.addresses);
     if context.printer.json {
-        context.printer.json_document(&as_envelope(view))?;
+        context.printer.json_document(&as_envelope(view, &advice))?;
     } else {
-        context.printer.data(&as_text(&view, &|_| Vec::new()))?;
+        context.printer.data(&as_text(&view, &advice))?;
     }
     Ok(Exit::Done)
 }
@@ -70,11 +73,25 @@ fn keep(view: &mut GroupsView, addresses: &[PciAddress]) {
     view.ungrouped.retain(named);
 }
 
+/// Where the named functions of a group would do better.
+fn advice(facts: &HostFacts, group: &GroupView, named: &[PciAddress]) -> Vec<String> {
+    let devices = group.devices.iter().filter(|device| !device.is_bridge && named.contains(&device.address));
+    // The functions of a card move together.
+    let mut slots: Vec<PciAddress> = devices.map(|device| device.address).collect();
+    slots.dedup_by_key(|address| address.slot());
+    let of_slot = |address| predict::slots(facts, &Assumptions::default(), address);
+    slots.into_iter().filter_map(of_slot).flat_map(SlotAdvice::sentences).collect()
+}
+
 /// The JSON envelope.
-fn as_envelope(view: GroupsView) -> envelope::Groups {
+fn as_envelope(view: GroupsView, advice: &dyn Fn(&GroupView) -> Vec<String>) -> envelope::Groups {
     envelope::Groups {
         schema: "passthru.groups/1",
-        groups: view.groups.into_iter().map(|view| envelope::Group { view, foretold: None }).collect(),
+        groups: view
+            .groups
+            .into_iter()
+            .map(|view| envelope::Group { foretold: None, advice: advice(&view), view })
+            .collect(),
         ungrouped: view.ungrouped,
         unknown: view.unknown,
         predicted: None,
@@ -114,15 +131,22 @@ fn as_text(view: &GroupsView, more: &dyn Fn(&GroupView) -> Vec<String>) -> Strin
     out
 }
 
+/// As the page marks what can be reset, with the methods where the kernel says them.
+pub(super) fn reset_mark(can: Option<bool>, methods: &[String]) -> String {
+    match (can, methods) {
+        (Some(true), []) => " [RESET]".to_owned(),
+        (Some(true), methods) => format!(" [RESET: {}]", plain(&methods.join(", "))),
+        (Some(false) | None, _) => String::new(),
+    }
+}
+
 /// One function: address, ids, driver, marks, name, and what can be done with it.
 fn line(device: &DeviceView) -> String {
     let mut marks = String::new();
     if device.boot_vga == Some(true) {
         marks.push_str(" [boot VGA]");
     }
-    if !device.reset_methods.is_empty() {
-        let _ = write!(marks, " [reset: {}]", plain(&device.reset_methods.join(", ")));
-    }
+    marks.push_str(&reset_mark(device.reset, &device.reset_methods));
     let driver = device.driver.as_deref().unwrap_or("no driver");
     let mut out = format!(
         "        {STRONG}{}{STRONG:#} [{}:{}] {} ({}){marks}\n",

@@ -36,6 +36,7 @@ fn as_envelope(usb: &Usb, view: UsbView) -> envelope::UsbEnvelope {
         name: view.name,
         driver: view.driver,
         group: view.group,
+        reset: view.reset,
         reset_methods: view.reset_methods,
         carries: view.carries.into_iter().map(UsbRole::word).collect(),
         outlook: view.outlook,
@@ -102,10 +103,7 @@ fn as_text(usb: &Usb, view: &UsbView) -> String {
 fn controller_text(view: &ControllerView) -> String {
     let group =
         view.group.map_or_else(|| "no IOMMU group".to_owned(), |group| format!("IOMMU group {group}"));
-    let reset = match view.reset_methods.as_slice() {
-        [] => String::new(),
-        methods => format!(" [reset: {}]", plain(&methods.join(", "))),
-    };
+    let reset = groups::reset_mark(view.reset, &view.reset_methods);
     let mut out = format!(
         "{STRONG}{}{STRONG:#} {} ({}), {group}{reset}\n",
         view.address,

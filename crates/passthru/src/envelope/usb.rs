@@ -28,6 +28,8 @@ pub struct Controller {
     pub driver: Option<String>,
     /// Its IOMMU group; null: none.
     pub group: Option<u32>,
+    /// Whether the kernel can reset it by itself; null where that could not be read.
+    pub reset: Option<bool>,
     /// Reset methods in the order in which the kernel tries them.
     pub reset_methods: Vec<String>,
     /// `keyboard` and `mouse`, where one hangs here.

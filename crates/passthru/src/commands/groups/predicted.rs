@@ -36,7 +36,7 @@ pub(super) fn run(
     let mut view = passthru_plan::groups::view(&predict::with_groups(facts, &prediction));
     keep(&mut view, &arguments.addresses);
     if context.printer.json {
-        let mut document = as_envelope(view);
+        let mut document = as_envelope(view, &|_| Vec::new());
         for group in &mut document.groups {
             group.foretold = foretold(&prediction, group.view.id);
         }
