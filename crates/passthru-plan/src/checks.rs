@@ -110,13 +110,32 @@ pub struct UnknownCheck {
     pub known: Vec<&'static str>,
 }
 
-/// One list for each kind of thing that is looked at: the machine, the devices, their isolation, the guests, their speed.
-static LISTS: [&[Check]; 5] =
-    [machine::CHECKS, devices::CHECKS, binding::CHECKS, guests::CHECKS, tuning::CHECKS];
+/// Checks of one kind of thing.
+#[derive(Clone, Copy, Debug)]
+pub struct Area {
+    /// What they look at, as a heading.
+    pub title: &'static str,
+    /// The checks, in the order in which they are shown.
+    pub checks: &'static [Check],
+}
 
-/// All checks, in the order in which a person would look: the machine, its kernel, the devices, the guests, their speed.
+/// In the order in which a person would look.
+static AREAS: [Area; 5] = [
+    Area { title: "The machine and its kernel", checks: machine::CHECKS },
+    Area { title: "Devices and their groups", checks: devices::CHECKS },
+    Area { title: "Devices at boot", checks: binding::CHECKS },
+    Area { title: "What guests need", checks: guests::CHECKS },
+    Area { title: "What makes guests fast", checks: tuning::CHECKS },
+];
+
+/// All checks by what they look at, in the order in which a person would look.
+pub fn areas() -> &'static [Area] {
+    &AREAS
+}
+
+/// All checks, in the order of [`areas`].
 pub fn checks() -> impl Iterator<Item = &'static Check> {
-    LISTS.into_iter().flatten()
+    AREAS.iter().flat_map(|area| area.checks)
 }
 
 /// Judges a host by the checks named, or by all where none is named, always in the order of [`checks`].

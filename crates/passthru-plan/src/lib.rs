@@ -17,7 +17,7 @@ pub mod status;
 pub mod usb;
 pub mod verify;
 
-pub use checks::{Check, UnknownCheck, checks, diagnose};
+pub use checks::{Area, Check, UnknownCheck, areas, checks, diagnose};
 pub use groups::{DeviceView, GroupView, GroupsView};
 pub use planner::{Consent, IntentChange, Reason, Refusal, isolate, isolate_by, plan_for, release};
 pub use status::{Summary, summary};

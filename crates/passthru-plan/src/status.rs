@@ -13,7 +13,7 @@ use crate::groups::listed;
 pub struct Summary {
     /// The whole in one line.
     pub headline: String,
-    /// What is as it should be, a line each.
+    /// What is as it should be, a line each; what every guest with a device needs comes first.
     pub ready: Vec<String>,
     /// What stands in the way or wants attention, a line each, worst first.
     pub blocks: Vec<Block>,
@@ -32,11 +32,26 @@ pub struct Block {
     pub summary: String,
 }
 
+/// The checks without which there is no passthrough at all.
+const NEEDED: &[&str] = &[
+    "cpu-virtualization",
+    "kvm",
+    "iommu-enabled",
+    "iommu-groups",
+    "interrupt-remapping",
+    "isolation-state",
+    "vfio-pci",
+    "qemu",
+    "ovmf",
+];
+
 /// Sums up a host for one screen. `findings` are those of [`crate::diagnose`]; `intent` is the host's, `None` where it
 /// has none.
 pub fn summary(facts: &HostFacts, intent: Option<&Intent>, findings: &[Finding]) -> Summary {
-    let ready =
-        findings.iter().filter(|one| one.verdict == Verdict::Pass).map(|one| one.summary.clone()).collect();
+    let mut passed: Vec<&Finding> = findings.iter().filter(|one| one.verdict == Verdict::Pass).collect();
+    // Stable as well: what every guest with a device needs comes first.
+    passed.sort_by_key(|one| !NEEDED.contains(&one.id.as_str()));
+    let ready = passed.iter().map(|one| one.summary.clone()).collect();
     let mut bad: Vec<&Finding> = findings.iter().filter(|one| one.verdict > Verdict::Pass).collect();
     // Stable: among equals the order of the checks stays, in which causes come ahead of their effects.
     bad.sort_by_key(|one| std::cmp::Reverse(one.verdict));

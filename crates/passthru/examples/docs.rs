@@ -111,12 +111,15 @@ fn checks() -> Result<String, Failure> {
         "# The checks of `passthru doctor`\n\nMade of the code by `cargo xtask docs`. Verdicts: `pass`, `warn`, `fail`, `unknown` (could \
          not be read; the\nsummary says why), `skip` (does not apply here).\n",
     );
-    for check in passthru_plan::checks() {
-        write!(
-            page,
-            "\n## `{}`\n\n{}\n\nSection of the page: {}\n\n{}\n",
-            check.id, check.title, check.section, check.why
-        )?;
+    for area in passthru_plan::areas() {
+        write!(page, "\n## {}\n", area.title)?;
+        for check in area.checks {
+            write!(
+                page,
+                "\n### `{}`: {}\n\nSection of the page: {}\n\n{}\n",
+                check.id, check.title, check.section, check.why
+            )?;
+        }
     }
     Ok(page)
 }

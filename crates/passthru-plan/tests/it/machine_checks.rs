@@ -65,6 +65,9 @@ fn a_start_by_bios_and_a_locked_down_kernel_are_to_be_known() {
     assert_eq!(says(&facts, "secure-boot"), "pass: Secure Boot is off, and the kernel is not locked down");
     facts.firmware.start = Fact::known(Start::Bios, "/sys/firmware/efi", "is not there");
     assert!(says(&facts, "uefi-boot").starts_with("warn: the firmware started this host the old way"));
+    let mut server = facts.clone();
+    server.pci = Fact::known(BTreeMap::new(), "/sys/bus/pci/devices", "");
+    assert!(says(&server, "uefi-boot").starts_with("skip:"));
     facts.firmware.secure_boot = Fact::known(Some(true), "/sys/firmware/efi/efivars/SecureBoot", "1");
     facts.firmware.lockdown =
         Fact::known(Some(Lockdown::Integrity), "/sys/kernel/security/lockdown", "integrity");

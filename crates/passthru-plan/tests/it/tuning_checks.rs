@@ -208,4 +208,9 @@ fn weaknesses_that_are_open_are_listed() {
     assert_eq!(says(&facts, "mitigations"), "warn: open: mds");
     cmdline(&mut facts, "mitigations=off");
     assert!(says(&facts, "mitigations").contains("turns the kernel's mitigations off"));
+    facts.cpu.vulnerabilities = Fact::unknown("/sys/devices is not there");
+    assert!(
+        says(&facts, "mitigations").starts_with("warn:"),
+        "the command line says it, whatever cannot be seen"
+    );
 }

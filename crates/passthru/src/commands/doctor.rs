@@ -18,7 +18,16 @@ pub(crate) fn run(context: &Context, arguments: &DoctorArguments) -> Result<Exit
     let facts = context.facts()?;
     let findings = passthru_plan::diagnose(&facts, &arguments.checks)
         .map_err(|error| Failure::usage(error.to_string()).hint("‘passthru doctor --list’ names them all"))?;
+    if arguments.checks.is_empty() && !context.printer.json {
+        context.printer.data(&overview(&findings))?;
+        return Ok(exit(&findings));
+    }
     print(context, "passthru.doctor/1", findings)
+}
+
+/// The answer is no if a check fails.
+fn exit(findings: &[Finding]) -> Exit {
+    if findings.iter().any(|finding| finding.verdict == Verdict::Fail) { Exit::No } else { Exit::Done }
 }
 
 /// Prints findings, for `doctor` and `verify` alike.
@@ -27,8 +36,7 @@ pub(crate) fn print(
     schema: &'static str,
     findings: Vec<Finding>,
 ) -> Result<Exit, Failure> {
-    let exit =
-        if findings.iter().any(|finding| finding.verdict == Verdict::Fail) { Exit::No } else { Exit::Done };
+    let exit = exit(&findings);
     if context.printer.json {
         context.printer.json_document(&envelope::Findings { schema, findings })?;
     } else {
@@ -37,55 +45,109 @@ pub(crate) fn print(
     Ok(exit)
 }
 
-/// The findings as a person reads them, closed by a count.
-fn as_text(findings: &[Finding]) -> String {
+/// All findings by what they look at: what is well in a line, what is not with all there is to know of it, and what does not
+/// apply by name alone.
+fn overview(findings: &[Finding]) -> String {
     let width = printer::width();
     let mut out = String::new();
-    for finding in findings {
-        let _ = writeln!(
-            out,
-            "{} {STRONG}{}{STRONG:#}\n        {}",
-            printer::verdict(finding.verdict),
-            finding.id,
-            printer::wrap(&plain(&finding.summary), width, 8)
-        );
-        if !matches!(finding.verdict, Verdict::Pass | Verdict::Skip) {
-            let _ = writeln!(
-                out,
-                "        {FAINT}why{FAINT:#}  {}",
-                printer::wrap(&plain(&finding.why), width, 13)
-            );
-            for evidence in &finding.evidence {
-                let _ = writeln!(
-                    out,
-                    "        {FAINT}seen{FAINT:#} {}: {}",
-                    plain(&evidence.path),
-                    plain(&evidence.value)
-                );
+    for area in passthru_plan::areas() {
+        let _ = writeln!(out, "{STRONG}{}{STRONG:#}", area.title);
+        let mut skipped = Vec::new();
+        for finding in findings {
+            if !area.checks.iter().any(|check| check.id == finding.id) {
+                continue;
             }
-            if let Some(remedy) = &finding.remedy {
-                let _ = writeln!(
-                    out,
-                    "        {STRONG}do{STRONG:#}   {}",
-                    printer::wrap(&plain(&remedy.what), width, 13)
-                );
-                if let Some(command) = &remedy.command {
-                    let _ = writeln!(out, "             {STRONG}{}{STRONG:#}", plain(command));
+            match finding.verdict {
+                Verdict::Skip => skipped.push(finding.id.as_str()),
+                Verdict::Pass => {
+                    let line = format!("{}: {}", finding.id, plain(&finding.summary));
+                    let _ = writeln!(
+                        out,
+                        "{} {}",
+                        printer::verdict(finding.verdict),
+                        printer::wrap(&line, width, 8)
+                    );
                 }
+                _ => whole(&mut out, finding),
             }
         }
+        if !skipped.is_empty() {
+            let line = format!("does not apply: {}", skipped.join(", "));
+            let _ = writeln!(
+                out,
+                "{} {FAINT}{}{FAINT:#}",
+                printer::verdict(Verdict::Skip),
+                printer::wrap(&line, width, 8)
+            );
+        }
+        out.push('\n');
     }
+    close(&mut out, findings);
+    if findings.iter().any(|finding| finding.verdict == Verdict::Skip) {
+        out.push_str(
+            "‘passthru doctor NAME’ says of one check why it does not apply, and what a pass is based on\n",
+        );
+    }
+    out
+}
+
+/// Each finding whole, closed by a count.
+fn as_text(findings: &[Finding]) -> String {
+    let mut out = String::new();
+    for finding in findings {
+        whole(&mut out, finding);
+    }
+    out.push('\n');
+    close(&mut out, findings);
+    out
+}
+
+/// One finding with why it matters, what was seen, and what to do.
+fn whole(out: &mut String, finding: &Finding) {
+    let width = printer::width();
+    let _ = writeln!(
+        out,
+        "{} {STRONG}{}{STRONG:#}\n        {}",
+        printer::verdict(finding.verdict),
+        finding.id,
+        printer::wrap(&plain(&finding.summary), width, 8)
+    );
+    if !matches!(finding.verdict, Verdict::Pass | Verdict::Skip) {
+        let _ =
+            writeln!(out, "        {FAINT}why{FAINT:#}  {}", printer::wrap(&plain(&finding.why), width, 13));
+    }
+    for evidence in &finding.evidence {
+        let _ = writeln!(
+            out,
+            "        {FAINT}seen{FAINT:#} {}: {}",
+            plain(&evidence.path),
+            plain(&evidence.value)
+        );
+    }
+    if let Some(remedy) = &finding.remedy {
+        let _ = writeln!(
+            out,
+            "        {STRONG}do{STRONG:#}   {}",
+            printer::wrap(&plain(&remedy.what), width, 13)
+        );
+        if let Some(command) = &remedy.command {
+            let _ = writeln!(out, "             {STRONG}{}{STRONG:#}", plain(command));
+        }
+    }
+}
+
+/// How many there are of each verdict.
+fn close(out: &mut String, findings: &[Finding]) {
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let _ = writeln!(
         out,
-        "\n{} pass, {} warn, {} fail, {} unknown, {} skip",
+        "{} pass, {} warn, {} fail, {} unknown, {} skip",
         count(Verdict::Pass),
         count(Verdict::Warn),
         count(Verdict::Fail),
         count(Verdict::Unknown),
         count(Verdict::Skip)
     );
-    out
 }
 
 /// Lists the checks.
@@ -104,14 +166,18 @@ fn list(context: &Context) -> Result<Exit, Failure> {
     } else {
         let width = printer::width();
         let mut out = String::new();
-        for check in checks {
-            let _ = writeln!(
-                out,
-                "{STRONG}{}{STRONG:#}: {}\n    {}",
-                check.id,
-                check.title,
-                printer::wrap(check.why, width, 4)
-            );
+        for area in passthru_plan::areas() {
+            let _ = writeln!(out, "{STRONG}{}{STRONG:#}\n", area.title);
+            for check in area.checks {
+                let _ = writeln!(
+                    out,
+                    "{STRONG}{}{STRONG:#}: {}\n    {}",
+                    check.id,
+                    check.title,
+                    printer::wrap(check.why, width, 4)
+                );
+            }
+            out.push('\n');
         }
         context.printer.data(&out)?;
     }

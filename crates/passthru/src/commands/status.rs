@@ -47,16 +47,18 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     let _ = writeln!(out, "{STRONG}{}{STRONG:#}", plain(&summary.headline));
     if !summary.ready.is_empty() {
         let _ = writeln!(out, "\n{STRONG}Ready{STRONG:#}");
-        for line in &summary.ready {
+        for line in summary.ready.iter().take(SHOWN) {
             let _ = writeln!(out, "  {}", printer::wrap(&plain(line), width, 4));
         }
+        more(&mut out, summary.ready.len());
     }
     if !blocks.is_empty() {
         let _ = writeln!(out, "\n{STRONG}In the way, or not known{STRONG:#}");
-        for block in &blocks {
+        for block in blocks.iter().take(SHOWN) {
             let summary = printer::wrap(&plain(&block.summary), width, 10);
             let _ = writeln!(out, "  {} {summary}", printer::verdict(block.verdict));
         }
+        more(&mut out, blocks.len());
     }
     if let Some(next) = &summary.next {
         let _ = writeln!(out, "\n{STRONG}Next{STRONG:#}\n  {}", printer::wrap(&plain(&next.what), width, 2));
@@ -66,4 +68,14 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     }
     context.printer.data(&out)?;
     Ok(Exit::Done)
+}
+
+/// Lines of each kind that fit on one screen. What matters most comes first in both lists.
+const SHOWN: usize = 8;
+
+/// Says how many lines were left out.
+fn more(out: &mut String, all: usize) {
+    if all > SHOWN {
+        let _ = writeln!(out, "  and {} more; ‘passthru doctor’ shows all", all - SHOWN);
+    }
 }

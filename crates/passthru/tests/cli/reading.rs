@@ -56,6 +56,27 @@ fn a_host_that_is_not_there_is_wrong_use_and_is_named() {
 }
 
 #[test]
+fn doctor_says_what_is_well_in_a_line_and_one_check_whole() {
+    let place = tempfile::tempdir().expect("a directory");
+    let cpu = "vendor_id\t: GenuineIntel\nflags\t: fpu vmx\n";
+    std::fs::create_dir(place.path().join("proc")).expect("makes it");
+    std::fs::write(place.path().join("proc/cpuinfo"), cpu).expect("writes");
+    let path = place.path().to_str().expect("UTF-8");
+    let all = passthru(&["--host", path, "doctor"]);
+    let titles = [
+        "The machine and its kernel",
+        "Devices and their groups",
+        "What guests need",
+        "What makes guests fast",
+    ];
+    let places: Vec<usize> = titles.iter().map(|title| all.out.find(title).expect("a heading")).collect();
+    assert!(places.is_sorted(), "{}", all.out);
+    assert!(all.out.contains("cpu-virtualization: the processor offers VT-x (vmx)\n"), "{}", all.out);
+    let one = passthru(&["--host", path, "doctor", "cpu-virtualization"]);
+    assert!(one.out.contains("seen /proc/cpuinfo: flags: vmx"), "{}", one.out);
+}
+
+#[test]
 fn an_unknown_check_is_wrong_use_and_the_known_ones_can_be_listed() {
     let answer = passthru(&["doctor", "no-such-check"]);
     assert_eq!(answer.code, 2, "{}", answer.err);

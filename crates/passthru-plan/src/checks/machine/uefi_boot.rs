@@ -3,7 +3,7 @@
 use passthru_model::HostFacts;
 use passthru_model::firmware::Start;
 
-use crate::checks::{Check, Outcome};
+use crate::checks::{Check, Outcome, displays};
 
 pub(super) const CHECK: Check = Check {
     id: "uefi-boot",
@@ -18,6 +18,10 @@ fn run(facts: &HostFacts) -> Outcome {
     let (start, board) = (&facts.firmware.start, &facts.firmware.board);
     match start.value() {
         Some(Start::Uefi) => Outcome::pass("the firmware started this host by UEFI").seen(start).seen(board),
+        Some(Start::Bios) if facts.pci.value().is_some() && displays(facts).is_empty() => {
+            Outcome::skip("the firmware started this host the old way, and there is no display device that it would matter for")
+                .seen(start)
+        }
         Some(Start::Bios) => Outcome::warn("the firmware started this host the old way, as a BIOS does")
             .seen(start)
             .seen(board)

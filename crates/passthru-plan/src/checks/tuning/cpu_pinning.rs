@@ -33,7 +33,8 @@ fn run(facts: &HostFacts) -> Outcome {
     let one_cache = topology.l3.iter().map(|domain| domain.cpus.len()).max().filter(|most| *most < vcpus);
     let cache = one_cache.map(|most| format!(", up to {most} within one L3 cache")).unwrap_or_default();
     let outcome = Outcome::pass(format!(
-        "{what}: a guest can have up to {vcpus} vCPUs on cores of its own{cache}; `passthru topology --vcpus N` says which"
+        "{what}: a guest can have up to {} on cores of its own{cache}; `passthru topology --vcpus N` says which",
+        count(vcpus, "vCPU")
     ))
     .seen(fact);
     match topology.gaps.iter().next() {
