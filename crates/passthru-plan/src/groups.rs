@@ -1,18 +1,18 @@
 //! What each IOMMU group means for passthrough, and each device in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use passthru_model::HostFacts;
-use passthru_model::address::PciAddress;
+use passthru_model::address::{PciAddress, PciSlot};
 use passthru_model::finding::Verdict;
 use passthru_model::hex::{ClassCode, Hex16};
-use passthru_model::iommu::IommuGroup;
+use passthru_model::iommu::{IommuGroup, ReservedRegion};
 use passthru_model::pci::PciFunction;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::resets;
-use crate::stake::{self, Stake};
+use crate::stake::{self, Stake, Stakes};
 
 /// What is said of a device that needs no other with it.
 pub(crate) const ALONE: &str = "can go alone";
@@ -44,8 +44,11 @@ pub struct DeviceView {
     pub boot_vga: Option<bool>,
     /// Whether it is a bridge.
     pub is_bridge: bool,
-    /// Other functions in this host with the same vendor and device ids.
+    /// Other functions in this host with the same vendor and device ids: the first of them, where they are very many.
     pub twins: Vec<PciAddress>,
+    /// How many more twins there are than are listed; absent where all are.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_twins: usize,
     /// Whether it can go to a guest, in a sentence.
     pub outlook: String,
 }
@@ -94,165 +97,235 @@ pub(crate) fn company<'a>(facts: &'a HostFacts, group: &IommuGroup) -> Vec<&'a P
         .collect()
 }
 
+/// How many addresses are listed in one place; of more, only their number is said.
+const MOST_LISTED: usize = 32;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 /// The view of all groups.
 pub fn view(facts: &HostFacts) -> GroupsView {
     let empty = BTreeMap::new();
     let groups = facts.iommu.groups.value().unwrap_or(&empty);
     let unknown = facts.pci.because().or(facts.iommu.groups.because()).map(str::to_owned);
-    let grouped = |function: &&PciFunction| {
-        function.group.is_some() || groups.values().any(|group| group.members.contains(&function.address))
-    };
-    let told = resets::are_told(facts);
+    let members: BTreeSet<PciAddress> =
+        groups.values().flat_map(|group| group.members.iter().copied()).collect();
+    let view = Viewer::of(facts, !groups.is_empty());
     GroupsView {
-        groups: groups.values().map(|group| group_view(facts, group, told)).collect(),
+        groups: groups.values().map(|group| view.group(group)).collect(),
         ungrouped: facts
             .functions()
-            .filter(|f| !grouped(f))
-            .map(|f| device_view(facts, f, None, told))
+            .filter(|function| function.group.is_none() && !members.contains(&function.address))
+            .map(|function| view.device(function, None))
             .collect(),
         unknown,
     }
 }
 
-fn group_view(facts: &HostFacts, group: &IommuGroup, told: bool) -> GroupView {
-    let members = group.members.iter().filter_map(|address| facts.function(*address));
-    let (verdict, reasons) = judge(facts, group);
-    GroupView {
-        id: group.id,
-        devices: members.map(|function| device_view(facts, function, Some(group), told)).collect(),
-        verdict,
-        reasons,
+/// The facts, sorted once for all groups.
+struct Viewer<'a> {
+    facts: &'a HostFacts,
+    stakes: Stakes<'a>,
+    /// The functions of each slot but bridges.
+    slots: BTreeMap<PciSlot, Vec<PciAddress>>,
+    has_groups: bool,
+    /// Whether a function without a reset is known to have none.
+    resets_are_told: bool,
+}
+
+/// A group with what is at stake in it.
+struct Judged<'a> {
+    group: &'a IommuGroup,
+    /// All members but harmless bridges, in order of address.
+    company: Vec<&'a PciFunction>,
+    /// What the host loses where all of it goes, for each that it loses something with.
+    stakes: BTreeMap<PciAddress, Vec<Stake>>,
+}
+
+impl Judged<'_> {
+    fn loss(&self, address: PciAddress) -> Option<&Stake> {
+        self.stakes.get(&address).into_iter().flatten().find(|stake| stake.is_loss())
+    }
+
+    /// The first member that the host loses something with.
+    fn first_loss(&self) -> Option<(PciAddress, &Stake)> {
+        self.stakes.keys().find_map(|address| Some((*address, self.loss(*address)?)))
+    }
+
+    /// The regions that firmware keeps for itself.
+    fn direct(&self) -> impl Iterator<Item = &ReservedRegion> {
+        self.group.reserved.iter().filter(|region| region.kind == "direct")
     }
 }
 
-fn judge(facts: &HostFacts, group: &IommuGroup) -> (Verdict, Vec<String>) {
-    let company = company(facts, group);
-    if company.is_empty() {
-        return (Verdict::Pass, vec!["only bridges, which stay with the host".to_owned()]);
+impl<'a> Viewer<'a> {
+    fn of(facts: &'a HostFacts, has_groups: bool) -> Self {
+        let mut slots: BTreeMap<PciSlot, Vec<PciAddress>> = BTreeMap::new();
+        for function in facts.functions().filter(|function| !function.is_bridge()) {
+            slots.entry(function.address.slot()).or_default().push(function.address);
+        }
+        let resets_are_told = resets::are_told(facts);
+        Self { facts, stakes: Stakes::of(facts), slots, has_groups, resets_are_told }
     }
-    let mut verdict = Verdict::Pass;
-    let mut reasons = Vec::new();
-    let mut add = |worse: Verdict, reason: String| {
-        verdict = verdict.max(worse);
-        reasons.push(reason);
-    };
-    let taken: Vec<_> = company.iter().map(|function| function.address).collect();
-    for function in &company {
-        for stake in stake::of_taking(facts, function, &taken) {
-            let worse = if stake.is_loss() { Verdict::Fail } else { Verdict::Warn };
-            add(worse, format!("{}: {}", function.address, stake.sentence()));
+
+    fn group(&self, group: &'a IommuGroup) -> GroupView {
+        let company = company(self.facts, group);
+        let leaving = self.stakes.leaving(company.iter().map(|function| function.address));
+        let stakes = company
+            .iter()
+            .map(|function| (function.address, self.stakes.of_taking(function, &leaving)))
+            .filter(|(_, stakes)| !stakes.is_empty())
+            .collect();
+        let judged = Judged { group, company, stakes };
+        let members = group.members.iter().filter_map(|address| self.facts.function(*address));
+        let (verdict, reasons) = self.judge(&judged);
+        GroupView {
+            id: group.id,
+            devices: members.map(|function| self.device(function, Some(&judged))).collect(),
+            verdict,
+            reasons,
         }
     }
-    for region in group.reserved.iter().filter(|region| region.kind == "direct") {
-        add(
-            Verdict::Fail,
-            format!(
-                "the firmware requires {:#x}-{:#x} to be mapped one to one, so the kernel refuses to give the group to a guest",
-                region.start, region.end
-            ),
-        );
-    }
-    let mut slots: Vec<_> = company.iter().map(|function| function.address.slot()).collect();
-    slots.dedup();
-    if slots.len() > 1 {
-        let list: Vec<_> = slots.iter().map(ToString::to_string).collect();
-        add(
-            Verdict::Warn,
-            format!("devices of {} slots can only go together: {}", slots.len(), list.join(", ")),
-        );
-        if let Some(card) = company.iter().find(|f| f.class.is_display() && !f.parents.is_empty()) {
+
+    fn judge(&self, judged: &Judged<'_>) -> (Verdict, Vec<String>) {
+        let company = &judged.company;
+        if company.is_empty() {
+            return (Verdict::Pass, vec!["only bridges, which stay with the host".to_owned()]);
+        }
+        let mut verdict = Verdict::Pass;
+        let mut reasons = Vec::new();
+        let mut add = |worse: Verdict, reason: String| {
+            verdict = verdict.max(worse);
+            reasons.push(reason);
+        };
+        for (address, stakes) in &judged.stakes {
+            for stake in stakes {
+                let worse = if stake.is_loss() { Verdict::Fail } else { Verdict::Warn };
+                add(worse, format!("{address}: {}", stake.sentence()));
+            }
+        }
+        for region in judged.direct() {
             add(
-                Verdict::Warn,
+                Verdict::Fail,
                 format!(
-                    "‘passthru groups --why {}’ says why, and which slot would keep the card apart",
-                    card.address
+                    "the firmware requires {:#x}-{:#x} to be mapped one to one, so the kernel refuses to give the group to a guest",
+                    region.start, region.end
                 ),
             );
         }
-    }
-    for slot in slots {
-        let elsewhere: Vec<_> = facts
-            .functions()
-            .filter(|f| f.address.slot() == slot && !f.is_bridge() && !group.members.contains(&f.address))
-            .map(|f| f.address.to_string())
-            .collect();
-        if !elsewhere.is_empty() {
+        let mut slots: Vec<_> = company.iter().map(|function| function.address.slot()).collect();
+        slots.dedup();
+        if slots.len() > 1 {
             add(
-                Verdict::Pass,
-                format!("other functions of {slot} are in other groups: {}", elsewhere.join(", ")),
+                Verdict::Warn,
+                format!("devices of {} slots can only go together: {}", slots.len(), some_of(&slots)),
             );
+            if let Some(card) = company.iter().find(|f| f.class.is_display() && !f.parents.is_empty()) {
+                add(
+                    Verdict::Warn,
+                    format!(
+                        "‘passthru groups --why {}’ says why, and which slot would keep the card apart",
+                        card.address
+                    ),
+                );
+            }
+        }
+        let members: BTreeSet<PciAddress> = judged.group.members.iter().copied().collect();
+        for slot in slots {
+            let functions = self.slots.get(&slot).into_iter().flatten();
+            let elsewhere: Vec<_> = functions.copied().filter(|address| !members.contains(address)).collect();
+            if !elsewhere.is_empty() {
+                add(
+                    Verdict::Pass,
+                    format!("other functions of {slot} are in other groups: {}", listed(&elsewhere)),
+                );
+            }
+        }
+        for function in company.iter().filter(|f| f.class.is_display()) {
+            let (twins, more) = self.twins(function);
+            if !twins.is_empty() {
+                let list = and_more(&twins, more);
+                add(Verdict::Pass, format!("{} has twins with the same PCI ID: {list}", function.address));
+            }
+        }
+        (verdict, reasons)
+    }
+
+    /// The first twins of a function, and how many more there are.
+    fn twins(&self, function: &PciFunction) -> (Vec<PciAddress>, usize) {
+        let mut twins = self.stakes.twins(function);
+        let first: Vec<PciAddress> = twins.by_ref().take(MOST_LISTED).collect();
+        // To count them one by one would be quadratic where all functions of a host are alike.
+        let more = self.stakes.count_alike(function).saturating_sub(first.len() + 1);
+        (first, more)
+    }
+
+    fn device(&self, function: &PciFunction, judged: Option<&Judged<'_>>) -> DeviceView {
+        let (twins, more_twins) = self.twins(function);
+        DeviceView {
+            address: function.address,
+            name: self.facts.name_of(function),
+            vendor: function.id.vendor,
+            device: function.id.device,
+            subsystem_vendor: function.subsystem.vendor,
+            subsystem_device: function.subsystem.device,
+            class: function.class,
+            driver: function.driver.clone(),
+            reset: resets::can(function, self.resets_are_told),
+            reset_methods: function.reset_methods.clone(),
+            boot_vga: function.boot_vga,
+            is_bridge: function.is_bridge(),
+            twins,
+            more_twins,
+            outlook: self.outlook(function, judged),
         }
     }
-    for function in company.iter().filter(|f| f.class.is_display()) {
-        let twins = stake::twins(facts, function);
-        if !twins.is_empty() {
-            add(
-                Verdict::Pass,
-                format!("{} has twins with the same PCI ID: {}", function.address, listed(&twins)),
-            );
+
+    /// Whether a function can go to a guest, in a sentence that follows its name.
+    fn outlook(&self, function: &PciFunction, judged: Option<&Judged<'_>>) -> String {
+        if function.is_bridge() {
+            return "stays with the host, because it is a bridge".to_owned();
         }
-    }
-    (verdict, reasons)
-}
-
-fn device_view(
-    facts: &HostFacts,
-    function: &PciFunction,
-    group: Option<&IommuGroup>,
-    told: bool,
-) -> DeviceView {
-    DeviceView {
-        address: function.address,
-        name: facts.name_of(function),
-        vendor: function.id.vendor,
-        device: function.id.device,
-        subsystem_vendor: function.subsystem.vendor,
-        subsystem_device: function.subsystem.device,
-        class: function.class,
-        driver: function.driver.clone(),
-        reset: resets::can(function, told),
-        reset_methods: function.reset_methods.clone(),
-        boot_vga: function.boot_vga,
-        is_bridge: function.is_bridge(),
-        twins: stake::twins(facts, function),
-        outlook: outlook(facts, function, group),
-    }
-}
-
-/// Whether a function can go to a guest, in a sentence that follows its name.
-fn outlook(facts: &HostFacts, function: &PciFunction, group: Option<&IommuGroup>) -> String {
-    if function.is_bridge() {
-        return "stays with the host, because it is a bridge".to_owned();
-    }
-    let Some(group) = group else {
-        return if facts.iommu.groups.value().is_some_and(|groups| !groups.is_empty()) {
-            "cannot, because it has no IOMMU group".to_owned()
-        } else {
-            "cannot yet, because there are no IOMMU groups".to_owned()
+        let Some(judged) = judged else {
+            return if self.has_groups {
+                "cannot, because it has no IOMMU group".to_owned()
+            } else {
+                "cannot yet, because there are no IOMMU groups".to_owned()
+            };
         };
-    };
-    if group.reserved.iter().any(|region| region.kind == "direct") {
-        return "cannot, because the firmware keeps memory of its group for itself".to_owned();
-    }
-    let company = company(facts, group);
-    let taken: Vec<_> = company.iter().map(|function| function.address).collect();
-    let lost = |of: &PciFunction| stake::of_taking(facts, of, &taken).into_iter().find(Stake::is_loss);
-    if let Some(part) = stake::chipset_part(function) {
-        return format!("stays with the host, which cannot do without its {part}");
-    }
-    if let Some(stake) = lost(function) {
-        return format!("cannot without loss: {}", stake.sentence());
-    }
-    for other in &company {
-        if let Some(stake) = lost(other) {
-            return format!("cannot, because {} goes with it: {}", other.address, stake.sentence());
+        if judged.direct().next().is_some() {
+            return "cannot, because the firmware keeps memory of its group for itself".to_owned();
         }
+        if let Some(part) = stake::chipset_part(function) {
+            return format!("stays with the host, which cannot do without its {part}");
+        }
+        if let Some(stake) = judged.loss(function.address) {
+            return format!("cannot without loss: {}", stake.sentence());
+        }
+        if let Some((other, stake)) = judged.first_loss() {
+            return format!("cannot, because {other} goes with it: {}", stake.sentence());
+        }
+        let mut others =
+            judged.company.iter().map(|member| member.address).filter(|address| *address != function.address);
+        let first: Vec<PciAddress> = others.by_ref().take(MOST_LISTED).collect();
+        let more = judged.company.len().saturating_sub(first.len() + 1);
+        if first.is_empty() { ALONE.to_owned() } else { format!("needs {} with it", and_more(&first, more)) }
     }
-    let others: Vec<PciAddress> =
-        company.iter().map(|f| f.address).filter(|address| *address != function.address).collect();
-    if others.is_empty() { ALONE.to_owned() } else { format!("needs {} with it", listed(&others)) }
 }
 
+/// Addresses in a sentence; of very many, the first ones and the number of the others.
 pub(crate) fn listed(addresses: &[PciAddress]) -> String {
-    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    some_of(addresses)
+}
+
+fn some_of(things: &[impl ToString]) -> String {
+    let first = things.get(..MOST_LISTED).unwrap_or(things);
+    and_more(first, things.len() - first.len())
+}
+
+fn and_more(things: &[impl ToString], more: usize) -> String {
+    let list = things.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if more == 0 { list } else { format!("{list} and {more} more") }
 }

@@ -12,7 +12,7 @@ use super::texts::device_line;
 use super::{Consent, Reason};
 use crate::groups::{company, listed};
 use crate::predict::{self, Assumptions};
-use crate::stake::{self, Stake};
+use crate::stake::{self, Stake, Stakes};
 
 /// A reason for what is not known, with what would settle it.
 pub(crate) fn unknown(facts: &HostFacts, what: &str, because: &str) -> Reason {
@@ -225,13 +225,14 @@ fn group(
         reasons.push(Reason::DirectRegion { address: function.address, group: id, range });
     }
     let company = company(facts, group);
-    let all: Vec<PciAddress> = company.iter().map(|member| member.address).collect();
+    let stakes = Stakes::of(facts);
+    let leaving = stakes.leaving(company.iter().map(|member| member.address));
     let mut lost = false;
     let others: Vec<String> = company
         .iter()
         .filter(|member| !taken.contains(&member.address))
         .map(|member| {
-            let stake = stake::of_taking(facts, member, &all).into_iter().find(Stake::is_loss);
+            let stake = stakes.of_taking(member, &leaving).into_iter().find(Stake::is_loss);
             lost |= stake.is_some() || member.is_bridge();
             let note = stake.map(|stake| format!(": {}", stake.sentence())).unwrap_or_default();
             format!("{} ({}{note})", member.address, facts.name_of(member))

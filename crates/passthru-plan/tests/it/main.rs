@@ -5,6 +5,7 @@ mod device_checks;
 mod findings;
 mod machine_checks;
 mod machines;
+mod many;
 mod pinning;
 mod plans;
 mod predict;

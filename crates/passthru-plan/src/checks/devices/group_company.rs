@@ -5,7 +5,7 @@ use passthru_model::finding::Verdict;
 
 use crate::checks::{Check, Outcome, displays};
 use crate::groups::company;
-use crate::stake::{self, Stake};
+use crate::stake::{Stake, Stakes};
 
 pub(super) const CHECK: Check = Check {
     id: "group-company",
@@ -25,18 +25,19 @@ fn run(facts: &HostFacts) -> Outcome {
     }
     let mut outcome = Outcome::pass(String::new());
     let mut lines = Vec::new();
+    let stakes = Stakes::of(facts);
     for display in displays {
         let groups = facts.iommu.groups.value();
         let Some(group) = display.group.and_then(|id| groups.and_then(|groups| groups.get(&id))) else {
             continue;
         };
         let company = company(facts, group);
-        let all: Vec<_> = company.iter().map(|member| member.address).collect();
+        let leaving = stakes.leaving(company.iter().map(|member| member.address));
         let strangers: Vec<String> = company
             .iter()
             .filter(|member| member.address.slot() != display.address.slot())
             .map(|member| {
-                let stake = stake::of_taking(facts, member, &all).into_iter().find(Stake::is_loss);
+                let stake = stakes.of_taking(member, &leaving).into_iter().find(Stake::is_loss);
                 let loss = stake.map_or_else(String::new, |stake| format!(": {}", stake.sentence()));
                 format!("{} ({}){loss}", member.address, facts.name_of(member))
             })
@@ -44,7 +45,7 @@ fn run(facts: &HostFacts) -> Outcome {
         let lost = company
             .iter()
             .filter(|member| member.address.slot() != display.address.slot())
-            .any(|member| stake::of_taking(facts, member, &all).iter().any(Stake::is_loss));
+            .any(|member| stakes.of_taking(member, &leaving).iter().any(Stake::is_loss));
         outcome = outcome.evidence(
             format!("/sys/kernel/iommu_groups/{}/devices", group.id),
             crate::groups::listed(&group.members),
