@@ -46,8 +46,7 @@ pub struct DeviceView {
     pub is_bridge: bool,
     /// Other functions in this host with the same vendor and device ids: the first of them, where they are very many.
     pub twins: Vec<PciAddress>,
-    /// How many more twins there are than are listed; absent where all are.
-    #[serde(skip_serializing_if = "is_zero")]
+    /// How many more twins there are than are listed.
     pub more_twins: usize,
     /// Whether it can go to a guest, in a sentence.
     pub outlook: String,
@@ -99,11 +98,6 @@ pub(crate) fn company<'a>(facts: &'a HostFacts, group: &IommuGroup) -> Vec<&'a P
 
 /// How many addresses are listed in one place; of more, only their number is said.
 const MOST_LISTED: usize = 32;
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &usize) -> bool {
-    *number == 0
-}
 
 /// The view of all groups.
 pub fn view(facts: &HostFacts) -> GroupsView {
