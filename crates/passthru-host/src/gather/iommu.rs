@@ -72,7 +72,9 @@ fn registers(host: &Host, units: &Fact<BTreeSet<String>>) -> Fact<BTreeMap<Strin
     for name in names {
         let hex = |path: &str, file: &str| {
             let text = sysfs::line(&host.read(&format!("{path}/{file}")).ok()?);
-            u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()
+            // AMD's features are two registers with a colon between (`amd_iommu_show_features`, seen of Linux 6.12), once one.
+            let first = text.trim().split(':').next().unwrap_or_default();
+            u64::from_str_radix(first.trim_start_matches("0x"), 16).ok()
         };
         let (intel, amd) = (format!("{UNITS}/{name}/intel-iommu"), format!("{UNITS}/{name}/amd-iommu"));
         let unit = if let Some(capability) = hex(&intel, "cap") {

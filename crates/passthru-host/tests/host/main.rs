@@ -7,6 +7,7 @@ mod corpora;
 mod fixtures;
 mod foreign;
 mod live;
+mod platforms;
 mod real_files;
 mod roms;
 mod topologies;

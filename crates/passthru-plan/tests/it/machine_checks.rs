@@ -6,7 +6,7 @@ use passthru_model::acpi::{DeviceScope, DmarReserved, DmarUnit, Ivrs, IvrsMemory
 use passthru_model::finding::{Finding, Verdict};
 use passthru_model::firmware::{Lockdown, Start};
 use passthru_model::iommu::{FirmwareTable, UnitRegisters};
-use passthru_model::kernel::KernelOptions;
+use passthru_model::kernel::{KernelOptions, ModuleState};
 use passthru_model::{Fact, HostFacts};
 use passthru_plan::diagnose;
 
@@ -303,6 +303,14 @@ fn the_way_by_which_guests_reach_devices_is_told() {
     assert!(says(&facts, "vfio-interface").starts_with("fail: the kernel has VFIO and neither"));
     without(&mut facts, &["VFIO"], false);
     assert!(says(&facts, "vfio-interface").starts_with("fail: the running kernel was built without VFIO"));
+    facts.kernel.options = Fact::unknown("there is no configuration");
+    assert!(says(&facts, "vfio-interface").starts_with("unknown:"));
+    change(&mut facts.kernel.installed, |kernels| {
+        change(&mut kernels[0].modules, |modules| {
+            modules.insert("vfio_iommu_type1".to_owned(), ModuleState::Loadable);
+        });
+    });
+    assert!(says(&facts, "vfio-interface").starts_with("pass: the kernel has the VFIO container; whether"));
 }
 
 #[test]
@@ -323,4 +331,19 @@ fn on_amd_no_option_of_intel_is_asked_for() {
     edit(&mut facts, "02:00.0", |function| function.group = None);
     without(&mut facts, &["AMD_IOMMU"], true);
     assert_eq!(says(&facts, "kernel-options"), "fail: 6.12.43+deb13-amd64 lacks AMD_IOMMU");
+}
+
+#[test]
+fn amds_own_iommu_needs_no_group() {
+    let mut facts = host_with_groups();
+    let add = |facts: &mut HostFacts, address: &str, class: &str| {
+        change(&mut facts.pci, |functions| {
+            let one = function(address, "1022:1451", class, None, &[]);
+            functions.insert(one.address, one);
+        });
+    };
+    add(&mut facts, "00:00.2", "080600");
+    assert!(says(&facts, "iommu-groups").starts_with("pass:"));
+    add(&mut facts, "00:06.0", "010802");
+    assert!(says(&facts, "iommu-groups").ends_with("without a group, so not for guests: 0000:00:06.0"));
 }

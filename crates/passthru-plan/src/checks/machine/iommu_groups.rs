@@ -5,6 +5,10 @@ use passthru_model::HostFacts;
 use crate::checks::{Check, Outcome, count};
 use crate::groups::listed;
 
+/// The class of an IOMMU that is itself a PCI function, as AMD's are (PCI Code and ID Assignment Specification, 08h 06h). The
+/// kernel leaves it without a group.
+const IOMMU: u16 = 0x0806;
+
 pub(super) const CHECK: Check = Check {
     id: "iommu-groups",
     title: "devices are in IOMMU groups",
@@ -25,13 +29,21 @@ fn run(facts: &HostFacts) -> Outcome {
         return Outcome::unknown("which devices the groups should hold", because).seen(&facts.iommu.groups);
     }
     let members: usize = groups.values().map(|group| group.members.len()).sum();
-    let outside: Vec<_> =
-        facts.functions().filter(|f| f.group.is_none() && !f.is_bridge()).map(|f| f.address).collect();
+    let outside: Vec<_> = facts
+        .functions()
+        .filter(|one| one.group.is_none() && !one.is_bridge() && one.class.base_and_sub() != IOMMU)
+        .collect();
     let what = format!("{} hold {}", count(groups.len(), "group"), count(members, "PCI function"));
     if outside.is_empty() {
         return Outcome::pass(what).seen(&facts.iommu.groups);
     }
+    let display = outside.iter().any(|one| one.class.is_display());
+    let outside: Vec<_> = outside.iter().map(|one| one.address).collect();
     Outcome::warn(format!("{what}; without a group, so not for guests: {}", listed(&outside)))
         .seen(&facts.iommu.groups)
-        .by_hand("For an integrated Intel GPU: intel_iommu=on on the kernel command line, without igfx_off")
+        .by_hand(if display {
+            "For an integrated Intel GPU: intel_iommu=on on the kernel command line, without igfx_off"
+        } else {
+            "Nothing, unless a guest is to have one of them: then look in the kernel log for lines with DMAR or AMD-Vi"
+        })
 }

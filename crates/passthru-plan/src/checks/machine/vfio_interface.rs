@@ -1,6 +1,7 @@
 //! By which way guests can reach devices.
 
 use passthru_model::HostFacts;
+use passthru_model::kernel::ModuleState;
 
 use crate::checks::{Check, Outcome};
 
@@ -16,7 +17,9 @@ pub(super) const CHECK: Check = Check {
 fn run(facts: &HostFacts) -> Outcome {
     let fact = &facts.kernel.options;
     let Some(options) = fact.value() else {
-        return Outcome::unknown("what the kernel was built with", fact.because().unwrap_or_default());
+        return by_modules(facts).unwrap_or_else(|| {
+            Outcome::unknown("what the kernel was built with", fact.because().unwrap_or_default())
+        });
     };
     let container = options.is_on("VFIO_IOMMU_TYPE1");
     let iommufd = options.is_on("IOMMUFD") && options.is_on("VFIO_DEVICE_CDEV");
@@ -37,4 +40,16 @@ fn run(facts: &HostFacts) -> Outcome {
         ))
         .by_hand("Boot the distribution's own kernel, or build one with VFIO_CONTAINER"),
     }
+}
+
+/// What the modules of the running kernel tell where its options are not known: whether there is the container, but nothing of
+/// iommufd, whose use for devices has no module of its own.
+fn by_modules(facts: &HostFacts) -> Option<Outcome> {
+    let release = facts.kernel.release.value()?;
+    let kernel = facts.kernel.installed.value()?.iter().find(|kernel| &kernel.release == release)?;
+    let there = |name| kernel.module(name).is_some_and(|state| state != ModuleState::Absent);
+    there("vfio_iommu_type1").then(|| {
+        Outcome::pass("the kernel has the VFIO container; whether it has iommufd too is not known")
+            .seen(&kernel.modules)
+    })
 }
