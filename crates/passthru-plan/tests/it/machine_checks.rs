@@ -253,6 +253,14 @@ fn corrections_of_well_known_advice_have_checks_of_their_own() {
         groups.get_mut(&7).expect("a group").kind = Some("identity".to_owned());
     });
     assert!(says(&facts, "iommu-passthrough").contains("(1 group untranslated)"));
+    change(&mut facts.iommu.groups, |groups| groups.values_mut().for_each(|group| group.kind = None));
+    assert_eq!(says(&facts, "iommu-passthrough"), "pass: the host's own devices are translated as well");
+    change(&mut facts.kernel.options, |options| {
+        options.0.insert("IOMMU_DEFAULT_PASSTHROUGH".to_owned(), "y".to_owned());
+    });
+    assert!(says(&facts, "iommu-passthrough").starts_with("warn: this kernel does so by default"));
+    facts.kernel.options = Fact::unknown("there is no configuration");
+    assert!(says(&facts, "iommu-passthrough").starts_with("pass: no parameter asks"));
     facts.iommu.groups = Fact::unknown("/sys/kernel is not there");
     assert!(says(&facts, "iommu-passthrough").starts_with("unknown:"));
 }

@@ -39,7 +39,10 @@ fn run(facts: &HostFacts) -> Outcome {
         .seen(&facts.kernel.cmdline)
         .by_hand("Take ‘iommu=pt’ out of the boot loader's settings");
     }
-    if asked || identity > 0 {
+    // Before Linux 5.11 groups do not say how they are translated; then the kernel's own default decides.
+    let told = groups.value().is_some_and(|groups| groups.values().any(|group| group.kind.is_some()));
+    let default = facts.kernel.options.value().map(|options| options.is_on("IOMMU_DEFAULT_PASSTHROUGH"));
+    if asked || identity > 0 || (!told && default == Some(true)) {
         let what = if asked { "‘iommu=pt’ is set" } else { "this kernel does so by default" };
         let of = if identity > 0 {
             format!(" ({} untranslated)", count(identity, "group"))
@@ -63,6 +66,10 @@ fn run(facts: &HostFacts) -> Outcome {
     }
     if let Some(because) = groups.because() {
         return Outcome::unknown("whether the host's own devices are translated", because)
+            .seen(&facts.kernel.cmdline);
+    }
+    if !told && default.is_none() {
+        return Outcome::pass("no parameter asks for the host's own devices to go untranslated")
             .seen(&facts.kernel.cmdline);
     }
     Outcome::pass("the host's own devices are translated as well").seen(&facts.kernel.cmdline).seen(groups)

@@ -19,9 +19,11 @@ fn run(facts: &HostFacts) -> Outcome {
         return Outcome::unknown("how the processors are built", fact.because().unwrap_or_default());
     };
     let vcpus = most(topology, Threads::Siblings);
+    let even = topology.cores.iter().all(|core| core.cpus.len() == topology.most_threads());
     let what = format!(
-        "{} of {} in {}",
+        "{} of {}{} in {}",
         count(topology.cores.len(), "core"),
+        if even { "" } else { "up to " },
         count(topology.most_threads(), "thread"),
         count(topology.packages.len().max(1), "package")
     );
