@@ -109,6 +109,10 @@ fn graphics_without_a_group_name_what_left_them_out() {
         table.as_mut().expect("a table").body.units.push(unit);
     });
     assert_eq!(says(&off, "graphics-iommu"), "skip: the IOMMU is off; 0000:01:00.0 has a unit of its own");
+    change(&mut off.firmware.dmar, |table| {
+        table.as_mut().expect("a table").body.units[0].scope.push(endpoint(0, &[(4, 0)]));
+    });
+    assert_eq!(says(&off, "graphics-iommu"), "skip: the IOMMU is off");
 }
 
 #[test]
@@ -354,4 +358,14 @@ fn amds_own_iommu_needs_no_group() {
     assert!(says(&facts, "iommu-groups").starts_with("pass:"));
     add(&mut facts, "00:06.0", "010802");
     assert!(says(&facts, "iommu-groups").ends_with("without a group, so not for guests: 0000:00:06.0"));
+}
+
+#[test]
+fn a_firmware_that_protects_itself_is_named_as_the_cause_of_reserved_memory() {
+    let mut facts = host_with_groups();
+    crate::common::reserve(&mut facts, 8, "direct");
+    let remedy = |facts: &HostFacts| find(facts, "reserved-regions").remedy.expect("a remedy").what;
+    assert!(!remedy(&facts).contains("DMA"));
+    change(&mut facts.firmware.dmar, |table| table.as_mut().expect("a table").body.platform_opt_in = true);
+    assert!(remedy(&facts).contains("pre-boot DMA protection"));
 }

@@ -48,5 +48,11 @@ fn run(facts: &HostFacts) -> Outcome {
     }
     outcome.summary =
         format!("the firmware keeps memory of devices, which no guest can have: {}", hit.join("; "));
-    outcome.by_hand("A firmware update, or its option for this device (RMRR, shared memory), may lift it")
+    let opt_in = facts.firmware.dmar().is_some_and(|dmar| dmar.platform_opt_in);
+    outcome.by_hand(if opt_in {
+        "This firmware protects itself from devices before the system starts: turn that off in its setup (pre-boot DMA \
+         protection, Kernel DMA Protection), or look for an update"
+    } else {
+        "A firmware update, or its option for this device (RMRR, shared memory), may lift it"
+    })
 }

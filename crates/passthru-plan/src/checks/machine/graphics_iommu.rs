@@ -2,6 +2,7 @@
 
 use passthru_formats::cmdline::CommandLine;
 use passthru_model::HostFacts;
+use passthru_model::acpi::DeviceScope;
 use passthru_model::pci::PciFunction;
 
 use crate::checks::{Check, Outcome, displays};
@@ -71,12 +72,14 @@ fn run(facts: &HostFacts) -> Outcome {
 
 /// The display device that the table DMAR gives a unit to itself, where it was read.
 fn own_unit(facts: &HostFacts, displays: &[&PciFunction]) -> Option<String> {
-    let units = &facts.firmware.dmar()?.units;
-    let named = |one: &&&PciFunction| {
-        units.iter().any(|unit| {
-            !unit.is_catch_all
-                && unit.scope.iter().any(|scope| scope.address(unit.domain) == Some(one.address))
-        })
+    let display = |domain: u16, scope: &DeviceScope| {
+        displays.iter().map(|one| one.address).find(|address| scope.address(domain) == Some(*address))
     };
-    displays.iter().find(named).map(|one| one.address.to_string())
+    // A unit that serves other devices as well, as QEMU's does, is nobody's own.
+    facts.firmware.dmar()?.units.iter().filter(|unit| !unit.is_catch_all).find_map(|unit| {
+        match unit.scope.as_slice() {
+            [scope] => display(unit.domain, scope).map(|address| address.to_string()),
+            _ => None,
+        }
+    })
 }

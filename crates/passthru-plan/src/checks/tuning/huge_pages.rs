@@ -37,7 +37,7 @@ fn run(facts: &HostFacts) -> Outcome {
         Outcome::pass(String::new())
     } else {
         Outcome::warn(format!(
-            "the kernel could not give what its command line asks for: {}",
+            "there are fewer huge pages than the command line asks for: {}",
             short.join("; ")
         ))
         .seen(&facts.kernel.cmdline)
