@@ -6,6 +6,7 @@ use std::path::Path;
 
 use passthru_host::{Host, gather};
 use passthru_model::firmware::{Lockdown, Start};
+use passthru_model::iommu::UnitRegisters;
 use pretty_assertions::assert_eq;
 
 fn put(root: &Path, path: &str, bytes: impl AsRef<[u8]>) {
@@ -153,4 +154,57 @@ fn units_of_both_makers_say_how_far_they_reach() {
         .map(|(name, unit)| (name.as_str(), unit.address_bits(), unit.remaps_interrupts()))
         .collect();
     assert_eq!(widths, [("dmar0", 39, true), ("ivhd0", 64, true)]);
+}
+
+/// The figure behind a word of a line.
+fn hex_behind(line: &str, word: &str) -> Option<u64> {
+    let rest = line.split(word).nth(1)?;
+    u64::from_str_radix(rest.split_ascii_whitespace().next()?, 16).ok()
+}
+
+/// Kernel logs of real machines, by name: those beside the archives of hosts, and those of a machine alone.
+fn logs() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for folder in ["hosts", "dmesg"] {
+        let Some(folder) = super::common::corpora(folder) else { continue };
+        let mut paths: Vec<_> =
+            std::fs::read_dir(folder).expect("lists").map(|entry| entry.expect("an entry").path()).collect();
+        paths.sort();
+        for path in paths {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            found.extend(
+                Host::open(&path)
+                    .ok()
+                    .and_then(|host| Some((name, host.read_text("/dmesg-iommu.txt").ok()?))),
+            );
+        }
+    }
+    found
+}
+
+#[test]
+fn registers_of_real_machines_say_what_their_kernels_did_with_them() {
+    let mut units = 0;
+    for (name, log) in logs() {
+        let Some(host) = log.lines().find_map(|line| line.split("Host address width ").nth(1)) else {
+            continue;
+        };
+        let host: u8 = host.trim().parse().expect("a width");
+        for line in log.lines() {
+            let (Some(capability), Some(extended)) = (hex_behind(line, " cap "), hex_behind(line, " ecap "))
+            else {
+                continue;
+            };
+            let registers = hex_behind(line, "reg_base_addr ").expect("an address");
+            let unit = UnitRegisters::Intel { version: String::new(), registers, capability, extended };
+            assert!(unit.address_bits() >= host, "{name}: {} of {host} bits: {line}", unit.address_bits());
+            assert_eq!(
+                unit.remaps_interrupts(),
+                log.contains("DMAR-IR: Enabled IRQ remapping"),
+                "{name}: {line}"
+            );
+            units += 1;
+        }
+    }
+    super::common::announce(&format!("{units} units of Intel agree with their kernels' logs"));
 }
