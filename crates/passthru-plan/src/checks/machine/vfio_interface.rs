@@ -30,7 +30,7 @@ fn run(facts: &HostFacts) -> Outcome {
         (true, true, true) => {
             seen(Outcome::pass("the kernel has both ways: the VFIO container, and iommufd (QEMU 9.0 and later)"))
         }
-        (true, true, false) => seen(Outcome::pass("the kernel has the VFIO container; it has no iommufd, which nobody needs")),
+        (true, true, false) => seen(Outcome::pass("the kernel has the VFIO container; it has no iommufd, and guests do not need it")),
         (true, false, true) => seen(Outcome::warn(
             "the kernel has iommufd alone, which QEMU knows from 9.0 and libvirt from 12.1",
         ))

@@ -9,8 +9,8 @@ pub(super) const CHECK: Check = Check {
     id: "x2apic",
     title: "the firmware lets the kernel use x2APIC",
     section: "Enabling IOMMU",
-    why: "x2APIC is the newer way of the processor's interrupts; a firmware may ask for the older one, with which interrupts of \
-          guests cost more, and some boards then do not remap interrupts at all",
+    why: "x2APIC is the newer form of the processor's interrupt controllers, which more than 255 CPUs need; a firmware may ask the \
+          kernel to stay with the older form, though the interrupts can be remapped in the newer",
     run,
 };
 

@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     title: "CPUs that are set apart are whole cores, and leave the host its own",
     section: "CPU pinning with isolcpus",
     why: "on CPUs set apart by ‘isolcpus=’ nothing runs but what is pinned there: a guest without pins crowds onto one of them, and a \
-          host without any CPU of its own does not start",
+          host without any CPU of its own hangs",
     run,
 };
 

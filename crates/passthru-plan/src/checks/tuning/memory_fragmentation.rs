@@ -8,8 +8,8 @@ pub(super) const CHECK: Check = Check {
     id: "memory-fragmentation",
     title: "free memory lies in large pieces",
     section: "Static huge pages",
-    why: "a guest's memory is pinned as it is at the start: what comes in small pieces then stays so, and static huge pages cannot \
-          be made of it at all",
+    why: "a guest's memory is pinned as it is given at the start: what comes in small pieces then stays so, and static huge pages \
+          are made of large pieces alone",
     run,
 };
 
