@@ -118,8 +118,7 @@ pub struct Group {
     /// With `--predict`: how sure it is, and why its functions are together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub foretold: Option<Foretold>,
-    /// Of named functions that share their group: where they are, and which slots would do better.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Of named functions that share their group: where they are, and which slots would do better. Empty for others.
     pub advice: Vec<String>,
 }
 
