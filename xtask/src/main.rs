@@ -8,6 +8,7 @@
 mod exec;
 mod fast;
 mod foretell;
+mod fuzz;
 mod host;
 mod image;
 mod lab;
@@ -56,6 +57,14 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Runs all fuzz targets in turn, or those named, and reports.
+    Fuzz {
+        /// How long each.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Only these.
+        targets: Vec<String>,
+    },
     /// The test command: all tests, then the laboratory's smoke scenarios.
     Test {
         /// Leaves the laboratory out.
@@ -72,6 +81,7 @@ fn main() -> ExitCode {
         Task::Lab(command) => lab::work(command, &options),
         Task::Demo => lab::demo(&options),
         Task::Docs { check } => suites::docs(*check),
+        Task::Fuzz { seconds, targets } => fuzz::work(*seconds, targets),
         Task::Test { no_lab } => suites::work(*no_lab, &options),
     };
     match outcome {
