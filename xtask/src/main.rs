@@ -5,6 +5,7 @@
 )]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for developers: talking is its job")]
 
+mod bench;
 mod exec;
 mod fast;
 mod foretell;
@@ -57,6 +58,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Times `groups` and `doctor` beside lspci, a bare loop of the same reads and the page's script, and prints ratios.
+    Bench {
+        /// How often each is timed.
+        #[arg(long, default_value_t = 11)]
+        repeats: usize,
+    },
     /// Runs all fuzz targets in turn, or those named, and reports.
     Fuzz {
         /// How long each.
@@ -81,6 +88,7 @@ fn main() -> ExitCode {
         Task::Lab(command) => lab::work(command, &options),
         Task::Demo => lab::demo(&options),
         Task::Docs { check } => suites::docs(*check),
+        Task::Bench { repeats } => bench::work(cli.binary.as_deref(), *repeats),
         Task::Fuzz { seconds, targets } => fuzz::work(*seconds, targets),
         Task::Test { no_lab } => suites::work(*no_lab, &options),
     };

@@ -1,5 +1,6 @@
 //! Small text files of sysfs: attributes of PCI functions and IOMMU groups.
 
+use passthru_model::hex::{ClassCode, Hex16, PciId};
 use passthru_model::iommu::ReservedRegion;
 use passthru_model::pci::Resource;
 
@@ -49,6 +50,26 @@ fn hex64(text: &str) -> Option<u64> {
         return None;
     }
     u64::from_str_radix(digits, 16).ok()
+}
+
+/// What a PCI function is, by its `modalias`: ids, the ids of its board, class.
+///
+/// `pci:v000010DEd000013C2sv00001458sd0000367Abc03sc00i00` (`modalias_show`, `drivers/pci/pci-sysfs.c`): one file that
+/// says what five others say each for itself.
+pub fn pci_modalias(text: &str) -> Option<(PciId, PciId, ClassCode)> {
+    let mut rest = text.strip_prefix("pci:")?;
+    let mut number = |name: &str, digits: usize| {
+        let (value, after) = rest.strip_prefix(name)?.split_at_checked(digits)?;
+        rest = after;
+        value.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(())?;
+        u32::from_str_radix(value, 16).ok()
+    };
+    let mut id = |name| number(name, 8).and_then(|id| u16::try_from(id).ok()).map(Hex16);
+    let ids = PciId { vendor: id("v")?, device: id("d")? };
+    let board = PciId { vendor: id("sv")?, device: id("sd")? };
+    let class = (number("bc", 2)? << 16) | (number("sc", 2)? << 8) | number("i", 2)?;
+    let class = format!("{class:06x}").parse().ok()?;
+    rest.is_empty().then_some((ids, board, class))
 }
 
 /// A `resource` file: a line `start end flags` for each range, in hexadecimal (`resource_show`,
@@ -101,7 +122,11 @@ pub fn reserved_regions(bytes: &[u8]) -> Result<Vec<ReservedRegion>, FormatError
 
 #[cfg(test)]
 mod tests {
-    use super::{driver_override, flag, link_speed, numa_node, reserved_regions, reset_methods, resources};
+    use super::{
+        driver_override, flag, link_speed, numa_node, pci_modalias, reserved_regions, reset_methods,
+        resources,
+    };
+    use passthru_model::hex::{ClassCode, Hex16, PciId};
     use passthru_model::pci::Resource;
     use proptest::prelude::*;
 
@@ -167,7 +192,30 @@ mod tests {
         assert_eq!(found.iter().map(|region| region.kind.as_str()).collect::<Vec<_>>(), ["msi", "reserved"]);
     }
 
+    #[test]
+    fn an_alias_that_is_not_the_kernels_is_none() {
+        let good = "pci:v000010DEd000013C2sv00001458sd0000367Abc03sc00i00";
+        assert!(pci_modalias(good).is_some());
+        for bad in ["", "pci:v0", "usb:v000010DEd000013C2", &good[..good.len() - 1], &format!("{good}0")] {
+            assert_eq!(pci_modalias(bad), None, "{bad}");
+        }
+        assert_eq!(pci_modalias(&good.replace("v000010DE", "v010010DE")), None, "an id has sixteen bits");
+        assert_eq!(pci_modalias(&good.replace("bc03", "bc+3")), None, "a sign is no digit");
+    }
+
     proptest! {
+        #[test]
+        fn an_alias_says_what_it_was_made_of(ids: [u16; 4], class in 0u32..0x0100_0000) {
+            let [vendor, device, sub_vendor, sub_device] = ids;
+            let [_, base, sub, interface] = class.to_be_bytes();
+            let text = format!(
+                "pci:v{vendor:08X}d{device:08X}sv{sub_vendor:08X}sd{sub_device:08X}bc{base:02X}sc{sub:02X}i{interface:02X}"
+            );
+            let id = |vendor, device| PciId { vendor: Hex16(vendor), device: Hex16(device) };
+            let code = format!("{class:06x}").parse::<ClassCode>().expect("a class");
+            prop_assert_eq!(pci_modalias(&text), Some((id(vendor, device), id(sub_vendor, sub_device), code)));
+        }
+
         #[test]
         fn resources_as_the_kernel_writes_them_are_read_back(ranges in prop::collection::vec((1u64.., 0u64.., 0u64..), 0..17)) {
             let text = ranges.iter().fold(String::new(), |text, (start, end, flags)| {

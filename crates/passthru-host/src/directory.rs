@@ -2,14 +2,14 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, FileType, OFlags};
 
-use crate::error::ReadError;
+use crate::error::{ReadError, ReadErrorKind};
 use crate::host::{Host, MOST_FILE_BYTES, Source};
 use crate::resolve::child;
 use crate::tree::Tree;
 
-/// A directory. On the live host its files are opened below a handle, so that the long path is looked up once.
+/// A directory. Where the host is a tree of files, they are opened below a handle, so that the long path is looked up once.
 #[derive(Debug)]
 pub struct Directory<'a> {
     host: &'a Host,
@@ -20,13 +20,27 @@ pub struct Directory<'a> {
 impl<'a> Directory<'a> {
     pub(crate) fn new(host: &'a Host, path: &str) -> Self {
         let handle = match &host.source {
-            // The short cut holds for sysfs alone, where no attribute is a link, a pipe or a device.
-            Source::Tree(tree) if host.is_live() && !host.is_recording() && path.starts_with("/sys/") => {
+            // A recorder wants to see each link on the way. Outside sysfs, links stand for files too often.
+            Source::Tree(tree) if !host.is_recording() && path.starts_with("/sys/") => {
                 tree.open(path, OFlags::PATH | OFlags::DIRECTORY).ok()
             }
             _ => None,
         };
         Self { host, path: path.to_owned(), handle }
+    }
+
+    /// The handle, if an entry can be opened below it without leaving the root or waking anything up: in sysfs itself no
+    /// attribute is a link, a pipe or a device; in another tree one may be, and goes the long way.
+    fn short_cut(&self, name: &str) -> Result<Option<&OwnedFd>, ReadErrorKind> {
+        let Some(handle) = &self.handle else { return Ok(None) };
+        if self.host.is_live() {
+            return Ok(Some(handle));
+        }
+        if name.contains('/') {
+            return Ok(None);
+        }
+        let stat = rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(Some(handle).filter(|_| FileType::from_raw_mode(stat.st_mode).is_file()))
     }
 
     /// Its path.
@@ -41,7 +55,7 @@ impl<'a> Directory<'a> {
 
     /// Reads a file in it.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, ReadError> {
-        match &self.handle {
+        match self.short_cut(name).map_err(|kind| kind.at(&self.child(name)))? {
             Some(handle) => {
                 Tree::read_at(handle, name, MOST_FILE_BYTES).map_err(|kind| kind.at(&self.child(name)))
             }
@@ -57,7 +71,7 @@ impl<'a> Directory<'a> {
         begin: usize,
         go_on: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<u8>, ReadError> {
-        if let Some(handle) = &self.handle {
+        if let Some(handle) = self.short_cut(name).map_err(|kind| kind.at(&self.child(name)))? {
             return Tree::read_begin_at(handle, name, begin, go_on)
                 .map_err(|kind| kind.at(&self.child(name)));
         }
@@ -70,7 +84,8 @@ impl<'a> Directory<'a> {
 
     /// The target of a link in it.
     pub fn link(&self, name: &str) -> Result<String, ReadError> {
-        match &self.handle {
+        // To read a link follows none, unless there are more directories on the way.
+        match self.handle.as_ref().filter(|_| !name.contains('/')) {
             Some(handle) => Tree::link_at(handle, name).map_err(|kind| kind.at(&self.child(name))),
             None => self.host.link(&self.child(name)),
         }
@@ -78,13 +93,16 @@ impl<'a> Directory<'a> {
 
     /// Whether it has an entry of this name.
     pub fn has(&self, name: &str) -> Result<bool, ReadError> {
-        match &self.handle {
-            Some(handle) => match rustix::fs::statat(handle, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+        match self.short_cut(name) {
+            // In a directory of sysfs, to be a file or to be there is the same, and a look at it costs less than a way to it.
+            Ok(Some(handle)) => match rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(_) => Ok(true),
                 Err(rustix::io::Errno::NOENT) => Ok(false),
-                Err(errno) => Err(crate::error::ReadErrorKind::from(errno).at(&self.child(name))),
+                Err(errno) => Err(ReadErrorKind::from(errno).at(&self.child(name))),
             },
-            None => self.host.exists(&self.child(name)),
+            Err(ReadErrorKind::NotFound) => Ok(false),
+            Err(kind) => Err(kind.at(&self.child(name))),
+            Ok(None) => self.host.exists(&self.child(name)),
         }
     }
 }

@@ -15,6 +15,13 @@ const PAGE: usize = 4096;
 /// The permission bits of a mode, with set-user-id, set-group-id and sticky; above them is the kind of file.
 const PERMISSIONS: RawMode = 0o7777;
 
+/// How a file is opened that is known to be one: without following a link, waiting for a pipe or taking a terminal.
+const BELOW: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+
 /// A tree of files that is read through the kernel.
 #[derive(Debug)]
 pub(crate) struct Tree {
@@ -77,8 +84,7 @@ impl Tree {
 
     /// Reads a file below an opened directory of sysfs.
     pub(crate) fn read_at(directory: &OwnedFd, name: &str, limit: u64) -> Result<Vec<u8>, ReadErrorKind> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+        let file = rustix::fs::openat(directory, name, BELOW, Mode::empty())?;
         drain(&file, limit, None, true)
     }
 
@@ -89,8 +95,7 @@ impl Tree {
         begin: usize,
         go_on: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<u8>, ReadErrorKind> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(directory, name, flags, Mode::empty())?;
+        let file = rustix::fs::openat(directory, name, BELOW, Mode::empty())?;
         let mut bytes = vec![0; begin];
         let count = rustix::io::read(&file, bytes.as_mut_slice())?;
         bytes.truncate(count);

@@ -66,8 +66,15 @@ impl Printer {
             kept.borrow_mut().push_str(text);
             return Ok(());
         }
-        let mut stream = anstream::AutoStream::new(io::stdout(), self.color).lock();
-        match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        // What colour leaves of it is written at once: standard output would write it line by line.
+        let mut plain = anstream::StripStream::new(Vec::new());
+        let colour = anstream::AutoStream::new(io::stdout(), self.color).current_choice();
+        let bytes = match colour {
+            anstream::ColorChoice::Never => plain.write_all(text.as_bytes()).map(|()| plain.into_inner()),
+            _ => Ok(text.as_bytes().to_vec()),
+        };
+        let mut stream = io::stdout().lock();
+        match bytes.and_then(|bytes| stream.write_all(&bytes)).and_then(|()| stream.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(error) => Err(Failure::no(format!("standard output cannot be written: {error}"))),
             Ok(()) => Ok(()),

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use passthru_formats::{interrupts, sysfs};
+use passthru_model::address::PciAddress;
 use passthru_model::fact::Fact;
 use passthru_model::iommu::{FirmwareTable, IommuFacts, IommuGroup, UnitRegisters};
+use passthru_model::pci::PciFunction;
 
-use super::because;
+use super::{because, side_by_side};
+use crate::directory::Directory;
 use crate::host::Host;
 
 const TABLES: &str = "/sys/firmware/acpi/tables";
@@ -105,32 +108,74 @@ fn registers(host: &Host, units: &Fact<BTreeSet<String>>) -> Fact<BTreeMap<Strin
 }
 
 /// The groups with their members. What is not a PCI function is left out.
-pub(super) fn groups(host: &Host) -> Fact<BTreeMap<u32, IommuGroup>> {
+///
+/// `kinds`: whether the type of each is wanted too, a file each.
+pub(super) fn groups(
+    host: &Host,
+    pci: &Fact<BTreeMap<PciAddress, PciFunction>>,
+    kinds: bool,
+) -> Fact<BTreeMap<u32, IommuGroup>> {
     let names = match host.list(GROUPS) {
         Ok(names) => names,
         Err(error) => return because(&error),
     };
-    let mut groups = BTreeMap::new();
-    for id in names.iter().filter_map(|name| name.parse::<u32>().ok()) {
-        let path = format!("{GROUPS}/{id}");
-        let members = match host.list(&format!("{path}/devices")) {
-            Ok(names) => names.iter().filter_map(|name| name.parse().ok()).collect::<BTreeSet<_>>(),
+    let members = members_by_link(host, pci);
+    let groups = host.directory(GROUPS);
+    let ids: Vec<u32> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    let read = |id: u32| group(host, &groups, id, members.get(&id), kinds);
+    let mut found = BTreeMap::new();
+    for (id, group) in side_by_side(&ids, read) {
+        match group {
+            Ok(group) => found.insert(id, group),
             // A group without its members would look safer than it is.
-            Err(error) => return because(&error),
+            Err(why) => return Fact::unknown(why),
         };
-        let directory = host.directory(&path);
-        let reserved = match directory.read("reserved_regions") {
-            Ok(bytes) => match sysfs::reserved_regions(&bytes) {
-                Ok(regions) => regions,
-                Err(error) => return Fact::unknown(format!("{path}: {error}")),
-            },
-            Err(_) => Vec::new(),
-        };
-        let kind = directory.read("type").ok().map(|bytes| sysfs::line(&bytes));
-        groups.insert(id, IommuGroup { id, members: members.into_iter().collect(), kind, reserved });
     }
-    let seen = format!("{} groups", groups.len());
-    Fact::known(groups, GROUPS, seen)
+    let seen = format!("{} groups", found.len());
+    Fact::known(found, GROUPS, seen)
+}
+
+/// The members of the groups, by the links of the functions: the kernel keeps these and the lists of the groups alike
+/// (`iommu_group_alloc_device`, `drivers/iommu/iommu.c`).
+///
+/// None where a function has no such link, for then a group's own list may know it, as in a capture that lacks the links;
+/// and none for a recorder, so that a capture has the lists.
+fn members_by_link(
+    host: &Host,
+    pci: &Fact<BTreeMap<PciAddress, PciFunction>>,
+) -> BTreeMap<u32, Vec<PciAddress>> {
+    let mut members: BTreeMap<u32, Vec<PciAddress>> = BTreeMap::new();
+    for function in pci.value().filter(|_| !host.is_recording()).into_iter().flat_map(BTreeMap::values) {
+        match function.group {
+            Some(id) => members.entry(id).or_default().push(function.address),
+            None => return BTreeMap::new(),
+        }
+    }
+    members
+}
+
+/// One group, or why not all of it is known.
+fn group(
+    host: &Host,
+    groups: &Directory<'_>,
+    id: u32,
+    linked: Option<&Vec<PciAddress>>,
+    kinds: bool,
+) -> Result<IommuGroup, String> {
+    let path = groups.child(&id.to_string());
+    let members = if let Some(members) = linked {
+        members.clone()
+    } else {
+        let names = host.list(&format!("{path}/devices"))?;
+        names.iter().filter_map(|name| name.parse().ok()).collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    let directory = host.directory(&path);
+    let reserved = match directory.read("reserved_regions") {
+        Ok(bytes) => sysfs::reserved_regions(&bytes).map_err(|error| format!("{path}: {error}"))?,
+        Err(_) => Vec::new(),
+    };
+    let kind = if kinds { directory.read("type").ok().map(|bytes| sysfs::line(&bytes)) } else { None };
+    Ok(IommuGroup { id, members, kind, reserved })
 }
 
 fn interrupt_remapping(host: &Host) -> Fact<bool> {

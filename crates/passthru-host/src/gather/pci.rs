@@ -8,7 +8,7 @@ use passthru_model::fact::Fact;
 use passthru_model::hex::{ClassCode, Hex16, PciId};
 use passthru_model::pci::{PciFunction, Resource};
 
-use super::{because, is_root_bus, last_part};
+use super::{because, is_root_bus, last_part, side_by_side};
 use crate::directory::Directory;
 use crate::error::ReadError;
 use crate::host::Host;
@@ -32,6 +32,7 @@ pub(super) fn functions(host: &Host, extent: Extent) -> Fact<BTreeMap<PciAddress
         Err(error) => return because(&error),
     };
     let links = Links {
+        devices: host.directory(DEVICES),
         drivers: missing(host, "/sys/bus/pci/drivers"),
         groups: missing(host, "/sys/kernel/iommu_groups"),
     };
@@ -39,41 +40,15 @@ pub(super) fn functions(host: &Host, extent: Extent) -> Fact<BTreeMap<PciAddress
         .iter()
         .filter_map(|name| name.parse::<PciAddress>().ok().filter(|address| address.to_string() == *name))
         .collect();
-    let functions = side_by_side(&addresses, |address| function(host, address, &links, extent));
+    let functions: BTreeMap<_, _> =
+        side_by_side(&addresses, |address| function(host, address, &links, extent)).into_iter().collect();
     let seen = format!("{} functions", functions.len());
     Fact::known(functions, DEVICES, seen)
 }
 
-/// Reads functions on a few threads: nearly all of the time goes to waiting for devices to answer for their configuration
-/// space, about a microsecond for every four bytes.
-fn side_by_side(
-    addresses: &[PciAddress],
-    read: impl Fn(PciAddress) -> PciFunction + Sync,
-) -> BTreeMap<PciAddress, PciFunction> {
-    const MOST_THREADS: usize = 8;
-    const LEAST_EACH: usize = 4;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-    let share = addresses.len().div_ceil(threads).max(LEAST_EACH);
-    let one =
-        |share: &[PciAddress]| share.iter().map(|&address| (address, read(address))).collect::<Vec<_>>();
-    std::thread::scope(|scope| {
-        let mut shares = addresses.chunks(share);
-        let first = shares.next().unwrap_or_default();
-        let one = &one;
-        let start = |share| std::thread::Builder::new().spawn_scoped(scope, move || one(share));
-        let others: Vec<_> = shares.map(|share| (share, start(share))).collect();
-        let mut found: BTreeMap<_, _> = one(first).into_iter().collect();
-        for (share, other) in others {
-            // Where no thread could be started, its share is read here.
-            let theirs = other.ok().and_then(|thread| thread.join().ok());
-            found.extend(theirs.unwrap_or_else(|| one(share)));
-        }
-        found
-    })
-}
-
 /// Why the absence of a link to a driver or a group would say nothing: what links lead to is not there itself.
-struct Links {
+struct Links<'a> {
+    devices: Directory<'a>,
     drivers: Option<String>,
     groups: Option<String>,
 }
@@ -171,16 +146,10 @@ impl Reader<'_> {
     }
 }
 
-fn function(host: &Host, address: PciAddress, links: &Links, extent: Extent) -> PciFunction {
+fn function(host: &Host, address: PciAddress, links: &Links<'_>, extent: Extent) -> PciFunction {
     let path = format!("{DEVICES}/{address}");
     let mut reader = Reader { directory: host.directory(&path), gaps: BTreeMap::new() };
-    let id = PciId { vendor: reader.parsed("vendor"), device: reader.parsed("device") };
-    let subsystem = PciId {
-        vendor: reader.parsed::<Hex16>("subsystem_vendor"),
-        device: reader.parsed::<Hex16>("subsystem_device"),
-    };
-    let class = reader.parsed::<ClassCode>("class");
-    let modalias = reader.always("modalias").map(|bytes| sysfs::line(&bytes)).unwrap_or_default();
+    let (modalias, id, subsystem, class) = identity(&mut reader);
     let driver = reader.linked("driver", links.drivers.as_ref());
     let group = reader.linked("iommu_group", links.groups.as_ref()).and_then(|name| {
         name.parse::<u32>()
@@ -189,7 +158,7 @@ fn function(host: &Host, address: PciAddress, links: &Links, extent: Extent) -> 
     });
     // vgaarb shows the file on VGA functions alone (`pci_dev_attrs_are_visible`, `drivers/pci/pci-sysfs.c`).
     let boot_vga = if class.base_and_sub() == 0x0300 { reader.sometimes("boot_vga") } else { None };
-    let parents = parents(host, &path, &mut reader);
+    let parents = parents(host, links, &path, &mut reader);
     let config = reader.config(extent.whole_config);
     let details = if extent.details {
         details(&mut reader, &config)
@@ -217,6 +186,20 @@ fn function(host: &Host, address: PciAddress, links: &Links, extent: Extent) -> 
         physical_function: details.physical_function,
         gaps: reader.gaps,
     }
+}
+
+/// What a function is: by its alias, or file by file where it has none that can be read.
+fn identity(reader: &mut Reader<'_>) -> (String, PciId, PciId, ClassCode) {
+    let modalias = reader.always("modalias").map(|bytes| sysfs::line(&bytes)).unwrap_or_default();
+    if let Some((id, subsystem, class)) = sysfs::pci_modalias(&modalias) {
+        return (modalias, id, subsystem, class);
+    }
+    let id = PciId { vendor: reader.parsed("vendor"), device: reader.parsed("device") };
+    let subsystem = PciId {
+        vendor: reader.parsed::<Hex16>("subsystem_vendor"),
+        device: reader.parsed::<Hex16>("subsystem_device"),
+    };
+    (modalias, id, subsystem, reader.parsed::<ClassCode>("class"))
 }
 
 /// What of a function only some commands show (`Subject::PciDetails`).
@@ -287,9 +270,9 @@ fn reset_methods(reader: &mut Reader<'_>) -> Vec<String> {
 
 /// The bridges above a function, from the device's real path:
 /// `/sys/devices/pci0000:00/0000:00:01.0/0000:06:00.0`. They begin anew at each root bus, as below Intel VMD.
-fn parents(host: &Host, path: &str, reader: &mut Reader<'_>) -> Vec<PciAddress> {
+fn parents(host: &Host, links: &Links<'_>, path: &str, reader: &mut Reader<'_>) -> Vec<PciAddress> {
     // The entry is a link in sysfs; in a tree that was made otherwise, the whole path is looked up.
-    let real = match host.link(path) {
+    let real = match links.devices.link(split(path).1) {
         Ok(target) => join(split(path).0, &target),
         Err(_) => match host.real_path(path) {
             Ok(real) => real,

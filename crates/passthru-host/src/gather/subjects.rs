@@ -80,6 +80,7 @@ const NEEDS: &[(Subject, Subjects)] = &[
     (Subject::DeviceStates, Subjects::of(&[Subject::Pci, Subject::PciConfig, Subject::PciDetails])),
     (Subject::InUse, Subjects::of(&[Subject::Pci, Subject::Graphics])),
     (Subject::Kernels, Subjects::of(&[Subject::Kernel])),
+    (Subject::Groups, Subjects::of(&[Subject::Pci])),
     (Subject::Names, Subjects::of(&[Subject::Pci])),
     (Subject::PciConfig, Subjects::of(&[Subject::Pci])),
     (Subject::Platform, Subjects::of(&[Subject::Iommu])),
