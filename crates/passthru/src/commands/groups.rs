@@ -108,7 +108,7 @@ fn as_text(view: &GroupsView, more: &dyn Fn(&GroupView) -> Vec<String>) -> Strin
     for group in &view.groups {
         let _ = writeln!(out, "{} {STRONG}group {}{STRONG:#}", printer::verdict(group.verdict), group.id);
         for device in &group.devices {
-            out.push_str(&line(device));
+            out.push_str(&line(device, width));
         }
         for reason in group.reasons.iter().chain(&more(group)) {
             let _ = writeln!(out, "        {}", printer::wrap(&plain(reason), width, 8));
@@ -120,7 +120,7 @@ fn as_text(view: &GroupsView, more: &dyn Fn(&GroupView) -> Vec<String>) -> Strin
             "        {STRONG}in no group{STRONG:#}: their DMA is not translated, so no guest can have them"
         );
         for device in &view.ungrouped {
-            out.push_str(&line(device));
+            out.push_str(&line(device, width));
         }
     }
     if let Some(because) = &view.unknown {
@@ -141,7 +141,7 @@ pub(super) fn reset_mark(can: Option<bool>, methods: &[String]) -> String {
 }
 
 /// One function: address, ids, driver, marks, name, and what can be done with it.
-fn line(device: &DeviceView) -> String {
+fn line(device: &DeviceView, width: usize) -> String {
     let mut marks = String::new();
     if device.boot_vga == Some(true) {
         marks.push_str(" [boot VGA]");
@@ -157,11 +157,8 @@ fn line(device: &DeviceView) -> String {
         plain(driver),
     );
     if !device.is_bridge {
-        let _ = writeln!(
-            out,
-            "          {FAINT}{}{FAINT:#}",
-            printer::wrap(&plain(&device.outlook), printer::width(), 10)
-        );
+        let _ =
+            writeln!(out, "          {FAINT}{}{FAINT:#}", printer::wrap(&plain(&device.outlook), width, 10));
     }
     out
 }
