@@ -181,6 +181,25 @@ fn utf8(target: Result<std::ffi::CString, Errno>) -> Result<String, ReadErrorKin
 /// Reads to the end, or to the limit. `one_page`: a sysfs attribute, which comes whole in one read unless it fills a page
 /// (`kernfs_fop_read_iter`, `fs/kernfs/file.c`), so that the read which would bring nothing can be spared.
 fn drain(file: &OwnedFd, limit: u64, size: Option<usize>, one_page: bool) -> Result<Vec<u8>, ReadErrorKind> {
+    if one_page {
+        // Nearly all attributes are a few bytes long: they are read on the stack and copied out, without a buffer to clear.
+        let mut page = [std::mem::MaybeUninit::<u8>::uninit(); PAGE];
+        let begin = loop {
+            match rustix::io::read(file, &mut page) {
+                Err(Errno::INTR) => {}
+                Ok((begin, _)) => break begin.to_vec(),
+                Err(errno) => return Err(errno.into()),
+            }
+        };
+        if begin.len() < PAGE {
+            return Ok(begin);
+        }
+        let rest = drain(file, limit, None, false)?;
+        if begin.len().saturating_add(rest.len()) > usize::try_from(limit).unwrap_or(usize::MAX) {
+            return Err(ReadErrorKind::TooLarge(limit));
+        }
+        return Ok([begin, rest].concat());
+    }
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let chunk = size
         .map_or(2 * PAGE, |size| size.saturating_add(1))
@@ -200,7 +219,7 @@ fn drain(file: &OwnedFd, limit: u64, size: Option<usize>, one_page: bool) -> Res
         if filled > most {
             return Err(ReadErrorKind::TooLarge(limit));
         }
-        if count == 0 || (one_page && count < PAGE) {
+        if count == 0 {
             break;
         }
     }

@@ -131,6 +131,10 @@ pub(crate) fn verdict(verdict: Verdict) -> String {
 /// Newlines and tabs stay; everything else below U+0020, DEL, the C1 controls and the bidirectional overrides are
 /// written as an escape.
 pub(crate) fn plain(text: &str) -> String {
+    // Nearly all text is ASCII without a control character, which is seen at a glance.
+    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         let hostile = (character.is_control() && !matches!(character, '\n' | '\t'))
