@@ -94,3 +94,32 @@ fn a_capture_of_a_directory_keeps_modes_links_and_what_could_not_be_read() {
     assert_eq!(copy.list("/alias"), listed);
     assert_eq!(copy.read("/alias/default/grub"), Ok(b"A=1\n".to_vec()));
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test builds the tree that it reads")]
+fn an_attribute_that_is_a_link_or_a_pipe_is_no_way_out_of_a_tree_and_is_not_waited_for() {
+    let folder = tree();
+    let device = folder.path().join("sys/bus/pci/devices/0000:00:01.0");
+    std::fs::create_dir_all(device.join("deep")).expect("makes");
+    std::fs::write(device.join("class"), "0x030000\n").expect("writes");
+    symlink("/etc/default/grub", device.join("vendor")).expect("links");
+    symlink("/proc/self/root", device.join("deep/root")).expect("links");
+    std::fs::rename(folder.path().join("pipe"), device.join("modalias")).expect("moves");
+    for host in
+        [Host::open(folder.path()).expect("opens"), Host::open(folder.path()).expect("opens").recording()]
+    {
+        let directory = host.directory("/sys/bus/pci/devices/0000:00:01.0");
+        assert_eq!(directory.read("class"), Ok(b"0x030000\n".to_vec()));
+        // The root of the link is the tree's: what is read there is the tree's own file.
+        assert_eq!(directory.read("vendor"), Ok(b"A=1\n".to_vec()));
+        assert_eq!(directory.link("vendor").as_deref(), Ok("/etc/default/grub"));
+        assert!(directory.read("deep/root/etc/passwd").is_err());
+        assert!(directory.link("deep/root/proc/self").is_err());
+        assert_eq!(
+            directory.read("modalias").expect_err("a pipe").kind,
+            ReadErrorKind::Other("it is not a regular file".to_owned())
+        );
+        assert_eq!(directory.read("none").expect_err("none").kind, ReadErrorKind::NotFound);
+        assert_eq!((directory.has("class"), directory.has("none")), (Ok(true), Ok(false)));
+    }
+}
