@@ -64,6 +64,7 @@ const DEEPEST: usize = 128;
 pub fn parse(path: &str, bytes: &[u8]) -> Result<Domain, DomainError> {
     let wrong = |why: String| DomainError::Xml { path: path.to_owned(), why };
     let text = std::str::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
+    let text = &without_comments(text);
     if depth(text) > DEEPEST {
         return Err(wrong(format!("elements are nested more than {DEEPEST} deep")));
     }
@@ -111,6 +112,21 @@ pub fn parse(path: &str, bytes: &[u8]) -> Result<Domain, DomainError> {
         }
     }
     Ok(domain)
+}
+
+/// The text with blanks in the place of comments: people put dashes into them, which XML forbids, and mean no harm.
+fn without_comments(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, comment)) = rest.split_once("<!--") {
+        let Some((comment, after)) = comment.split_once("-->") else { break };
+        out.push_str(before);
+        // Lines keep their numbers.
+        out.extend(comment.chars().filter(|c| *c == '\n'));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// How deep elements could be nested at most, counted without parsing: an opening tag goes down, a closing one up.

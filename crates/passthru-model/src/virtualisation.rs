@@ -166,7 +166,7 @@ pub struct Hook {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Libvirt {
     /// Its daemons that are installed: `libvirtd`, `virtqemud`.
-    pub daemons: Vec<String>,
+    pub daemons: Fact<Vec<String>>,
     /// Units of them that start at boot, such as `libvirtd.socket`.
     pub enabled: BTreeSet<String>,
     /// Sockets that are there now, such as `/run/libvirt/libvirt-sock`.

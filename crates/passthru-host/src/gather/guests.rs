@@ -158,8 +158,23 @@ fn named_files(host: &Host, libvirt: Option<&Libvirt>) -> BTreeMap<String, bool>
     paths
         .into_iter()
         .filter(|path| path.starts_with('/'))
-        .filter_map(|path| host.exists(&path).ok().map(|there| (path, there)))
+        .filter_map(|path| {
+            let there = is_there(host, &path)?;
+            Some((path, there))
+        })
         .collect()
+}
+
+/// Whether a file is there, where that can be told: a capture or a part of a tree lacks much that the machine has.
+fn is_there(host: &Host, path: &str) -> Option<bool> {
+    match host.exists(path) {
+        Ok(false) if !host.is_live() => {
+            let top = path.get(..path.get(1..)?.find('/')? + 1)?;
+            (top != "/dev" && matches!(host.exists(top), Ok(true))).then_some(false)
+        }
+        Ok(there) => Some(there),
+        Err(_) => None,
+    }
 }
 
 /// The lines of group(5) about the groups of interest, without their members.

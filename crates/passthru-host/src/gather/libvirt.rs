@@ -39,8 +39,18 @@ pub(super) fn of(host: &Host) -> Fact<Option<Libvirt>> {
         };
     }
     let evidence = daemons.values().next().cloned().unwrap_or_else(|| CONFIGURATION.to_owned());
+    let daemons = match host.exists("/usr/bin") {
+        Ok(true) => {
+            let names: Vec<String> = daemons.into_keys().collect();
+            let seen =
+                if names.is_empty() { "neither libvirtd nor virtqemud".to_owned() } else { names.join(", ") };
+            Fact::known(names, "/usr/sbin", seen)
+        }
+        Ok(false) => Fact::unknown("there is no /usr/bin here"),
+        Err(error) => because(&error),
+    };
     let libvirt = Libvirt {
-        daemons: daemons.into_keys().collect(),
+        daemons,
         enabled: enabled(host),
         sockets: ["/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock"]
             .into_iter()
@@ -125,7 +135,7 @@ fn networks(host: &Host) -> Fact<BTreeMap<String, bool>> {
     const DIRECTORY: &str = "/etc/libvirt/qemu/networks";
     let names = match host.list(DIRECTORY) {
         Ok(names) => names,
-        Err(error) if error.is_not_found() => return Fact::known(BTreeMap::new(), DIRECTORY, "is not there"),
+        // libvirt's package makes the directory; where it is missing, this is but a part of a host.
         Err(error) => return because(&error),
     };
     let automatic = host.list(&format!("{DIRECTORY}/autostart")).unwrap_or_default();
