@@ -4,6 +4,7 @@ mod binding;
 mod devices;
 mod guests;
 mod machine;
+mod remarks;
 mod tuning;
 
 use passthru_model::HostFacts;

@@ -3,6 +3,7 @@
 //! Nothing here looks at a host or changes one. What a function needs to know stands in [`passthru_model::HostFacts`],
 //! and what it does not know it says.
 
+mod binding;
 pub mod checks;
 pub mod diff;
 pub mod groups;

@@ -7,7 +7,7 @@ use crate::checks::{Check, Outcome};
 pub(super) const CHECK: Check = Check {
     id: "ovmf",
     title: "a UEFI firmware for guests is installed",
-    section: "Setting up an OVMF-based guest",
+    section: "Setting up an OVMF-based guest VM",
     why: "OVMF starts the guest and its graphics card without the old VGA ways that only one card can have",
     run,
 };

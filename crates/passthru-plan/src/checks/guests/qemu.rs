@@ -7,7 +7,7 @@ use crate::checks::{Check, Outcome};
 pub(super) const CHECK: Check = Check {
     id: "qemu",
     title: "QEMU is installed",
-    section: "Setting up a guest",
+    section: "Configuring libvirt",
     why: "QEMU is the program that runs the guest and hands it the device",
     run,
 };

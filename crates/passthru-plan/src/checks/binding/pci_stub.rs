@@ -1,0 +1,41 @@
+//! Whether pci-stub holds devices, which vfio-pci does better.
+
+use passthru_model::HostFacts;
+
+use crate::binding::ids;
+use crate::checks::remarks::Remarks;
+use crate::checks::{Check, Outcome};
+use crate::groups::listed;
+
+pub(super) const CHECK: Check = Check {
+    id: "pci-stub",
+    title: "pci-stub is not used in the place of vfio-pci",
+    section: "Using pci-stub (legacy method, pre-4.1 kernels)",
+    why: "pci-stub only keeps other drivers away: it leaves the device awake, and a guest needs vfio-pci all the same",
+    run,
+};
+
+fn run(facts: &HostFacts) -> Outcome {
+    let unseen = facts.binding.modprobe.because().or(facts.kernel.cmdline.because());
+    let mut remarks = Remarks::default();
+    for setting in ids(facts, "pci_stub") {
+        remarks
+            .warn(format!("pci-stub is given ids ({}), as kernels before 4.1 needed it", setting.place))
+            .seen(setting.place.clone(), format!("ids={}", setting.value))
+            .by_hand("Give these ids to vfio-pci instead, or choose the devices with ‘passthru isolate’");
+    }
+    let held: Vec<_> = facts
+        .functions()
+        .filter(|function| function.driver.as_deref() == Some("pci-stub"))
+        .map(|function| function.address)
+        .collect();
+    if !held.is_empty() {
+        remarks
+            .warn(format!("{} {} on pci-stub", listed(&held), if held.len() == 1 { "is" } else { "are" }))
+            .by_command("Put the devices on vfio-pci", "passthru isolate ADDRESS");
+    }
+    if let (true, Some(because)) = (remarks.is_empty(), unseen) {
+        return Outcome::unknown("what pci-stub is told", because);
+    }
+    remarks.outcome("pci-stub holds nothing")
+}

@@ -1,0 +1,49 @@
+//! Whether QEMU started by hand may lock the memory of a guest with devices.
+
+use passthru_model::HostFacts;
+
+use crate::checks::remarks::Remarks;
+use crate::checks::{Check, Outcome};
+
+pub(super) const CHECK: Check = Check {
+    id: "locked-memory",
+    title: "a program of this user may lock the memory of a guest",
+    section: "Plain QEMU without libvirt",
+    why: "a device writes into the guest's memory by itself, so all of it stays locked: the limit must be the guest's memory and a gigabyte more",
+    run,
+};
+
+/// A small guest and the gigabyte that devices take, in bytes.
+const SMALL_GUEST: u64 = 5 << 30;
+
+fn run(facts: &HostFacts) -> Outcome {
+    let Some(limit) = facts.virtualisation.lock_limit.value() else {
+        return Outcome::unknown(
+            "how much memory may be locked",
+            facts.virtualisation.lock_limit.because().unwrap_or_default(),
+        );
+    };
+    let shown = |limit: Option<u64>| {
+        limit.map_or_else(|| "as much as it wants".to_owned(), |bytes| format!("{} MiB", bytes >> 20))
+    };
+    let mut remarks = Remarks::default();
+    remarks.seen(
+        "/proc/self/limits",
+        format!("Max locked memory {} (at most {})", shown(limit.soft), shown(limit.hard)),
+    );
+    // Root may lock without a limit (capabilities(7), CAP_IPC_LOCK), and libvirt raises it for its guests.
+    if facts.surroundings.root {
+        return remarks
+            .outcome("root may lock as much as it wants, and libvirt raises the limit for its guests");
+    }
+    if limit.hard.is_some_and(|bytes| bytes < SMALL_GUEST) {
+        remarks
+            .warn(format!("QEMU started by this user may lock {}, too little for a guest with devices", shown(limit.hard)))
+            .by_hand("Raise it in /etc/security/limits.d (USER hard memlock unlimited, and soft), log in again; libvirt needs no change");
+    } else if limit.soft.is_some_and(|bytes| bytes < SMALL_GUEST) {
+        remarks
+            .warn(format!("the limit is {} unless a program raises it, which it may", shown(limit.soft)))
+            .by_hand("ulimit -l unlimited in the shell that starts QEMU");
+    }
+    remarks.outcome(format!("a program of this user may lock {}", shown(limit.soft)))
+}

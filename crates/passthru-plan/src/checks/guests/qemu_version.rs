@@ -1,0 +1,61 @@
+//! Whether QEMU is new enough for what is written about it today.
+
+use passthru_model::HostFacts;
+
+use crate::checks::remarks::Remarks;
+use crate::checks::{Check, Outcome};
+
+pub(super) const CHECK: Check = Check {
+    id: "qemu-version",
+    title: "QEMU is new enough",
+    section: "Plain QEMU without libvirt",
+    why: "QEMU 4.0 brought the flash options of today, 8.1 sound by PipeWire and BARs that can be resized, 9.0 iommufd",
+    run,
+};
+
+fn run(facts: &HostFacts) -> Outcome {
+    let Some(packages) = facts.virtualisation.packages.value() else {
+        return Outcome::unknown(
+            "QEMU's version",
+            facts.virtualisation.packages.because().unwrap_or_default(),
+        );
+    };
+    let found = ["qemu-system-x86", "qemu-base", "qemu-desktop"]
+        .iter()
+        .find_map(|name| packages.get_key_value(*name));
+    let Some((name, text)) = found else {
+        return Outcome::skip("no package of QEMU is installed by the package manager")
+            .seen(&facts.virtualisation.packages);
+    };
+    let Some(version) = version(text) else {
+        return Outcome::unknown("QEMU's version", &format!("‘{text}’ is none that can be read"));
+    };
+    let mut remarks = Remarks::default();
+    if let Some(evidence) = facts.virtualisation.packages.evidence() {
+        remarks.seen(evidence.path.clone(), format!("{name} {text}"));
+    }
+    let shown = format!("QEMU {}.{}", version.0, version.1);
+    if version < (4, 0) {
+        remarks
+            .fail(format!(
+                "{shown} does not know the options for firmware that passthru uses, which 4.0 brought"
+            ))
+            .by_hand("Update the system, or take QEMU from the distribution's backports");
+    } else if version < (6, 0) {
+        remarks
+            .warn(format!(
+                "{shown} is from before 2021; much that is written about guests today does not hold for it"
+            ))
+            .by_hand("Update the system, or take QEMU from the distribution's backports");
+    }
+    let more =
+        if version < (8, 1) { ", without PipeWire and resizable BARs, which came with 8.1" } else { "" };
+    remarks.outcome(format!("{shown} is installed{more}"))
+}
+
+/// The first two numbers of a package's version: `1:10.0.2+ds-2` is 10.0.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let text = text.split_once(':').map_or(text, |(_, rest)| rest);
+    let mut parts = text.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
