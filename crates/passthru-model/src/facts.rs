@@ -11,6 +11,7 @@ use crate::device_state::DeviceStates;
 use crate::fact::Fact;
 use crate::firmware::FirmwareFacts;
 use crate::graphics::Graphics;
+use crate::holders::Holders;
 use crate::io_memory::IoMemory;
 use crate::iommu::IommuFacts;
 use crate::kernel::{KernelDrivers, KernelFacts};
@@ -133,6 +134,8 @@ pub struct HostFacts {
     pub io_memory: Fact<IoMemory>,
     /// The drivers that each installed kernel has for the functions.
     pub possible_drivers: Fact<Vec<KernelDrivers>>,
+    /// Which processes have devices open; looked at only where it is asked for.
+    pub holders: Fact<Holders>,
     /// The IOMMU.
     pub iommu: IommuFacts,
     /// Kernels.
@@ -184,6 +187,9 @@ pub struct HostFacts {
 }
 
 impl HostFacts {
+    /// Why a fact is unknown that no command asked for.
+    pub const NOT_ASKED: &str = "it was not looked at for this command";
+
     /// A host of which nothing is known, for one reason: what a host made by hand is filled up with.
     pub fn unknown(because: &str) -> Self {
         Self {
@@ -198,6 +204,7 @@ impl HostFacts {
             device_states: Fact::unknown(because),
             graphics: Fact::unknown(because),
             io_memory: Fact::unknown(because),
+            holders: Fact::unknown(because),
             possible_drivers: Fact::unknown(because),
             iommu: IommuFacts::unknown(because),
             kernel: KernelFacts::unknown(because),

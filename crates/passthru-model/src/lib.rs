@@ -18,6 +18,7 @@ pub mod firmware;
 pub mod graphics;
 pub mod guest_report;
 pub mod hex;
+pub mod holders;
 pub mod intent;
 pub mod io_memory;
 pub mod iommu;

@@ -35,12 +35,12 @@ impl Context {
     /// The same, with every subject read whatever a command asks for.
     #[cfg(test)]
     pub(crate) fn reading_all(self) -> Self {
-        Self { least: Subjects::ALL, ..self }
+        Self { least: Subjects::USUAL, ..self }
     }
 
     /// Reads everything that is known of the chosen host.
     pub(crate) fn facts(&self) -> Result<HostFacts, Failure> {
-        self.facts_of(Subjects::ALL)
+        self.facts_of(Subjects::USUAL)
     }
 
     /// Reads these subjects of the chosen host, and what they are read from; the rest is unknown.

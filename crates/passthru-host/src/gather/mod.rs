@@ -11,6 +11,7 @@ mod files;
 mod firmware;
 mod graphics;
 mod guests;
+mod holders;
 mod images;
 mod in_use;
 mod initramfs;
@@ -42,14 +43,14 @@ use crate::host::Host;
 pub use subjects::{Subject, Subjects};
 
 /// Why a fact is unknown that no command asked for.
-pub const NOT_ASKED: &str = "it was not looked at for this command";
+pub const NOT_ASKED: &str = HostFacts::NOT_ASKED;
 
 /// What the caller knows and wants, and the host's files do not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// The value of `SSH_CONNECTION` (ssh(1)): the client's address and port, then the server's. Used on the live host only.
     pub ssh_connection: Option<String>,
-    /// What is to be read; all by default.
+    /// What is to be read; all usual subjects by default.
     pub subjects: Subjects,
 }
 
@@ -136,6 +137,9 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     }
     if wants(Subject::GuestFirmware) {
         facts.guest_firmware = firmware::found(host);
+    }
+    if wants(Subject::Holders) {
+        facts.holders = holders::of(host, &facts.iommu.groups);
     }
     if wants(Subject::DeviceStates) {
         facts.device_states = device_state::of(host, &facts.pci);

@@ -30,6 +30,8 @@ pub enum Subject {
     PossibleDrivers,
     /// `graphics`.
     Graphics,
+    /// `holders`: each process's open files. Not among the usual ones.
+    Holders,
     /// `names`, from `pci.ids`.
     Names,
     /// `iommu.groups`.
@@ -78,6 +80,7 @@ const NEEDS: &[(Subject, Subjects)] = &[
     (Subject::Binding, Subjects::of(&[Subject::Files])),
     (Subject::BootChain, Subjects::of(&[Subject::Files])),
     (Subject::DeviceStates, Subjects::of(&[Subject::Pci, Subject::PciConfig, Subject::PciDetails])),
+    (Subject::Holders, Subjects::of(&[Subject::Groups])),
     (Subject::InUse, Subjects::of(&[Subject::Pci, Subject::Graphics])),
     (Subject::Kernels, Subjects::of(&[Subject::Kernel])),
     (Subject::Groups, Subjects::of(&[Subject::Pci])),
@@ -90,17 +93,19 @@ const NEEDS: &[(Subject, Subjects)] = &[
     (Subject::Surroundings, Subjects::of(&[Subject::Cpu])),
 ];
 
-/// A set of subjects. The default is all: what a command does not name, it does not miss.
+/// A set of subjects. The default is all usual ones: what a command does not name, it does not miss.
 ///
 /// A fact that was not asked for is unknown, because of [`NOT_ASKED`](super::NOT_ASKED), and never absent. Each command
 /// of the program that names its subjects is held to say the same with them as with all (the tests of
 /// `crates/passthru/src/commands`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subjects(u32);
+pub struct Subjects(u64);
 
 impl Subjects {
     /// Every subject.
-    pub const ALL: Self = Self(u32::MAX);
+    pub const ALL: Self = Self(u64::MAX);
+    /// Every subject but those that look into what the host's users run.
+    pub const USUAL: Self = Self(!(1 << (Subject::Holders as u8)));
     /// No subject.
     pub const NONE: Self = Self(0);
 
@@ -140,7 +145,7 @@ impl Subjects {
 
 impl Default for Subjects {
     fn default() -> Self {
-        Self::ALL
+        Self::USUAL
     }
 }
 

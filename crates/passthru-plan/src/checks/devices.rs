@@ -6,6 +6,7 @@ mod boot_gpu;
 mod card_functions;
 mod competing_drivers;
 mod device_driver;
+mod device_holders;
 mod device_power;
 mod device_reset;
 mod framebuffer_parameters;
@@ -31,6 +32,7 @@ pub(super) const CHECKS: &[Check] = &[
     acs_override::CHECK,
     host_display::CHECK,
     device_driver::CHECK,
+    device_holders::CHECK,
     competing_drivers::CHECK,
     card_functions::CHECK,
     identical_devices::CHECK,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use passthru_model::device_state::{DeviceState, Link, LinkState, SriovState};
 use passthru_model::graphics::{FirmwareScreen, Graphics};
+use passthru_model::holders::{Holder, Holders};
 use passthru_model::intent::{DeviceIdentity, INTENT_PATH, Intent, Method};
 use passthru_model::io_memory::{IoMemory, IoRange};
 use passthru_model::kernel::{KernelDrivers, PossibleDrivers};
@@ -339,6 +340,30 @@ fn a_driver_that_is_compiled_in_comes_first() {
     assert_found(&facts, "competing-drivers", Verdict::Pass, "0000:02:00.0 would go to bochs or nouveau");
     facts.possible_drivers = drivers(&[], &["bochs"]);
     assert_found(&facts, "competing-drivers", Verdict::Warn, "bochs is compiled into Linux 6.12");
+}
+
+#[test]
+fn programs_that_have_a_device_open_are_named_where_they_could_be_seen() {
+    let mut facts = chosen();
+    facts.holders = Fact::unknown(HostFacts::NOT_ASKED);
+    assert_found(&facts, "device-holders", Verdict::Skip, "not looked at unless");
+    let holder = Holder {
+        process: 812,
+        program: "Xorg".to_owned(),
+        files: ["/dev/dri/card1".to_owned()].into(),
+        functions: [at("02:00.0")].into(),
+    };
+    let none = Holders { holders: Vec::new(), unseen: 3 };
+    facts.holders = Fact::known(none, "/proc", "");
+    assert_found(&facts, "device-holders", Verdict::Unknown, "3 processes could not");
+    let some = Holders { holders: vec![holder], unseen: 3 };
+    facts.holders = Fact::known(some.clone(), "/proc", "");
+    assert_found(&facts, "device-holders", Verdict::Warn, "0000:02:00.0 is open in Xorg (812)");
+    edit(&mut facts, "02:00.0", |function| function.driver = Some("vfio-pci".to_owned()));
+    facts.holders = Fact::known(Holders { unseen: 0, ..some }, "/proc", "");
+    assert_found(&facts, "device-holders", Verdict::Pass, "is open in Xorg");
+    facts.holders = Fact::known(Holders::default(), "/proc", "");
+    assert_found(&facts, "device-holders", Verdict::Pass, "no program");
 }
 
 #[test]

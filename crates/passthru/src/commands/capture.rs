@@ -10,7 +10,7 @@ use crate::exit::{Exit, Failure};
 /// Reads the host with a recorder in the door, and writes down what it recorded.
 pub(crate) fn run(context: &Context, arguments: &CaptureArguments) -> Result<Exit, Failure> {
     let host = context.open()?.recording();
-    let _facts = context.gather(&host, Subjects::ALL);
+    let _facts = context.gather(&host, Subjects::USUAL);
     let mut archive = Vec::new();
     passthru_host::capture::archive(&host, !arguments.no_redact, &mut archive)
         .map_err(|error| Failure::no(format!("the archive cannot be made: {error}")))?;

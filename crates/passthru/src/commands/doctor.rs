@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use passthru_host::{Subject, Subjects};
 use passthru_model::{Finding, Verdict};
 
 use crate::args::DoctorArguments;
@@ -15,7 +16,10 @@ pub(crate) fn run(context: &Context, arguments: &DoctorArguments) -> Result<Exit
     if arguments.list {
         return list(context);
     }
-    let facts = context.facts()?;
+    // Every process is looked into only for the check that is about them.
+    let asks_for_holders = arguments.checks.iter().any(|name| name == "device-holders");
+    let more = if asks_for_holders { Subjects::of(&[Subject::Holders]) } else { Subjects::NONE };
+    let facts = context.facts_of(Subjects::USUAL | more)?;
     let findings = passthru_plan::diagnose(&facts, &arguments.checks)
         .map_err(|error| Failure::usage(error.to_string()).hint("‘passthru doctor --list’ names them all"))?;
     if arguments.checks.is_empty() && !context.printer.json {
