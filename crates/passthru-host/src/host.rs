@@ -146,20 +146,7 @@ impl Host {
 
     /// Reads a file whole, up to [`MOST_FILE_BYTES`].
     pub fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        let attempt = || {
-            let real = self.reach(path, true)?;
-            let bytes = match &self.source {
-                Source::Tree(tree) => tree.read(&real, MOST_FILE_BYTES),
-                Source::Archive(archive) => archive.file(&real, MOST_FILE_BYTES),
-            };
-            self.remember(|recording| match &bytes {
-                Ok(bytes) => recording
-                    .add(&real, Entry::File { bytes: bytes.clone(), mode: DEFAULT_MODE, uid: 0, gid: 0 }),
-                Err(kind) => recording.fail(&real, kind),
-            });
-            bytes
-        };
-        attempt().map_err(|kind| kind.at(path))
+        self.read_as(path, MOST_FILE_BYTES, |bytes| bytes)
     }
 
     /// Reads a file of at most `limit` bytes of which only a part matters. A capture holds what `reduce` leaves of it, which
@@ -170,13 +157,23 @@ impl Host {
         limit: u64,
         reduce: impl Fn(&[u8]) -> Vec<u8>,
     ) -> Result<Vec<u8>, ReadError> {
+        self.read_as(path, limit, |bytes| reduce(&bytes))
+    }
+
+    /// Reads a file of at most `limit` bytes, and remembers what `keep` makes of it, which is the answer.
+    fn read_as(
+        &self,
+        path: &str,
+        limit: u64,
+        keep: impl FnOnce(Vec<u8>) -> Vec<u8>,
+    ) -> Result<Vec<u8>, ReadError> {
         let attempt = || {
             let real = self.reach(path, true)?;
             let bytes = match &self.source {
                 Source::Tree(tree) => tree.read(&real, limit),
                 Source::Archive(archive) => archive.file(&real, limit),
             };
-            let bytes = bytes.map(|bytes| reduce(&bytes));
+            let bytes = bytes.map(keep);
             self.remember(|recording| match &bytes {
                 Ok(bytes) => recording
                     .add(&real, Entry::File { bytes: bytes.clone(), mode: DEFAULT_MODE, uid: 0, gid: 0 }),

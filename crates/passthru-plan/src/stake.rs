@@ -57,11 +57,6 @@ pub fn of_taking(facts: &HostFacts, function: &PciFunction, taken: &[PciAddress]
     stakes.of_taking(function, &stakes.leaving(taken.iter().copied()))
 }
 
-/// Other functions of the host with the same vendor and device ids. For many functions, see [`Stakes`].
-pub fn twins(facts: &HostFacts, function: &PciFunction) -> Vec<PciAddress> {
-    Stakes::of(facts).twins(function).collect()
-}
-
 /// What hosts use their functions for and which functions are alike, sorted once, so that to judge all functions of a
 /// host costs in proportion to their number.
 #[derive(Debug)]

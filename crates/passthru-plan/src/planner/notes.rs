@@ -7,12 +7,14 @@ use passthru_model::plan::Plan;
 use passthru_model::{HostFacts, managed};
 
 use crate::groups::listed;
+use crate::stake::Stakes;
 
 /// Notes the twins that stay with the host.
 pub(super) fn twins(facts: &HostFacts, wanted: &Intent, notes: &mut Vec<String>) {
+    let stakes = Stakes::of(facts);
     for function in wanted.isolate.iter().filter_map(|device| facts.function(device.address)) {
-        let twins = crate::stake::twins(facts, function);
-        let stay: Vec<PciAddress> = twins.into_iter().filter(|address| !wanted.isolates(*address)).collect();
+        let stay: Vec<PciAddress> =
+            stakes.twins(function).filter(|address| !wanted.isolates(*address)).collect();
         if !stay.is_empty() {
             notes.push(format!(
                 "{} has the same PCI ID ({}) as {}, which the host keeps: the address tells them apart",

@@ -9,7 +9,7 @@ use crate::binding::{effective_ids, taken};
 use crate::checks::remarks::Remarks;
 use crate::checks::{Check, Outcome, count};
 use crate::groups::listed;
-use crate::stake::{self, Stake};
+use crate::stake::{Stake, Stakes};
 
 pub(super) const CHECK: Check = Check {
     id: "vfio-ids",
@@ -48,6 +48,8 @@ fn run(facts: &HostFacts) -> Outcome {
     strangers(facts, &setting, &mut remarks);
     let taken = taken(facts, &setting);
     let addresses: Vec<_> = taken.iter().map(|function| function.address).collect();
+    let stakes = Stakes::of(facts);
+    let leaving = stakes.leaving(addresses.iter().copied());
     for function in &taken {
         if function.is_bridge() {
             remarks
@@ -58,7 +60,7 @@ fn run(facts: &HostFacts) -> Outcome {
                 .by_hand(format!("Leave the ids of bridges out of {}", setting.place));
         }
         // What vfio-pci has already is not the host's any more; what the host still uses would be lost.
-        let lost = stake::of_taking(facts, function, &addresses).into_iter().find(Stake::is_loss);
+        let lost = stakes.of_taking(function, &leaving).into_iter().find(Stake::is_loss);
         if let Some(stake) = lost.filter(|_| !function.is_on_vfio()) {
             remarks
                 .fail(format!("they take {}: {}", function.address, stake.sentence()))

@@ -1,6 +1,7 @@
 //! Devices with the same PCI ID, of which only one is to go.
 
 use passthru_formats::cmdline::CommandLine;
+use passthru_formats::vfio_ids::{self, IdEntry};
 use passthru_model::HostFacts;
 use passthru_model::finding::Verdict;
 use passthru_model::intent::Method;
@@ -9,7 +10,7 @@ use passthru_model::pci::PciFunction;
 use super::subjects::{cards, judged, subjects};
 use crate::checks::{Check, Outcome};
 use crate::groups::listed;
-use crate::stake;
+use crate::stake::Stakes;
 
 pub(super) const CHECK: Check = Check {
     id: "identical-devices",
@@ -28,6 +29,8 @@ fn run(facts: &HostFacts) -> Outcome {
     let intent = crate::intent::of(facts).ok().flatten().unwrap_or_default();
     let line = facts.kernel.cmdline.value().map(|text| CommandLine::new(text));
     let ids: Vec<&str> = line.map(|line| line.items("vfio-pci.ids").collect()).unwrap_or_default();
+    let entries: Vec<IdEntry> = ids.iter().flat_map(|word| vfio_ids::parse(word)).flatten().collect();
+    let stakes = Stakes::of(facts);
     let mut remarks = Vec::new();
     let mut evidence = Vec::new();
     // The display stands for its card: where it has a twin, its audio function has one as well.
@@ -39,21 +42,21 @@ fn run(facts: &HostFacts) -> Outcome {
                 .any(|other| other.class.is_display() && other.address.is_sibling_of(function.address))
     });
     for function in of_interest {
-        let twins: Vec<_> = stake::twins(facts, function)
-            .into_iter()
+        let twins: Vec<_> = stakes
+            .twins(function)
             .filter(|twin| !subjects.functions.iter().any(|one| one.address == *twin))
             .collect();
         if twins.is_empty() {
             continue;
         }
         evidence.push((function.attribute("device"), format!("{}, as {}", function.id, listed(&twins))));
-        let word = ids.iter().find(|word| names(word, function));
+        let entry = entries.iter().find(|entry| takes(entry, function));
         let same = |twin: &&PciFunction| twin.subsystem == function.subsystem;
         let boards = twins.iter().filter_map(|twin| facts.function(*twin)).filter(same).count();
         let told = if boards == 0 { "its board maker's ids differ" } else { "only its address tells it" };
         let both = format!("{} has the PCI ID {} of {}", function.address, function.id, listed(&twins));
-        let by_ids = word.is_some_and(|word| {
-            twins.iter().filter_map(|twin| facts.function(*twin)).any(|twin| names(word, twin))
+        let by_ids = entry.is_some_and(|entry| {
+            twins.iter().filter_map(|twin| facts.function(*twin)).any(|twin| takes(entry, twin))
         });
         remarks.push(if by_ids {
             (Verdict::Fail, format!("{both}, and ‘vfio-pci.ids={}’ takes them all", ids.join(",")))
@@ -87,18 +90,6 @@ fn run(facts: &HostFacts) -> Outcome {
     outcome
 }
 
-/// Whether a word of `ids=` is for a function: `vendor:device[:subvendor[:subdevice[:class[:mask]]]]` in hexadecimal
-/// (`vfio_pci_fill_ids`, `drivers/vfio/pci/vfio_pci.c`); what is left out, or is ffffffff, fits all.
-fn names(word: &str, function: &PciFunction) -> bool {
-    let mut parts = word.split(':').map(|part| u32::from_str_radix(part.trim(), 16).ok());
-    let (Some(Some(vendor)), Some(Some(device))) = (parts.next(), parts.next()) else { return false };
-    let mut fits = |value: u16| match parts.next() {
-        None | Some(Some(u32::MAX)) => true,
-        Some(Some(wanted)) => wanted == u32::from(value),
-        Some(None) => false,
-    };
-    vendor == u32::from(function.id.vendor.0)
-        && device == u32::from(function.id.device.0)
-        && fits(function.subsystem.vendor.0)
-        && fits(function.subsystem.device.0)
+fn takes(entry: &IdEntry, function: &PciFunction) -> bool {
+    entry.matches(function.id, function.subsystem, function.class)
 }

@@ -6,6 +6,7 @@ use passthru_model::finding::Verdict;
 use super::subjects::judged;
 use crate::checks::{Check, Outcome};
 use crate::groups::listed;
+use crate::stake::{Stake, Stakes};
 use crate::usb;
 
 pub(super) const CHECK: Check = Check {
@@ -26,13 +27,12 @@ fn run(facts: &HostFacts) -> Outcome {
         return Outcome::skip("this host has no USB controller");
     }
     let intent = crate::intent::of(facts).ok().flatten().unwrap_or_default();
-    let taken: Vec<_> = intent.isolate.iter().map(|device| device.address).collect();
+    let stakes = Stakes::of(facts);
+    let leaving = stakes.leaving(intent.isolate.iter().map(|device| device.address));
     let mut remarks = Vec::new();
     for controller in view.controllers.iter().filter(|one| intent.isolates(one.address)) {
-        let losses = facts
-            .function(controller.address)
-            .map(|function| crate::stake::of_taking(facts, function, &taken));
-        for stake in losses.into_iter().flatten().filter(crate::stake::Stake::is_loss) {
+        let losses = facts.function(controller.address).map(|function| stakes.of_taking(function, &leaving));
+        for stake in losses.into_iter().flatten().filter(Stake::is_loss) {
             let text = format!("{} is chosen for guests, and {}", controller.address, stake.sentence());
             remarks.push((Verdict::Fail, text));
         }
