@@ -60,6 +60,12 @@ impl Outcome {
         self
     }
 
+    /// Paths and what was found there, in order.
+    fn all_evidence(mut self, seen: Vec<(String, String)>) -> Self {
+        self.evidence.extend(seen.into_iter().map(|(path, value)| Evidence::new(path, value)));
+        self
+    }
+
     fn by_hand(mut self, what: impl Into<String>) -> Self {
         self.remedy = Some(Remedy::by_hand(what));
         self

@@ -65,11 +65,6 @@ impl Remarks {
         self
     }
 
-    /// What was looked at, from a line of a file.
-    pub(super) fn seen_at(&mut self, place: &str, value: impl Into<String>) -> &mut Self {
-        self.seen(place, value)
-    }
-
     /// The outcome: all remarks in one line, or, where there is none, `otherwise`.
     pub(super) fn outcome(self, otherwise: impl Into<String>) -> Outcome {
         let worst = self.list.iter().map(|(verdict, _)| *verdict).max().unwrap_or(Verdict::Pass);

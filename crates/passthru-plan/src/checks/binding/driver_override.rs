@@ -73,7 +73,7 @@ fn run(facts: &HostFacts) -> Outcome {
 /// The mistakes of published scripts.
 fn judge(script: &OverrideScript, remarks: &mut Remarks) {
     let path = &script.path;
-    remarks.seen_at(&script.run_by, format!("install vfio-pci {path}"));
+    remarks.seen(&script.run_by, format!("install vfio-pci {path}"));
     let Some(text) = &script.text else {
         remarks
             .fail(format!("{} runs {path}, which is not there, so vfio-pci is never loaded", script.run_by))

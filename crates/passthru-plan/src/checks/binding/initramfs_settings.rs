@@ -44,7 +44,7 @@ fn run(facts: &HostFacts) -> Outcome {
             ));
         }
         for listed in settings.modules.iter().filter(|listed| is_stub(&listed.what)) {
-            remarks.seen_at(&listed.place(), listed.what.clone());
+            remarks.seen(listed.place(), listed.what.clone());
         }
         if settings.problems.is_empty() {
             order(settings, at, &mut remarks);
@@ -70,7 +70,7 @@ fn order(settings: &InitramfsSettings, at: Option<usize>, remarks: &mut Remarks)
                 listed.place(),
                 listed.what
             ))
-            .seen_at(&listed.place(), listed.what.clone())
+            .seen(listed.place(), listed.what.clone())
             .by_hand(format!(
                 "Move vfio_pci ahead of {} in {}, then: {}",
                 listed.what,

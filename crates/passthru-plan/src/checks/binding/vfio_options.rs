@@ -25,14 +25,14 @@ fn run(facts: &HostFacts) -> Outcome {
     let all = ids(facts, "vfio_pci");
     let mut remarks = Remarks::default();
     for setting in &all {
-        remarks.seen_at(&setting.place, format!("ids={}", setting.value));
+        remarks.seen(&setting.place, format!("ids={}", setting.value));
     }
     if all.is_empty()
         && let Some(commented) = settings.commented.first()
     {
         remarks
             .warn(format!("the only settings of vfio-pci are commented out ({})", commented.place()))
-            .seen_at(&commented.place(), format!("# {}", commented.what))
+            .seen(commented.place(), format!("# {}", commented.what))
             .by_hand("Take the # away if they are to hold");
     }
     let in_files: Vec<_> = all.iter().filter(|setting| !setting.on_cmdline).collect();
@@ -72,7 +72,7 @@ fn run(facts: &HostFacts) -> Outcome {
     for said in settings.misunderstood.iter().filter(|said| said.what.contains("vfio")) {
         remarks
             .warn(format!("modprobe does not understand {}", said.place()))
-            .seen_at(&said.place(), said.what.clone())
+            .seen(said.place(), said.what.clone())
             .by_hand("A line is ‘options vfio-pci ids=…’; see modprobe.d(5)");
     }
     for (hidden, by) in settings.hidden.iter().filter(|(hidden, _)| hidden.contains("vfio")) {

@@ -38,7 +38,7 @@ fn run(facts: &HostFacts) -> Outcome {
             }
             None => remarks.fail(format!("{remark}, which Linux has not had since 6.2")),
         }
-        .seen_at(&listed.place(), MODULE)
+        .seen(listed.place(), MODULE)
         .by_hand(format!("Take {MODULE} out of {}, and make the initramfs anew", listed.path));
     }
     remarks.outcome(String::new())

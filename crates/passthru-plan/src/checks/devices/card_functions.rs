@@ -66,10 +66,7 @@ fn run(facts: &HostFacts) -> Outcome {
     if remarks.is_empty() {
         return Outcome::skip("none of the chosen devices is in this host");
     }
-    let mut outcome = judged(&remarks);
-    for (path, value) in evidence {
-        outcome = outcome.evidence(path, value);
-    }
+    let outcome = judged(&remarks).all_evidence(evidence);
     if outcome.verdict > Verdict::Pass {
         return outcome
             .by_command("Choose the whole card; bridges are never needed", "passthru isolate ADDRESS");

@@ -63,10 +63,7 @@ fn run(facts: &HostFacts) -> Outcome {
     if remarks.is_empty() {
         return Outcome::pass("no program has a device open that a guest could have").seen(&facts.holders);
     }
-    let mut outcome = judged(&remarks);
-    for (path, value) in evidence {
-        outcome = outcome.evidence(path, value);
-    }
+    let outcome = judged(&remarks).all_evidence(evidence);
     if outcome.verdict > Verdict::Pass {
         return outcome.by_hand(
             "End these programs before the device changes hands: the desktop session for a GPU that it draws on, nvidia-persistenced \

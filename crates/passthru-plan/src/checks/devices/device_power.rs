@@ -72,9 +72,7 @@ fn run(facts: &HostFacts) -> Outcome {
         outcome.summary =
             format!("{} of guests' cards answer", crate::checks::count(remarks.len(), "function"));
     }
-    for (path, value) in evidence {
-        outcome = outcome.evidence(path, value);
-    }
+    outcome = outcome.all_evidence(evidence);
     match outcome.verdict {
         Verdict::Fail => outcome.by_hand(
             "Switch the machine off and on again: a restart may not suffice. If it happens after a guest, its reset is at fault (see device-reset)",

@@ -56,10 +56,7 @@ fn run(facts: &HostFacts) -> Outcome {
     if remarks.is_empty() {
         return Outcome::skip("no GPU that a guest could have has an audio function");
     }
-    let mut outcome = judged(&remarks);
-    for (path, value) in evidence {
-        outcome = outcome.evidence(path, value);
-    }
+    let outcome = judged(&remarks).all_evidence(evidence);
     match outcome.verdict {
         Verdict::Warn => outcome.by_hand("Use another sound device in the guest if it crackles"),
         Verdict::Unknown => outcome.by_hand("Look as root, who may read all of configuration space"),

@@ -68,10 +68,7 @@ fn run(facts: &HostFacts) -> Outcome {
     if remarks.is_empty() {
         return Outcome::skip("no display is chosen for guests");
     }
-    let mut outcome = judged(&remarks);
-    for (path, value) in evidence {
-        outcome = outcome.evidence(path, value);
-    }
+    let outcome = judged(&remarks).all_evidence(evidence);
     if outcome.verdict == Verdict::Warn {
         return outcome.by_hand(
             "Make another GPU the primary one in the firmware's setup and read the ROM with ‘passthru rom dump’, or get it from \

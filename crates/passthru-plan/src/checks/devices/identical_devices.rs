@@ -71,10 +71,7 @@ fn run(facts: &HostFacts) -> Outcome {
         return Outcome::pass("no device that a guest could have has a twin that stays with the host")
             .seen(&facts.pci);
     }
-    let mut outcome = judged(&remarks);
-    for (path, value) in evidence {
-        outcome = outcome.evidence(path, value);
-    }
+    let outcome = judged(&remarks).all_evidence(evidence);
     if outcome.verdict > Verdict::Pass {
         return outcome.seen(&facts.kernel.cmdline).by_command(
             "Take ids= out of the kernel command line and choose the device by its address",

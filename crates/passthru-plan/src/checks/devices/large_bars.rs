@@ -54,10 +54,7 @@ fn run(facts: &HostFacts) -> Outcome {
     if remarks.is_empty() {
         return Outcome::skip("no display is chosen for guests");
     }
-    let mut outcome = judged(&remarks);
-    for (path, value) in evidence {
-        outcome = outcome.evidence(path, value);
-    }
+    let outcome = judged(&remarks).all_evidence(evidence);
     if outcome.verdict > Verdict::Unknown {
         return outcome.by_hand(
             "Switch “Above 4G decoding” on in the firmware's setup where a BAR has no address; switch “Resizable BAR” off where \

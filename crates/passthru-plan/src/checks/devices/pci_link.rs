@@ -48,10 +48,7 @@ fn run(facts: &HostFacts) -> Outcome {
     if remarks.is_empty() {
         return Outcome::skip("no display with a link of PCI Express is one that a guest could have");
     }
-    let mut outcome = judged(&remarks);
-    for (path, value) in evidence {
-        outcome = outcome.evidence(path, value);
-    }
+    let outcome = judged(&remarks).all_evidence(evidence);
     if outcome.verdict == Verdict::Warn {
         return outcome.by_hand("Put the card into a slot with as many lanes, away from a shared one (M.2), and see that it sits well");
     }

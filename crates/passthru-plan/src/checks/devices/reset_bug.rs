@@ -107,10 +107,7 @@ fn run(facts: &HostFacts) -> Outcome {
             ),
         });
     }
-    let mut outcome = judged(&remarks);
-    for (path, value) in evidence {
-        outcome = outcome.evidence(path, value);
-    }
+    let outcome = judged(&remarks).all_evidence(evidence);
     match command {
         _ if outcome.verdict <= Verdict::Pass => outcome,
         Some(command) => outcome.by_command("Let the kernel try that reset first", command),

@@ -69,7 +69,7 @@ fn run(facts: &HostFacts) -> Outcome {
     for said in facts.desktop.variables.value().into_iter().flatten() {
         let (name, value) = &said.what;
         settings += 1;
-        remarks.seen_at(&said.place(), format!("{name}={value}"));
+        remarks.seen(said.place(), format!("{name}={value}"));
         let lists = matches!(name.as_str(), "KWIN_DRM_DEVICES" | "WLR_DRM_DEVICES" | "AQ_DRM_DEVICES");
         if lists && value.contains("by-path/pci-") {
             remarks
@@ -86,7 +86,7 @@ fn run(facts: &HostFacts) -> Outcome {
     for said in facts.desktop.rules.value().into_iter().flatten() {
         let (addresses, line) = &said.what;
         settings += 1;
-        remarks.seen_at(&said.place(), line.clone());
+        remarks.seen(said.place(), line.clone());
         if let Some(address) = addresses
             .iter()
             .find(|address| guests.contains(address))

@@ -33,7 +33,7 @@ fn run(facts: &HostFacts) -> Outcome {
         let names: Vec<&str> = idle.iter().map(|one| one.what.as_str()).collect();
         remarks
             .warn(format!("{} has {} loaded, which only guests use", first.path, names.join(", ")))
-            .seen_at(&first.place(), first.what.clone())
+            .seen(first.place(), first.what.clone())
             .by_hand(format!(
                 "Take them out of {}; what helps the network of guests is vhost_net",
                 first.path
