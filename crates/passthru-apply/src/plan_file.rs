@@ -120,14 +120,18 @@ fn state(path: &str, before: &FileState, after: &FileState) -> Result<(), String
 }
 
 fn arguments_allowed(program: Program, arguments: &[String]) -> Result<(), String> {
+    let release = |text: &str| {
+        text.starts_with(|first: char| first.is_ascii_digit())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._+-~".contains(&byte))
+    };
     let well = match program {
         Program::UpdateInitramfs => {
-            let release = |text: &str| {
-                text.starts_with(|first: char| first.is_ascii_digit())
-                    && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._+-~".contains(&byte))
-            };
             arguments.iter().all(|it| matches!(it.as_str(), "-u" | "-c" | "-k" | "-v" | "all") || release(it))
         }
+        Program::Dracut => match arguments {
+            [force, image, kernel] => force == "--force" && is_built(image) && release(kernel),
+            _ => false,
+        },
         // Its arguments go to grub-mkconfig, which can be told to write anywhere.
         Program::UpdateGrub => arguments.is_empty(),
         _ => false,

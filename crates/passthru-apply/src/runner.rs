@@ -4,13 +4,6 @@ use std::path::Path;
 
 use passthru_model::program::Program;
 
-/// What a program that ended with status 0 left behind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunOutcome {
-    /// Everything it wrote to standard output.
-    pub stdout: Vec<u8>,
-}
-
 /// Why a program did not do its work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("‘{command_line}’ {reason}{}", stderr_suffix(.stderr_tail))]
@@ -42,7 +35,7 @@ pub trait Runner {
         arguments: &[String],
         root: &Path,
         line: &mut dyn FnMut(&str),
-    ) -> Result<RunOutcome, RunFailure>;
+    ) -> Result<(), RunFailure>;
 
     /// Whether it starts real processes, which must then hold the lock for as long as they live, should we be killed.
     fn starts_processes(&self) -> bool {

@@ -15,6 +15,7 @@ pub mod efi_variable;
 pub mod error;
 pub mod firmware_descriptor;
 pub mod grub_cfg;
+pub mod initramfs_image;
 pub mod input_devices;
 pub mod intent_toml;
 pub mod interrupts;

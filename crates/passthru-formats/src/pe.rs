@@ -62,6 +62,38 @@ pub fn parse(bytes: &[u8]) -> Result<Program, ProgramError> {
     read().unwrap_or(Err(ProgramError::CutShort))
 }
 
+/// The section of a unified kernel image with the kernel command line
+/// (<https://uapi-group.org/specifications/specs/unified_kernel_image/>).
+pub const CMDLINE: &str = ".cmdline";
+/// The section of a unified kernel image with the initramfs.
+pub const INITRD: &str = ".initrd";
+
+/// The content of a section, without the padding behind it; of several of one name the first. `None` where the bytes are
+/// no program, have no such section, or end within it.
+pub fn section<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    parse(bytes).ok()?;
+    let header = usize::try_from(le32(bytes, 0x3c)?).ok()?;
+    let count = usize::from(le16(bytes, header.checked_add(6)?)?);
+    // The section table follows the optional header, whose size the header gives.
+    let table = header.checked_add(24)?.checked_add(usize::from(le16(bytes, header.checked_add(20)?)?))?;
+    let found = (0..count)
+        .map_while(|number| part(bytes, table.checked_add(number * SECTION)?, SECTION))
+        .find(|entry| entry.get(..8).is_some_and(|field| is_named(field, name)))?;
+    let number = |at| le32(found, at).and_then(|value| usize::try_from(value).ok());
+    // The size in memory leaves out the padding that the file has up to the next block.
+    let size = number(8)?.min(number(16)?);
+    part(bytes, number(20)?, size)
+}
+
+/// Bytes of one line of the section table ("Section Table (Section Headers)").
+const SECTION: usize = 40;
+
+/// Whether a name of eight bytes, filled up with zeros, is this one.
+fn is_named(field: &[u8], name: &str) -> bool {
+    let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    field.get(..end) == Some(name.as_bytes())
+}
+
 /// The machine's name, for people.
 pub fn machine_name(machine: u16) -> &'static str {
     match machine {
@@ -79,7 +111,7 @@ pub fn machine_name(machine: u16) -> &'static str {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{Program, ProgramError, X86_64, parse};
+    use super::{CMDLINE, INITRD, Program, ProgramError, X86_64, parse, section};
     use proptest::prelude::*;
 
     /// The smallest header of a program, 1 KiB with padding.
@@ -117,7 +149,43 @@ pub(crate) mod tests {
         assert_eq!(parse(&other), Err(ProgramError::NoPe(0x80)));
     }
 
+    /// A program with these sections, each filled up to a block of 512 bytes.
+    pub(crate) fn with_sections(sections: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut bytes = program(X86_64, 10, false);
+        let optional = 240;
+        bytes[0x80 + 20..0x80 + 22].copy_from_slice(&(optional as u16).to_le_bytes());
+        bytes[0x80 + 6..0x80 + 8].copy_from_slice(&(sections.len() as u16).to_le_bytes());
+        for (number, (name, content)) in sections.iter().enumerate() {
+            let at = 0x80 + 24 + optional + number * 40;
+            let (size, place) = (content.len() as u32, bytes.len() as u32);
+            bytes[at..at + name.len()].copy_from_slice(name.as_bytes());
+            bytes[at + 8..at + 12].copy_from_slice(&size.to_le_bytes());
+            bytes[at + 16..at + 20].copy_from_slice(&size.next_multiple_of(512).to_le_bytes());
+            bytes[at + 20..at + 24].copy_from_slice(&place.to_le_bytes());
+            bytes.extend_from_slice(content);
+            bytes.resize(bytes.len().next_multiple_of(512), 0);
+        }
+        bytes
+    }
+
+    #[test]
+    fn sections_are_found_by_their_names_without_their_padding() {
+        let image = with_sections(&[(".cmdline", b"root=UUID=1 quiet"), (".initrd", &[7; 600])]);
+        assert_eq!(section(&image, CMDLINE), Some(b"root=UUID=1 quiet".as_slice()));
+        assert_eq!(section(&image, INITRD), Some([7; 600].as_slice()));
+        assert_eq!(section(&image, ".linux"), None);
+        assert_eq!(section(&image[..image.len() - 512], INITRD), None);
+        assert_eq!(section(b"no program", CMDLINE), None);
+    }
+
     proptest! {
+        #[test]
+        fn no_bytes_of_a_section_table_make_it_panic(at in 0usize..1024, value: u8, cut in 0usize..2048) {
+            let mut image = with_sections(&[(".cmdline", b"quiet"), (".initrd", &[7; 600])]);
+            image[at] = value;
+            let _ = section(&image[..cut.min(image.len())], INITRD);
+        }
+
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>, cut in 0usize..1024, at in 0usize..1024, value: u8) {
             let _ = parse(&bytes);

@@ -11,7 +11,6 @@ mod error;
 mod foreign;
 pub mod gather;
 mod host;
-mod image;
 pub mod program;
 mod record;
 mod redact;

@@ -57,6 +57,8 @@ pub enum Bootloader {
 pub enum InitramfsGenerator {
     /// initramfs-tools (`update-initramfs`).
     InitramfsTools,
+    /// dracut.
+    Dracut,
 }
 
 /// A UEFI firmware for guests, from a QEMU firmware descriptor (`docs/interop/firmware.json`) of type flash.

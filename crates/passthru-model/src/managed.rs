@@ -21,6 +21,9 @@ pub const VERIFY_WANT: &str = "/etc/systemd/system/basic.target.wants/passthru-v
 pub const INITRAMFS_HOOK: &str = "/etc/initramfs-tools/hooks/passthru";
 /// initramfs-tools: runs [`EARLY`] before udev starts.
 pub const INITRAMFS_INIT_TOP: &str = "/etc/initramfs-tools/scripts/init-top/passthru";
+/// dracut: puts our files and vfio-pci into the image. A drop-in, for it is text of ours alone that no update of the package
+/// touches.
+pub const DRACUT_CONF: &str = "/etc/dracut.conf.d/50-passthru.conf";
 /// Module options, for the intent that binds by id.
 pub const MODPROBE: &str = "/etc/modprobe.d/passthru.conf";
 /// initramfs-tools' own list of modules.
@@ -46,6 +49,7 @@ pub const FILES: &[&str] = &[
     VERIFY_WANT,
     INITRAMFS_HOOK,
     INITRAMFS_INIT_TOP,
+    DRACUT_CONF,
     MODPROBE,
     INITRAMFS_MODULES,
     GRUB_DEFAULTS,

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Program {
     /// Rebuilds initramfs images (initramfs-tools).
     UpdateInitramfs,
-    /// Lists what is in an initramfs image (initramfs-tools).
-    Lsinitramfs,
+    /// Builds an initramfs image (dracut).
+    Dracut,
     /// Rebuilds GRUB's menu (Debian).
     UpdateGrub,
     /// The emulator and hypervisor.
@@ -22,7 +22,7 @@ impl Program {
     pub fn file_name(self) -> &'static str {
         match self {
             Self::UpdateInitramfs => "update-initramfs",
-            Self::Lsinitramfs => "lsinitramfs",
+            Self::Dracut => "dracut",
             Self::UpdateGrub => "update-grub",
             Self::QemuSystemX86_64 => "qemu-system-x86_64",
         }
@@ -32,7 +32,7 @@ impl Program {
     pub fn debian_package(self) -> &'static str {
         match self {
             Self::UpdateInitramfs => "initramfs-tools",
-            Self::Lsinitramfs => "initramfs-tools-core",
+            Self::Dracut => "dracut",
             Self::UpdateGrub => "grub2-common",
             Self::QemuSystemX86_64 => "qemu-system-x86",
         }

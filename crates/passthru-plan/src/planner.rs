@@ -5,8 +5,9 @@
 
 mod consent;
 mod desired;
-mod grub;
+mod initramfs;
 mod iommu;
+mod loader;
 mod notes;
 mod refusal;
 mod select;
@@ -16,19 +17,18 @@ mod texts;
 use passthru_formats::intent_toml;
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
-use passthru_model::facts::{Bootloader, InitramfsGenerator};
 use passthru_model::intent::{DeviceIdentity, INTENT_PATH, Intent, Method};
 use passthru_model::plan::{FileState, Plan, Step};
-use passthru_model::{Fact, managed};
 
 pub use consent::Consent;
 pub use refusal::{Reason, Refusal};
 
 pub(crate) use desired::drift;
-pub(crate) use grub::effective_parameters;
 pub(crate) use iommu::off_words;
+pub(crate) use loader::effective_parameters;
 
 use crate::groups::listed;
+use desired::Chain;
 use iommu::Parameters;
 
 /// A change of the intent, and what it takes to bring the host there.
@@ -173,73 +173,46 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     if isolating {
         select::judge(facts, wanted, consent, &mut reasons, &mut plan.notes);
         select::kernels(facts, wanted.method, &mut reasons);
-        let settings = grub::Settings::of(facts, &mut reasons);
-        needed = iommu::needs(facts, &addresses(wanted), &settings, &mut reasons);
-        edits = settings.without(&needed.remove, &mut reasons);
-        settings.check(&needed, &mut reasons);
+    }
+    // Where nothing is isolated, settings that cannot be read are in nobody's way.
+    let mut settings = Vec::new();
+    let chain = Chain::of(facts, &mut settings);
+    if isolating {
+        reasons.append(&mut settings);
+        needed = iommu::needs(facts, &addresses(wanted), chain.loader.as_ref(), &mut reasons);
+        edits = chain.loader.edits(facts, &needed, &mut reasons);
+        chain.loader.check(&needed, &mut reasons);
         plan.notes.append(&mut needed.notes);
         notes::twins(facts, wanted, &mut plan.notes);
         notes::others(facts, &mut plan.notes);
     }
-    let files = desired::file_steps(facts, wanted, &needed, edits, &mut reasons);
-    let (grub_files, boot_files): (Vec<Step>, Vec<Step>) =
-        files.into_iter().partition(|step| step.path().is_some_and(is_grub));
-    let grub_runs = !grub_files.is_empty() || grub::is_stale(facts, isolating, &needed);
-    let initramfs_runs = boot_files.iter().any(|step| step.path().is_some_and(is_in_initramfs));
-    if grub_runs {
-        known_bootloader(facts, &mut reasons);
+    let files = desired::file_steps(facts, &chain, wanted, &needed, edits, &mut reasons);
+    let (mut loader_steps, mut boot_steps): (Vec<Step>, Vec<Step>) =
+        files.into_iter().partition(|step| step.path().is_some_and(loader::reads));
+    let entries = !loader_steps.is_empty() || chain.loader.is_stale(facts, isolating, &needed);
+    let images = boot_steps
+        .iter()
+        .any(|step| step.path().is_some_and(|path| initramfs::reads(chain.generator.as_ref(), path)));
+    if entries {
+        loader::known(facts, &mut reasons);
     }
-    if initramfs_runs {
-        known_initramfs(facts, &mut reasons);
+    if images {
+        initramfs::known(facts, &mut reasons);
     }
     if !reasons.is_empty() {
         return Err(Refusal { reasons });
     }
-    let mut grub_steps = grub_files;
-    if grub_runs {
-        grub_steps.push(steps::update_grub(isolating, &needed));
+    if entries {
+        loader_steps.extend(chain.loader.regenerate(facts, isolating, &needed));
     }
-    let mut boot_steps = boot_files;
-    if initramfs_runs {
-        let runs = steps::initramfs(facts, isolating, &boot_steps);
+    if images {
+        let runs = initramfs::rebuild(facts, chain.generator.as_ref(), isolating, &boot_steps);
         boot_steps.extend(runs);
     }
     // The way back stands before what it leads back from, and goes after it.
-    let (first, then) = if isolating { (grub_steps, boot_steps) } else { (boot_steps, grub_steps) };
+    let (first, then) = if isolating { (loader_steps, boot_steps) } else { (boot_steps, loader_steps) };
     plan.steps.extend(first);
     plan.steps.extend(then);
     notes::last(facts, isolating, plan);
     Ok(())
-}
-
-fn is_grub(path: &str) -> bool {
-    path == managed::GRUB_DEFAULTS
-        || path.starts_with("/etc/default/grub.d/")
-        || path == managed::GRUB_OFF_ENTRY
-}
-
-fn is_in_initramfs(path: &str) -> bool {
-    [
-        managed::DEVICES,
-        managed::EARLY,
-        managed::UDEV_RULE,
-        managed::INITRAMFS_HOOK,
-        managed::INITRAMFS_INIT_TOP,
-        managed::MODPROBE,
-    ]
-    .contains(&path)
-}
-
-fn known_bootloader(facts: &HostFacts, reasons: &mut Vec<Reason>) {
-    match &facts.bootloader {
-        Fact::Known(Bootloader::GrubDebian, _) => {}
-        Fact::Unknown(because) => reasons.push(Reason::Bootloader(because.clone())),
-    }
-}
-
-fn known_initramfs(facts: &HostFacts, reasons: &mut Vec<Reason>) {
-    match &facts.initramfs {
-        Fact::Known(InitramfsGenerator::InitramfsTools, _) => {}
-        Fact::Unknown(because) => reasons.push(Reason::Initramfs(because.clone())),
-    }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use passthru_apply::{RunFailure, RunOutcome, Runner};
+use passthru_apply::{RunFailure, Runner};
 use passthru_host::program::{self, ProgramError, Stream};
 use passthru_model::program::Program;
 
@@ -21,7 +21,7 @@ impl Runner for HostRunner {
         arguments: &[String],
         root: &Path,
         line: &mut dyn FnMut(&str),
-    ) -> Result<RunOutcome, RunFailure> {
+    ) -> Result<(), RunFailure> {
         let command_line = program.command_line(arguments);
         if root != Path::new("/") {
             return Err(RunFailure {
@@ -31,15 +31,9 @@ impl Runner for HostRunner {
                 stderr_tail: String::new(),
             });
         }
-        // A list of an image's contents is data for us, not progress for the user.
-        let quiet = program == Program::Lsinitramfs;
-        let mut seen = |_: Stream, text: &str| {
-            if !quiet {
-                line(text);
-            }
-        };
+        let mut seen = |_: Stream, text: &str| line(text);
         match program::run(program, arguments, LIMIT, &mut seen) {
-            Ok(output) => Ok(RunOutcome { stdout: output.stdout }),
+            Ok(_) => Ok(()),
             Err(error) => Err(failure(command_line, error)),
         }
     }

@@ -6,7 +6,7 @@ use passthru_model::program::Program;
 
 use super::tree::{Programs, Tree, difference, whole_plan};
 use crate::{
-    Error, OnConflict, Resumed, RunFailure, RunOutcome, Runner, Silent, Target, Underway, Which, failpoint,
+    Error, OnConflict, Resumed, RunFailure, Runner, Silent, Target, Underway, Which, failpoint,
 };
 
 const TREE: &str = "PASSTHRU_TEST_TREE";
@@ -77,7 +77,7 @@ impl Runner for Starter {
         _: &[String],
         root: &std::path::Path,
         _: &mut dyn FnMut(&str),
-    ) -> Result<RunOutcome, RunFailure> {
+    ) -> Result<(), RunFailure> {
         let child = Command::new("sleep")
             .arg("60")
             .stdout(std::process::Stdio::null())
@@ -87,7 +87,7 @@ impl Runner for Starter {
         std::fs::write(root.join("pid"), child.id().to_string()).expect("writes");
         failpoint::arm(0);
         failpoint::hit();
-        Ok(RunOutcome::default())
+        Ok(())
     }
 }
 

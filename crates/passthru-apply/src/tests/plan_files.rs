@@ -35,6 +35,7 @@ fn a_plan_of_ours_survives_being_saved() {
         file(managed::VERIFY_WANT, FileState::Link { target: managed::VERIFY_UNIT.to_owned() }),
         run(Program::UpdateGrub, &[], &[managed::GRUB_CFG]),
         run(Program::UpdateInitramfs, &["-u", "-k", "6.12.0-1+b~1_amd64"], &["/boot/initrd.img-6.12.0"]),
+        run(Program::Dracut, &["--force", "/boot/initrd.img-6.12.0", "6.12.0"], &["/boot/initrd.img-6.12.0"]),
         run(Program::UpdateInitramfs, &["-u", "-k", "all"], &["/var/lib/initramfs-tools/6.12.0"]),
     ];
     for action in actions {
@@ -79,7 +80,10 @@ fn a_hostile_plan_is_refused() {
         run(Program::UpdateGrub, &[], &["/etc/shadow"]),
         run(Program::UpdateGrub, &[], &["/boot/../etc/shadow"]),
         run(Program::QemuSystemX86_64, &[], &[]),
-        run(Program::Lsinitramfs, &["/etc/shadow"], &[]),
+        run(Program::Dracut, &["--force", "/etc/shadow", "6.12.0"], &[]),
+        run(Program::Dracut, &["--force", "/boot/initrd.img-6.12.0", "6.12.0", "--include"], &[]),
+        run(Program::Dracut, &["--conf", "/boot/initrd.img-6.12.0", "6.12.0"], &[]),
+        run(Program::Dracut, &["--force", "/boot/initrd.img-6.12.0", "--add"], &[]),
         look("/etc/shadow"),
     ];
     for action in hostile {

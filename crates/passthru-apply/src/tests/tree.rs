@@ -5,12 +5,13 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use passthru_formats::cpio::{self, Entry, Kind};
 use passthru_model::plan::{Action, Content, Effect, Expectation, FileState, Plan, Step};
 use passthru_model::program::Program;
 use tempfile::TempDir;
 
 use crate::failpoint;
-use crate::{Applied, Error, OnConflict, RunFailure, RunOutcome, Runner, Silent, Target, Undone, Which};
+use crate::{Applied, Error, OnConflict, RunFailure, Runner, Silent, Target, Undone, Which};
 
 pub(super) const GRUB: &str = "/etc/default/grub";
 pub(super) const DEVICES: &str = "/etc/passthru/devices";
@@ -178,21 +179,34 @@ impl Programs {
         Self { fails: Some(program), ..Self::default() }
     }
 
-    fn go(&mut self, tree: &Tree, program: Program) -> Result<RunOutcome, RunFailure> {
+    fn go(&mut self, tree: &Tree, program: Program) -> Result<(), RunFailure> {
         self.run(program, &[], tree.root(), &mut |_| {})
     }
 
-    fn build(&self, root: &Path, inputs: &[&str], output: &Path) {
+    /// An image: an archive with an empty file for each line of its inputs.
+    fn image(&self, root: &Path, inputs: &[&str], output: &Path) {
+        let lines = self.inputs(root, inputs);
+        let file =
+            |line: &str| Entry { name: line.to_owned(), permissions: 0o644, kind: Kind::File(Vec::new()) };
+        let entries: Vec<Entry> = lines.lines().filter(|line| !line.is_empty()).map(file).collect();
+        self.put(output, &cpio::write(&entries).expect("an archive"));
+    }
+
+    fn inputs(&self, root: &Path, inputs: &[&str]) -> String {
         let mut built = self.build.clone();
         for input in inputs {
             if let Ok(text) = fs::read_to_string(root.join(input)) {
                 built = [built.as_str(), input, "\n", &text].concat();
             }
         }
-        // Rewritten in place and in two parts, as the worst of them do.
-        fs::write(output, &built[..built.len() / 2]).expect("writes");
+        built
+    }
+
+    /// Rewritten in place and in two parts, as the worst of them do.
+    fn put(&self, output: &Path, bytes: &[u8]) {
+        fs::write(output, &bytes[..bytes.len() / 2]).expect("writes");
         failpoint::hit();
-        fs::write(output, built).expect("writes");
+        fs::write(output, bytes).expect("writes");
     }
 }
 
@@ -200,13 +214,12 @@ impl Runner for Programs {
     fn run(
         &mut self,
         program: Program,
-        arguments: &[String],
+        _: &[String],
         root: &Path,
         line: &mut dyn FnMut(&str),
-    ) -> Result<RunOutcome, RunFailure> {
+    ) -> Result<(), RunFailure> {
         self.ran.push(program);
         line("working");
-        let mut stdout = Vec::new();
         match program {
             Program::UpdateInitramfs => {
                 let inputs =
@@ -214,16 +227,16 @@ impl Runner for Programs {
                 for image in [IMAGE, OLDER_IMAGE] {
                     let image = root.join(image.trim_start_matches('/'));
                     if image.exists() {
-                        self.build(root, &inputs[..3], &image);
+                        self.image(root, &inputs[..3], &image);
                         failpoint::hit();
                     }
                 }
             }
-            Program::UpdateGrub => self.build(root, &["etc/default/grub"], &root.join("boot/grub/grub.cfg")),
-            Program::Lsinitramfs => {
-                stdout = fs::read(root.join(arguments[0].trim_start_matches('/'))).expect("reads");
+            Program::UpdateGrub => {
+                let menu = self.inputs(root, &["etc/default/grub"]);
+                self.put(&root.join("boot/grub/grub.cfg"), menu.as_bytes());
             }
-            Program::QemuSystemX86_64 => {}
+            Program::Dracut | Program::QemuSystemX86_64 => {}
         }
         if self.fails == Some(program) {
             return Err(RunFailure {
@@ -233,7 +246,7 @@ impl Runner for Programs {
                 stderr_tail: "cannot do it".to_owned(),
             });
         }
-        Ok(RunOutcome { stdout })
+        Ok(())
     }
 
     fn starts_processes(&self) -> bool {

@@ -4,14 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use passthru_formats::cpio::{self, Kind};
-use passthru_formats::modules;
+use passthru_formats::{initramfs_image, modules};
 use passthru_model::binding::{BindingFacts, ImageContents};
 use passthru_model::fact::Fact;
 use passthru_model::kernel::KernelFacts;
 
 use super::because;
 use crate::host::Host;
-use crate::image;
 
 /// Images are far smaller than this, in bytes.
 const MOST_IMAGE_BYTES: u64 = 1024 * 1024 * 1024;
@@ -37,7 +36,7 @@ pub(super) fn contents(
     for (release, path) in
         installed.iter().filter_map(|kernel| Some((&kernel.release, kernel.initramfs.as_ref()?)))
     {
-        let bytes = match host.read_reduced(path, MOST_IMAGE_BYTES, image::reduced) {
+        let bytes = match host.read_reduced(path, MOST_IMAGE_BYTES, initramfs_image::reduced) {
             Ok(bytes) => bytes,
             Err(error) => return because(&error),
         };

@@ -1,13 +1,9 @@
 //! From the files as they stand and as they should be to steps.
 
 use passthru_model::HostFacts;
-use passthru_model::kernel::ModuleState;
 use passthru_model::managed;
-use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
-use passthru_model::program::Program;
+use passthru_model::plan::{Action, Effect, FileState, Step};
 
-use super::grub::OFF_ID;
-use super::iommu::Parameters;
 use super::texts::MARK;
 use super::{Reason, select};
 
@@ -73,6 +69,12 @@ fn about(path: &str) -> About {
             "initramfs-init-top",
             "the initramfs script that reserves the functions before udev starts",
             "nothing in the initramfs can then load a driver earlier",
+            Effect::Initramfs,
+        ),
+        managed::DRACUT_CONF => (
+            "dracut-settings",
+            "the settings by which dracut puts vfio-pci, the list and the script into the initramfs",
+            "graphics drivers are loaded in the initramfs already",
             Effect::Initramfs,
         ),
         managed::MODPROBE => (
@@ -194,90 +196,5 @@ pub(crate) fn intent_step(before: FileState, after: FileState, what: &str) -> St
         what: what.to_owned(),
         why: "it is what all the rest is made from".to_owned(),
         effect: Effect::Now,
-    }
-}
-
-/// What the image holds of each of our files, by its path on the host.
-const IN_IMAGE: [(&str, &str); 5] = [
-    (managed::DEVICES, "etc/passthru/devices"),
-    (managed::EARLY, "etc/passthru/early"),
-    (managed::INITRAMFS_INIT_TOP, "scripts/init-top/passthru"),
-    (managed::UDEV_RULE, "rules.d/10-passthru.rules"),
-    (managed::MODPROBE, "etc/modprobe.d/passthru.conf"),
-];
-
-/// One step for each kernel that has an initramfs: rebuild it, and look into it afterwards. `files` are the steps on files
-/// that precede it.
-pub(crate) fn initramfs(facts: &HostFacts, isolating: bool, files: &[Step]) -> Vec<Step> {
-    let stands = |path: &str| matches!(facts.files.get(path), Some(state) if *state != FileState::Absent);
-    let (mut holds, mut lacks) = (Vec::new(), Vec::new());
-    for (path, entry) in IN_IMAGE {
-        let step = files.iter().find(|step| step.path() == Some(path));
-        match step.map(Step::kind) {
-            Some("file-remove") => lacks.push(entry.to_owned()),
-            Some(_) => holds.push(entry.to_owned()),
-            None if isolating && stands(path) => holds.push(entry.to_owned()),
-            None => {}
-        }
-    }
-    let kernels = facts.kernel.installed.value().into_iter().flatten();
-    kernels
-        .filter_map(|kernel| Some((kernel, kernel.initramfs.clone()?)))
-        .map(|(kernel, image)| {
-            let mut expect = Vec::new();
-            let mut holds = holds.clone();
-            if isolating && kernel.module("vfio_pci") == Some(ModuleState::Loadable) {
-                holds.push("vfio-pci.ko".to_owned());
-            }
-            if !holds.is_empty() {
-                expect.push(Expectation::ImageHolds { path: image.clone(), entries: holds });
-            }
-            if !lacks.is_empty() {
-                expect.push(Expectation::ImageLacks { path: image.clone(), entries: lacks.clone() });
-            }
-            let release = &kernel.release;
-            Step {
-                id: format!("initramfs-{release}"),
-                action: Action::Run {
-                    program: Program::UpdateInitramfs,
-                    arguments: ["-u", "-k", release].map(str::to_owned).to_vec(),
-                    rewrites: vec![image, format!("/var/lib/initramfs-tools/{release}")],
-                    expect,
-                },
-                what: format!("rebuild the initramfs of kernel {release}"),
-                why: "drivers are loaded from it before the real root is there".to_owned(),
-                effect: Effect::Reboot,
-            }
-        })
-        .collect()
-}
-
-/// The step that makes GRUB's menu anew.
-pub(crate) fn update_grub(wanted: bool, needed: &Parameters) -> Step {
-    let path = managed::GRUB_CFG.to_owned();
-    let entry = format!("'{OFF_ID}'");
-    let mut expect = Vec::new();
-    let mut lacks: Vec<String> = needed.remove.clone();
-    if wanted {
-        let mut needles = vec![entry, "passthru.off".to_owned()];
-        needles.extend(needed.add.map(str::to_owned));
-        expect.push(Expectation::Contains { path: path.clone(), needles });
-    } else {
-        lacks.push(entry);
-    }
-    if !lacks.is_empty() {
-        expect.push(Expectation::Lacks { path: path.clone(), needles: lacks });
-    }
-    Step {
-        id: "grub-menu".to_owned(),
-        action: Action::Run {
-            program: Program::UpdateGrub,
-            arguments: Vec::new(),
-            rewrites: vec![path],
-            expect,
-        },
-        what: "make GRUB's menu anew".to_owned(),
-        why: "GRUB reads the menu, not the settings it is made from".to_owned(),
-        effect: Effect::Reboot,
     }
 }
