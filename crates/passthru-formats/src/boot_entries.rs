@@ -132,9 +132,8 @@ pub fn syslinux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
 /// (kernel-install(8)). `None`: it holds nothing.
 pub fn kernel_cmdline(path: &str, bytes: &[u8], loader: Loader) -> Option<BootEntry> {
     let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<&str> =
-        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    (!lines.is_empty()).then(|| BootEntry { source: true, ..entry(path, 1, loader, &lines.join(" ")) })
+    let line = crate::kernel_cmdline::read(&text);
+    (!line.is_empty()).then(|| BootEntry { source: true, ..entry(path, 1, loader, &line) })
 }
 
 /// `/etc/default/limine` and `limine-entry-tool.d`: `KERNEL_CMDLINE[default]+=" …"`.

@@ -19,6 +19,7 @@ pub mod input_devices;
 pub mod intent_toml;
 pub mod interrupts;
 pub mod iomem;
+pub mod kernel_cmdline;
 pub mod kernel_config;
 pub mod libvirt_conf;
 pub mod libvirt_domain;
