@@ -4,6 +4,7 @@
 //! certain (dynamic shell, for one) is refused, never guessed at.
 
 pub mod acpi;
+pub mod bls;
 pub mod boot_entries;
 mod bytes;
 pub mod cmdline;
@@ -21,9 +22,11 @@ pub mod interrupts;
 pub mod iomem;
 pub mod kernel_cmdline;
 pub mod kernel_config;
+mod key_value;
 pub mod libvirt_conf;
 pub mod libvirt_domain;
 pub mod limits;
+pub mod loader_conf;
 pub mod lspci;
 pub mod media;
 pub mod memory;
