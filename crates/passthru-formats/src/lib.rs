@@ -11,6 +11,7 @@ pub mod cmdline;
 pub mod config_space;
 pub mod cpio;
 pub mod cpuinfo;
+pub mod dracut;
 pub mod efi_compression;
 pub mod efi_variable;
 pub mod error;
