@@ -2,6 +2,8 @@
 
 use passthru_model::boot::{BootEntry, Loader};
 
+use crate::key_value;
+
 /// What one file is read as.
 fn entry(path: &str, line: usize, loader: Loader, cmdline: &str) -> BootEntry {
     BootEntry {
@@ -16,33 +18,15 @@ fn entry(path: &str, line: usize, loader: Loader, cmdline: &str) -> BootEntry {
     }
 }
 
-/// A word and the rest of a line.
-fn key(line: &str) -> (&str, &str) {
-    let line = line.trim();
-    line.split_once([' ', '\t']).map_or((line, ""), |(key, rest)| (key, rest.trim()))
-}
-
-/// An entry of the Boot Loader Specification: lines `key value`; several `options` lines are one after another
-/// (<https://uapi-group.org/specifications/specs/boot_loader_specification/>). `None`: it starts no Linux.
+/// An entry of the Boot Loader Specification. `None`: it starts no Linux.
 pub fn bls(path: &str, bytes: &[u8]) -> Option<BootEntry> {
     let text = String::from_utf8_lossy(bytes);
-    let mut found = entry(path, 1, Loader::Bls, "");
-    let mut options: Vec<&str> = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        match key(line) {
-            ("title", value) => found.title = Some(value.to_owned()),
-            ("linux" | "efi", value) => found.kernel = Some(value.to_owned()),
-            ("options", value) => {
-                if options.is_empty() {
-                    found.line = index + 1;
-                }
-                options.push(value);
-            }
-            _ => {}
-        }
-    }
-    found.cmdline = options.join(" ");
-    found.kernel.is_some().then_some(found)
+    let found = crate::bls::read(&text);
+    found.kernel.is_some().then(|| BootEntry {
+        title: found.title,
+        kernel: found.kernel,
+        ..entry(path, found.options_line.unwrap_or(1), Loader::Bls, &found.options)
+    })
 }
 
 /// `refind_linux.conf`: lines of two quoted strings, the label and the options.
@@ -109,9 +93,9 @@ pub fn syslinux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
     let text = String::from_utf8_lossy(bytes);
     let mut found = Vec::new();
     let (mut title, mut kernel) = (None, None);
-    for (index, line) in text.lines().enumerate() {
-        let (name, value) = key(line);
-        match name.to_ascii_lowercase().as_str() {
+    for line in key_value::lines(&text) {
+        let value = line.value;
+        match line.key.to_ascii_lowercase().as_str() {
             "label" => {
                 title = Some(value.to_owned());
                 kernel = None;
@@ -120,7 +104,7 @@ pub fn syslinux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
             "append" => found.push(BootEntry {
                 title: title.clone(),
                 kernel: kernel.clone(),
-                ..entry(path, index + 1, Loader::Syslinux, value)
+                ..entry(path, line.number, Loader::Syslinux, value)
             }),
             _ => {}
         }
@@ -132,9 +116,8 @@ pub fn syslinux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
 /// (kernel-install(8)). `None`: it holds nothing.
 pub fn kernel_cmdline(path: &str, bytes: &[u8], loader: Loader) -> Option<BootEntry> {
     let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<&str> =
-        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    (!lines.is_empty()).then(|| BootEntry { source: true, ..entry(path, 1, loader, &lines.join(" ")) })
+    let line = crate::kernel_cmdline::read(&text);
+    (!line.is_empty()).then(|| BootEntry { source: true, ..entry(path, 1, loader, &line) })
 }
 
 /// `/etc/default/limine` and `limine-entry-tool.d`: `KERNEL_CMDLINE[default]+=" …"`.

@@ -4,12 +4,14 @@
 //! certain (dynamic shell, for one) is refused, never guessed at.
 
 pub mod acpi;
+pub mod bls;
 pub mod boot_entries;
 mod bytes;
 pub mod cmdline;
 pub mod config_space;
 pub mod cpio;
 pub mod cpuinfo;
+pub mod dracut;
 pub mod efi_compression;
 pub mod efi_variable;
 pub mod error;
@@ -20,10 +22,13 @@ pub mod input_devices;
 pub mod intent_toml;
 pub mod interrupts;
 pub mod iomem;
+pub mod kernel_cmdline;
 pub mod kernel_config;
+mod key_value;
 pub mod libvirt_conf;
 pub mod libvirt_domain;
 pub mod limits;
+pub mod loader_conf;
 pub mod lspci;
 pub mod media;
 pub mod memory;

@@ -1,7 +1,9 @@
 //! Edits of the words in the value of a variable, inside the quotes that are there.
 
+use std::ops::Range;
+
 use super::lexer::{Quote, Unit, Word};
-use super::statements::{Assignment, Statement, identifiers, may_assign, may_set_anything};
+use super::statements::{Assignment, Statement, base, identifiers, may_assign, may_set_anything};
 use super::{ShellError, ShellFile, dynamic};
 use crate::cmdline::{self, Splice};
 
@@ -75,6 +77,13 @@ impl ShellFile<'_> {
                             return Err(dynamic(name, self.line(raw.start), code));
                         }
                     }
+                    if assignment.name != name
+                        && base(&assignment.name) == base(name)
+                        && (assignment.name == base(name) || name == base(name))
+                    {
+                        let line = self.line(assignment.value.raw.start);
+                        return Err(dynamic(name, line, &assignment.name));
+                    }
                     if assignment.name == name {
                         if !adds_to_itself(assignment) {
                             found.clear();
@@ -82,12 +91,12 @@ impl ShellFile<'_> {
                         found.push(assignment);
                     }
                 }
-                Statement::Opaque(range) => {
-                    let code = &self.text[range.clone()];
-                    if may_set_anything(code) || identifiers(code).any(|word| word == name) {
-                        return Err(dynamic(name, self.line(range.start), code));
-                    }
+                Statement::Array(array) if base(&array.name) == base(name) => {
+                    let code = &self.text[array.raw.clone()];
+                    return Err(dynamic(name, self.line(array.raw.start), code));
                 }
+                Statement::Array(_) => {}
+                Statement::Opaque(range) => self.leaves_alone(name, range)?,
             }
         }
         for assignment in &found {
@@ -103,8 +112,17 @@ impl ShellFile<'_> {
         Ok(found)
     }
 
+    /// Checks that code which is no assignment has nothing to do with a variable.
+    pub(super) fn leaves_alone(&self, name: &str, code: &Range<usize>) -> Result<(), ShellError> {
+        let text = &self.text[code.clone()];
+        if may_set_anything(text) || identifiers(text).any(|word| word == base(name)) {
+            return Err(dynamic(name, self.line(code.start), text));
+        }
+        Ok(())
+    }
+
     /// The file with one change of a value, given in places of the decoded value, made in the text that writes it.
-    fn spliced(&self, value: &Word, splice: &Splice) -> Result<String, ShellError> {
+    pub(super) fn spliced(&self, value: &Word, splice: &Splice) -> Result<String, ShellError> {
         if splice.text.chars().any(char::is_control) {
             return Err(ShellError::Unwritable(splice.text.clone()));
         }
@@ -128,7 +146,7 @@ impl ShellFile<'_> {
 }
 
 /// A value without its quotes.
-fn decoded(value: &Word) -> String {
+pub(super) fn decoded(value: &Word) -> String {
     value.units.iter().map(letter).collect()
 }
 
@@ -165,7 +183,7 @@ fn adds_to_itself(assignment: &Assignment) -> bool {
 }
 
 /// Text as it has to be written inside this kind of quotes.
-fn quoted(text: &str, quote: Quote) -> String {
+pub(super) fn quoted(text: &str, quote: Quote) -> String {
     let mut written = String::new();
     for c in text.chars() {
         let plain = c.is_ascii_alphanumeric() || "_=./:,+@%^-".contains(c) || !c.is_ascii();
