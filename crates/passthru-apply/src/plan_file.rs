@@ -91,7 +91,9 @@ fn allowed(step: &Step) -> Result<(), String> {
                 | Expectation::ImageLacks { path, .. } => path,
             });
             match rewrites.iter().chain(looked_at).find(|path| !is_built(path)) {
-                Some(path) => Err(format!("says that a program rewrites ‘{path}’, which is not under /boot")),
+                Some(path) => {
+                    Err(format!("says that a program rewrites ‘{path}’, which is not under /boot or /efi"))
+                }
                 None => Ok(()),
             }
         }
@@ -132,6 +134,15 @@ fn arguments_allowed(program: Program, arguments: &[String]) -> Result<(), Strin
             [force, image, kernel] => force == "--force" && is_built(image) && release(kernel),
             _ => false,
         },
+        Program::KernelInstall => match arguments {
+            [add, kernel, image] => {
+                let modules = |image: &String| {
+                    image.strip_prefix("/usr/lib/modules/") == Some(&format!("{kernel}/vmlinuz"))
+                };
+                add == "add" && release(kernel) && (is_built(image) || modules(image))
+            }
+            _ => false,
+        },
         // Its arguments go to grub-mkconfig, which can be told to write anywhere.
         Program::UpdateGrub => arguments.is_empty(),
         _ => false,
@@ -149,7 +160,9 @@ fn is_managed(path: &str) -> bool {
 }
 
 fn is_built(path: &str) -> bool {
-    let inside = path.strip_prefix("/boot/").or_else(|| path.strip_prefix("/var/lib/initramfs-tools/"));
+    let inside = ["/boot/", "/efi/", "/var/lib/initramfs-tools/"]
+        .iter()
+        .find_map(|directory| path.strip_prefix(directory));
     inside.is_some_and(|rest| {
         !path.contains('\0') && rest.split('/').all(|part| !matches!(part, "" | "." | ".."))
     })

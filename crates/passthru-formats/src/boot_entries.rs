@@ -29,6 +29,26 @@ pub fn bls(path: &str, bytes: &[u8]) -> Option<BootEntry> {
     })
 }
 
+/// A unified kernel image, by the text of its section with the command line ([`crate::pe::CMDLINE`]).
+pub fn unified(path: &str, section: &[u8]) -> BootEntry {
+    let text = String::from_utf8_lossy(section);
+    entry(path, 1, Loader::UnifiedImage, text.trim_end_matches('\0'))
+}
+
+/// The files that an entry of the Boot Loader Specification has loaded, each from the root of its partition: kernel, devicetree
+/// and initramfs images, in their order.
+pub fn bls_files(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    // A path of another form could lead out of the partition.
+    let plain = |path: &str| {
+        path.starts_with('/') && path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."))
+    };
+    key_value::lines(&text)
+        .filter(|line| matches!(line.key, "linux" | "initrd" | "devicetree") && plain(line.value))
+        .map(|line| line.value.to_owned())
+        .collect()
+}
+
 /// `refind_linux.conf`: lines of two quoted strings, the label and the options.
 pub fn refind_linux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
     let text = String::from_utf8_lossy(bytes);
@@ -165,6 +185,12 @@ mod tests {
     };
     use passthru_model::boot::Loader;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_files_of_an_entry_are_those_below_the_root_of_its_partition() {
+        let text = "title x\nlinux /t/6.12/linux\ninitrd\t/t/6.12/initrd.img \ninitrd /../../etc/shadow\ndevicetree dtb\n# initrd /no\n";
+        assert_eq!(super::bls_files(text.as_bytes()), ["/t/6.12/linux", "/t/6.12/initrd.img"]);
+    }
 
     #[test]
     fn an_entry_of_the_specification_has_its_options_joined() {

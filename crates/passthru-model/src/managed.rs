@@ -36,6 +36,14 @@ pub const GRUB_DROP_IN: &str = "/etc/default/grub.d/50-passthru.cfg";
 pub const GRUB_OFF_ENTRY: &str = "/etc/grub.d/42_passthru";
 /// GRUB's generated menu.
 pub const GRUB_CFG: &str = "/boot/grub/grub.cfg";
+/// kernel-install: the kernel command line of all entries that it makes.
+pub const KERNEL_CMDLINE: &str = "/etc/kernel/cmdline";
+/// What stands for [`KERNEL_CMDLINE`] where that is not there. It belongs to a package, and is looked at only.
+pub const KERNEL_CMDLINE_VENDOR: &str = "/usr/lib/kernel/cmdline";
+/// kernel-install: the plugin that makes an entry without passthrough beside each entry.
+pub const KERNEL_INSTALL_OFF: &str = "/etc/kernel/install.d/95-passthru.install";
+/// How the names of the entries end that [`KERNEL_INSTALL_OFF`] makes.
+pub const OFF_ENTRY_ENDING: &str = "-passthru-off.conf";
 
 /// Every single file that is looked at.
 pub const FILES: &[&str] = &[
@@ -56,7 +64,16 @@ pub const FILES: &[&str] = &[
     GRUB_DROP_IN,
     GRUB_OFF_ENTRY,
     GRUB_CFG,
+    KERNEL_CMDLINE,
+    KERNEL_CMDLINE_VENDOR,
+    KERNEL_INSTALL_OFF,
 ];
 
 /// Directories whose files with this ending are looked at too.
-pub const DIRECTORIES: &[(&str, &str)] = &[("/etc/default/grub.d", ".cfg"), ("/etc/modprobe.d", ".conf")];
+pub const DIRECTORIES: &[(&str, &str)] = &[
+    ("/etc/default/grub.d", ".cfg"),
+    ("/etc/modprobe.d", ".conf"),
+    ("/efi/loader/entries", OFF_ENTRY_ENDING),
+    ("/boot/loader/entries", OFF_ENTRY_ENDING),
+    ("/boot/efi/loader/entries", OFF_ENTRY_ENDING),
+];

@@ -11,6 +11,8 @@ pub enum Program {
     UpdateInitramfs,
     /// Builds an initramfs image (dracut).
     Dracut,
+    /// Makes boot entries or unified kernel images (systemd).
+    KernelInstall,
     /// Rebuilds GRUB's menu (Debian).
     UpdateGrub,
     /// The emulator and hypervisor.
@@ -23,6 +25,7 @@ impl Program {
         match self {
             Self::UpdateInitramfs => "update-initramfs",
             Self::Dracut => "dracut",
+            Self::KernelInstall => "kernel-install",
             Self::UpdateGrub => "update-grub",
             Self::QemuSystemX86_64 => "qemu-system-x86_64",
         }
@@ -33,6 +36,7 @@ impl Program {
         match self {
             Self::UpdateInitramfs => "initramfs-tools",
             Self::Dracut => "dracut",
+            Self::KernelInstall => "systemd",
             Self::UpdateGrub => "grub2-common",
             Self::QemuSystemX86_64 => "qemu-system-x86",
         }

@@ -18,6 +18,7 @@ use passthru_formats::intent_toml;
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
 use passthru_model::intent::{DeviceIdentity, INTENT_PATH, Intent, Method};
+use passthru_model::managed;
 use passthru_model::plan::{FileState, Plan, Step};
 
 pub use consent::Consent;
@@ -29,6 +30,7 @@ pub(crate) use loader::effective_parameters;
 
 use crate::groups::listed;
 use desired::Chain;
+use initramfs::Contents;
 use iommu::Parameters;
 
 /// A change of the intent, and what it takes to bring the host there.
@@ -202,15 +204,26 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     if !reasons.is_empty() {
         return Err(Refusal { reasons });
     }
-    if entries {
+    let contents = Contents::after(facts, chain.generator.as_ref(), isolating, &boot_steps);
+    if images {
+        boot_steps.extend(initramfs::rebuild(facts, &chain, isolating, &contents));
+    }
+    let copies = chain.copies(facts);
+    if copies && (images || (entries && isolating)) {
+        // The loader starts copies of the images, so they are made last, from the new ones.
+        let mut copy = chain.loader.regenerate(facts, isolating, &needed);
+        if images {
+            initramfs::look_into_copies(facts, &chain, isolating, &contents, &mut copy);
+        }
+        boot_steps.extend(copy);
+    } else if entries && !copies {
         loader_steps.extend(chain.loader.regenerate(facts, isolating, &needed));
     }
-    if images {
-        let runs = initramfs::rebuild(facts, chain.generator.as_ref(), isolating, &boot_steps);
-        boot_steps.extend(runs);
-    }
-    // The way back stands before what it leads back from, and goes after it.
+    // The way back stands before what it leads back from, and goes after it. What would make it anew meanwhile goes first.
     let (first, then) = if isolating { (loader_steps, boot_steps) } else { (boot_steps, loader_steps) };
+    let is_plugin = |step: &Step| !isolating && step.path() == Some(managed::KERNEL_INSTALL_OFF);
+    let (plugin, then): (Vec<Step>, Vec<Step>) = then.into_iter().partition(is_plugin);
+    plan.steps.extend(plugin);
     plan.steps.extend(first);
     plan.steps.extend(then);
     notes::last(facts, isolating, plan);

@@ -58,7 +58,7 @@ impl Variant {
         }
         if self.is_systemd_boot() {
             packages.retain(|name| !name.starts_with("grub"));
-            packages.push("systemd-boot");
+            packages.extend(["systemd-boot", "systemd-boot-efi"]);
         }
         if self == Self::Unified {
             packages.push("systemd-ukify");

@@ -2,12 +2,11 @@
 
 use std::process::Command;
 
+use passthru_model::plan::{Action, Plan};
 use passthru_model::program::Program;
 
-use super::tree::{Programs, Tree, difference, whole_plan};
-use crate::{
-    Error, OnConflict, Resumed, RunFailure, Runner, Silent, Target, Underway, Which, failpoint,
-};
+use super::tree::{Programs, Tree, copied_plan, difference, whole_plan};
+use crate::{Error, OnConflict, Resumed, RunFailure, Runner, Silent, Target, Underway, Which, failpoint};
 
 const TREE: &str = "PASSTHRU_TEST_TREE";
 const POINT: &str = "PASSTHRU_TEST_POINT";
@@ -44,10 +43,15 @@ fn the_child_that_is_killed() {
         return;
     };
     let target = Target::open(&tree).expect("opens");
-    let plan: passthru_model::plan::Plan =
+    let plan: Plan =
         serde_json::from_slice(&std::fs::read(format!("{tree}.plan")).expect("reads")).expect("parses");
     let mut good = Programs::default();
-    let mut bad = Programs::failing(Program::UpdateGrub);
+    // The last program fails, so that there is most to take back.
+    let programs = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Run { program, .. } => Some(*program),
+        _ => None,
+    });
+    let mut bad = Programs { fails: programs.last(), ..Programs::default() };
     failpoint::arm(point.parse().expect("is a number"));
     match work.as_str() {
         "Apply" => drop(crate::apply(&target, &plan, &mut good, &mut Silent).expect("applies")),
@@ -93,7 +97,7 @@ impl Runner for Starter {
 
 #[test]
 fn a_program_that_outlives_us_keeps_the_lock_until_it_ends() {
-    let (tree, _, _) = prepared();
+    let (tree, _, _) = prepared(whole_plan);
     let _plan = give_plan(&tree, &whole_plan(&tree));
     assert!(killed(&tree, Work::ApplyAndLeaveAProgramRunning, usize::MAX));
     assert!(matches!(tree.undo(), Err(Error::Locked { .. })));
@@ -107,16 +111,19 @@ fn a_program_that_outlives_us_keeps_the_lock_until_it_ends() {
     assert!(undone);
 }
 
+/// A plan for a tree.
+type Make = fn(&Tree) -> Plan;
+
 /// A tree with the plan for its child beside it, and how it looks when the plan is applied.
-fn prepared() -> (Tree, super::tree::Snapshot, super::tree::Snapshot) {
+fn prepared(make: Make) -> (Tree, super::tree::Snapshot, super::tree::Snapshot) {
     let tree = Tree::new();
     let old = tree.snapshot();
     let copy = tree.copy();
-    copy.apply(&whole_plan(&copy)).expect("applies");
+    copy.apply(&make(&copy)).expect("applies");
     (tree, old, copy.snapshot())
 }
 
-fn give_plan(tree: &Tree, plan: &passthru_model::plan::Plan) -> PlanFile {
+fn give_plan(tree: &Tree, plan: &Plan) -> PlanFile {
     let path = format!("{}.plan", tree.root().display());
     std::fs::write(&path, serde_json::to_vec(plan).expect("serialises")).expect("writes");
     PlanFile(path)
@@ -169,10 +176,10 @@ fn both_ways(tree: &Tree, old: &super::tree::Snapshot, new: &super::tree::Snapsh
 }
 
 /// Kills the work at every point there is.
-fn everywhere(work: Work, applied: bool, boot_known: bool) -> usize {
-    let (template, old, new) = prepared();
+fn everywhere(make: Make, work: Work, applied: bool, boot_known: bool) -> usize {
+    let (template, old, new) = prepared(make);
     if applied {
-        template.apply(&whole_plan(&template)).expect("applies");
+        template.apply(&make(&template)).expect("applies");
     }
     let boot = "/proc/sys/kernel/random/boot_id";
     let without = |snapshot: &super::tree::Snapshot| {
@@ -181,7 +188,7 @@ fn everywhere(work: Work, applied: bool, boot_known: bool) -> usize {
         snapshot
     };
     let (old, new) = if boot_known { (old, new) } else { (without(&old), without(&new)) };
-    let plan = whole_plan(&Tree::new());
+    let plan = make(&Tree::new());
     for point in 0.. {
         let tree = template.copy();
         if !boot_known {
@@ -207,7 +214,7 @@ fn killed_at_any_point_of_any_work_the_host_ends_wholly_old_or_wholly_new() {
         (Work::ApplyAndFail, false, false),
         (Work::Undo, true, true),
     ] {
-        let points = everywhere(work, applied, boot_known);
+        let points = everywhere(whole_plan, work, applied, boot_known);
         eprintln!("{work:?}: killed at {points} points, {points} passed");
         assert!(points > 50);
         all += points;
@@ -217,8 +224,21 @@ fn killed_at_any_point_of_any_work_the_host_ends_wholly_old_or_wholly_new() {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "how many points were tried is what this test is for")]
+fn killed_while_images_are_copied_for_the_boot_loader_the_host_ends_wholly_old_or_wholly_new() {
+    let mut all = 0;
+    for (work, applied) in [(Work::Apply, false), (Work::ApplyAndFail, false), (Work::Undo, true)] {
+        let points = everywhere(copied_plan, work, applied, true);
+        eprintln!("{work:?}: killed at {points} points, {points} passed");
+        assert!(points > 25);
+        all += points;
+    }
+    eprintln!("killed at {all} points in all, {all} passed");
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "how many points were tried is what this test is for")]
 fn killed_again_while_it_is_finished_or_undone_it_can_still_be_finished_or_undone() {
-    let (template, old, new) = prepared();
+    let (template, old, new) = prepared(whole_plan);
     let plan = whole_plan(&template);
     let mut pairs = 0;
     for first in (0..).step_by(23) {

@@ -104,13 +104,7 @@ fn paths_that_are_not_plain_or_are_our_own_are_refused() {
 struct Rival<'a>(&'a Tree, Option<Error>);
 
 impl Runner for Rival<'_> {
-    fn run(
-        &mut self,
-        _: Program,
-        _: &[String],
-        _: &Path,
-        _: &mut dyn FnMut(&str),
-    ) -> Result<(), RunFailure> {
+    fn run(&mut self, _: Program, _: &[String], _: &Path, _: &mut dyn FnMut(&str)) -> Result<(), RunFailure> {
         self.1 = self.0.undo().err();
         Ok(())
     }

@@ -17,6 +17,10 @@ pub(super) const GRUB: &str = "/etc/default/grub";
 pub(super) const DEVICES: &str = "/etc/passthru/devices";
 pub(super) const IMAGE: &str = "/boot/initrd.img-6.12.0";
 pub(super) const OLDER_IMAGE: &str = "/boot/initrd.img-6.1.0";
+/// What kernel-install makes: a copy of the image, an entry, and by our plugin one without passthrough.
+pub(super) const COPY: &str = "/boot/efi/t/6.12.0/initrd";
+pub(super) const ENTRY: &str = "/boot/efi/loader/entries/t-6.12.0.conf";
+pub(super) const OFF_ENTRY: &str = "/boot/efi/loader/entries/t-6.12.0-passthru-off.conf";
 pub(super) const GRUB_CFG: &str = "/boot/grub/grub.cfg";
 
 /// What is at each path: kind, mode, owner, time of change and content.
@@ -48,6 +52,11 @@ impl Tree {
         let mut programs = Programs::default();
         programs.go(&tree, Program::UpdateInitramfs).expect("builds the images");
         programs.go(&tree, Program::UpdateGrub).expect("builds the menu");
+        tree.write("/etc/kernel/cmdline", "root=UUID=1 quiet\n");
+        for path in [COPY, ENTRY] {
+            tree.write(path, "");
+        }
+        programs.go(&tree, Program::KernelInstall).expect("makes the entry");
         tree
     }
 
@@ -236,7 +245,20 @@ impl Runner for Programs {
                 let menu = self.inputs(root, &["etc/default/grub"]);
                 self.put(&root.join("boot/grub/grub.cfg"), menu.as_bytes());
             }
-            Program::Dracut | Program::QemuSystemX86_64 => {}
+            Program::Dracut => self.image(root, &["etc/passthru/devices"], &root.join(&IMAGE[1..])),
+            Program::KernelInstall => {
+                fs::create_dir_all(root.join(&COPY[1..]).parent().expect("has a parent")).expect("makes");
+                let image = fs::read(root.join(&IMAGE[1..])).expect("reads");
+                self.put(&root.join(&COPY[1..]), &image);
+                failpoint::hit();
+                let line = self.inputs(root, &["etc/kernel/cmdline"]);
+                self.put(&root.join(&ENTRY[1..]), line.as_bytes());
+                failpoint::hit();
+                if root.join("etc/kernel/install.d/95-passthru.install").exists() {
+                    self.put(&root.join(&OFF_ENTRY[1..]), format!("{line} passthru.off\n").as_bytes());
+                }
+            }
+            Program::QemuSystemX86_64 => {}
         }
         if self.fails == Some(program) {
             return Err(RunFailure {
@@ -322,5 +344,27 @@ pub(super) fn whole_plan(tree: &Tree) -> Plan {
     let needles = vec!["iommu=pt".to_owned()];
     let contains = Expectation::Contains { path: GRUB_CFG.to_owned(), needles };
     run(&mut plan, Program::UpdateGrub, &[GRUB_CFG, "/boot/grub/new.cfg"], vec![contains]);
+    plan
+}
+
+/// As for systemd-boot and dracut: the command line, the plugin of kernel-install, an image, and what is copied of it.
+pub(super) fn copied_plan(tree: &Tree) -> Plan {
+    let mut plan = plan_of(
+        tree,
+        &[
+            ("/etc/kernel/cmdline", file("root=UUID=1 quiet intel_iommu=on\n", 0o644)),
+            ("/etc/kernel/install.d/95-passthru.install", file("#!/bin/sh\n", 0o755)),
+            (DEVICES, file("0000:02:00.0\n", 0o644)),
+        ],
+    );
+    let holds =
+        |path: &str| Expectation::ImageHolds { path: path.to_owned(), entries: vec!["02:00.0".to_owned()] };
+    let contains = |path: &str, needle: &str| Expectation::Contains {
+        path: path.to_owned(),
+        needles: vec![needle.to_owned()],
+    };
+    run(&mut plan, Program::Dracut, &[IMAGE], vec![holds(IMAGE)]);
+    let expect = vec![contains(ENTRY, "intel_iommu=on"), contains(OFF_ENTRY, "passthru.off"), holds(COPY)];
+    run(&mut plan, Program::KernelInstall, &[ENTRY, OFF_ENTRY, COPY], expect);
     plan
 }

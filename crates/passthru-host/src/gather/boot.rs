@@ -4,6 +4,8 @@ use passthru_model::fact::{Evidence, Fact};
 use passthru_model::facts::Bootloader;
 use passthru_model::managed::{GRUB_CFG, GRUB_DEFAULTS};
 
+mod kernel_install;
+
 use super::because;
 use super::boot_chain::STARTED_BY;
 use crate::host::Host;
@@ -48,6 +50,9 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
     // where the one that started the system gave its name.
     if let (Some(error), None) = (&hidden, &running) {
         return because(error);
+    }
+    if running.as_deref().is_some_and(|name| name.starts_with("systemd-boot")) {
+        return kernel_install::traced(host);
     }
     let grub = match grub_of_debian(host) {
         Ok(grub) => grub,

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use passthru_formats::{boot_entries, grub_cfg};
+use passthru_formats::cmdline::CommandLine;
+use passthru_formats::{boot_entries, grub_cfg, pe};
 use passthru_model::boot::{BootEntry, BootFacts, Loader, LoaderSign};
 use passthru_model::fact::Fact;
 use passthru_model::plan::FileState;
@@ -71,15 +72,25 @@ pub(super) fn facts(host: &Host, files: &BTreeMap<String, FileState>) -> BootFac
         let directory = format!("{boot}/loader/entries");
         for name in listed(host, &directory, ".conf", &mut gaps) {
             let path = format!("{directory}/{name}");
-            let found = read(host, &path, &mut gaps).and_then(|bytes| boot_entries::bls(&path, &bytes));
+            let mut found = read(host, &path, &mut gaps).and_then(|bytes| boot_entries::bls(&path, &bytes));
+            if let Some(found) = &mut found {
+                found.rescue = CommandLine::new(&found.cmdline).is_passthru_off();
+            }
             if found.is_some() && !loaders.iter().any(|sign| sign.loader == Loader::Bls) {
                 loaders.push(LoaderSign { loader: Loader::Bls, path: directory.clone() });
             }
             entries.extend(found);
         }
         let images = format!("{boot}/EFI/Linux");
-        if let Some(name) = listed(host, &images, ".efi", &mut gaps).first() {
+        let names = listed(host, &images, ".efi", &mut gaps);
+        if let Some(name) = names.first() {
             loaders.push(LoaderSign { loader: Loader::UnifiedImage, path: format!("{images}/{name}") });
+        }
+        for path in names.iter().map(|name| format!("{images}/{name}")) {
+            match host.read_reduced(&path, MOST_IMAGE_BYTES, line_of_image) {
+                Ok(line) => entries.push(boot_entries::unified(&path, &line)),
+                Err(error) => gaps.push(error.to_string()),
+            }
         }
     }
     one_file(host, "/boot/refind_linux.conf", boot_entries::refind_linux, &mut entries, &mut gaps);
@@ -117,6 +128,15 @@ pub(super) fn facts(host: &Host, files: &BTreeMap<String, FileState>) -> BootFac
         entries: Fact::known(entries, "/boot", seen),
         gaps,
     }
+}
+
+/// Unified images are far smaller than this, in bytes.
+const MOST_IMAGE_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// The command line in a unified image; of what a capture keeps of one, which is that line, itself.
+fn line_of_image(bytes: &[u8]) -> Vec<u8> {
+    let whole = bytes.starts_with(b"MZ");
+    pe::section(bytes, pe::CMDLINE).unwrap_or(if whole { &[] } else { bytes }).to_vec()
 }
 
 /// A variable of the firmware; known and `None`: the system was not started by UEFI, or it is not set.

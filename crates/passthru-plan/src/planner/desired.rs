@@ -22,6 +22,12 @@ impl Chain {
     pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Self {
         Self { loader: loader::of(facts, reasons), generator: initramfs::of(facts) }
     }
+
+    /// Whether the loader starts copies of kernels and images.
+    pub(super) fn copies(&self, facts: &HostFacts) -> bool {
+        let mut kernels = facts.kernel.installed.value().into_iter().flatten();
+        kernels.any(|kernel| self.loader.copies(&kernel.release).is_some())
+    }
 }
 
 /// The steps on files, in the order of [`texts::OURS`]; in the other order where all goes.
@@ -43,6 +49,12 @@ pub(super) fn file_steps(
     for path in paths {
         let after = states.remove(path).unwrap_or(FileState::Absent);
         found.extend(steps::own_file(facts, path, after, reasons));
+    }
+    if wanted.isolate.is_empty() {
+        // Made by our plugin of kernel-install, so that no fixed path names them.
+        for path in facts.files.keys().filter(|path| path.ends_with(managed::OFF_ENTRY_ENDING)) {
+            found.extend(steps::own_file(facts, path, FileState::Absent, reasons));
+        }
     }
     found
 }

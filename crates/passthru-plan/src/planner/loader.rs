@@ -2,6 +2,7 @@
 //! passed or not, what is to be run then, and the entry without passthrough. A file a boot loader.
 
 mod grub;
+mod kernel_install;
 
 use std::collections::BTreeMap;
 
@@ -40,6 +41,15 @@ pub(super) enum Passed {
     ByOthers,
 }
 
+/// The files that a boot loader starts in place of a kernel and its initramfs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Copies {
+    /// Those that hold the initramfs.
+    pub(super) images: Vec<String>,
+    /// All that is rewritten where they are made anew. A generator's own hooks may do that too.
+    pub(super) rewritten: Vec<String>,
+}
+
 /// A boot loader and the settings that its entries are made from.
 pub(super) trait BootLoader {
     /// The files that the settings were read from.
@@ -66,12 +76,20 @@ pub(super) trait BootLoader {
     fn is_stale(&self, facts: &HostFacts, isolating: bool, needed: &Parameters) -> bool;
     /// The steps that make the entries anew, each with what must hold of them afterwards.
     fn regenerate(&self, facts: &HostFacts, isolating: bool, needed: &Parameters) -> Vec<Step>;
+    /// For a loader that starts copies of a kernel and its initramfs: which files these are. They are made anew by
+    /// [`BootLoader::regenerate`], after the images.
+    fn copies(&self, _release: &str) -> Option<Copies> {
+        None
+    }
 }
 
 /// The boot loader of the host. Where it is not known its settings are judged as GRUB's, and [`known`] lets nothing be
 /// changed.
 pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Box<dyn BootLoader> {
     match facts.bootloader.value() {
+        Some(Bootloader::KernelInstall(found)) => {
+            Box::new(kernel_install::Settings::of(facts, found, reasons))
+        }
         Some(Bootloader::GrubDebian) | None => Box::new(grub::Settings::of(facts, reasons)),
     }
 }
@@ -88,6 +106,9 @@ pub(super) fn reads(path: &str) -> bool {
     path == managed::GRUB_DEFAULTS
         || path.starts_with("/etc/default/grub.d/")
         || path == managed::GRUB_OFF_ENTRY
+        || path == managed::KERNEL_CMDLINE
+        || path == managed::KERNEL_INSTALL_OFF
+        || path.ends_with(managed::OFF_ENTRY_ENDING)
 }
 
 /// The parameters that the running command line must hold after a reboot, because of us.

@@ -95,6 +95,24 @@ fn about(path: &str) -> About {
             "the way back, should the host not come up as wanted",
             Effect::Reboot,
         ),
+        managed::KERNEL_CMDLINE => (
+            "kernel-cmdline",
+            "the kernel command line that boot entries are made with",
+            "it holds what turns the IOMMU on, and nothing that was typed for one boot alone",
+            Effect::Reboot,
+        ),
+        managed::KERNEL_INSTALL_OFF => (
+            "kernel-install-off-entry",
+            "the plugin of kernel-install that makes a boot entry without passthrough",
+            "the way back, should the host not come up as wanted",
+            Effect::Reboot,
+        ),
+        path if path.ends_with(managed::OFF_ENTRY_ENDING) => (
+            "off-entry",
+            "the boot entry without passthrough",
+            "the way back, should the host not come up as wanted",
+            Effect::Reboot,
+        ),
         _ => (
             "grub-settings",
             "the kernel parameter that turns the IOMMU off goes",
@@ -179,9 +197,10 @@ pub(crate) fn file_step(path: &str, before: FileState, after: FileState) -> Step
         _ if id == "grub-settings" => (what.to_owned(), why.to_owned()),
         _ => (format!("bring up to date {what}"), why.to_owned()),
     };
-    // Several settings files may change: the file's name keeps the ids apart.
-    let id = if id == "grub-settings" {
-        format!("{id}-{}", path.rsplit('/').next().unwrap_or_default().trim_end_matches(".cfg"))
+    // Several of these may change: the file's name keeps the ids apart.
+    let id = if matches!(id, "grub-settings" | "off-entry") {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        format!("{id}-{}", name.trim_end_matches(".cfg").trim_end_matches(managed::OFF_ENTRY_ENDING))
     } else {
         id.to_owned()
     };

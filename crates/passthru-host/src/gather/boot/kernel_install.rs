@@ -10,8 +10,7 @@ use passthru_model::managed::OFF_ENTRY_ENDING;
 use crate::host::Host;
 
 /// The entry that the running system was started from, by the name of its file (Boot Loader Interface).
-const SELECTED: &str =
-    "/sys/firmware/efi/efivars/LoaderEntrySelected-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
+const SELECTED: &str = "/sys/firmware/efi/efivars/LoaderEntrySelected-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 /// Where the EFI system partition or the extended boot partition may be mounted (`bootctl(1)`).
 const ROOTS: [&str; 3] = ["/efi", "/boot", "/boot/efi"];
 const CONF: &str = "/etc/kernel/install.conf";
@@ -51,14 +50,18 @@ fn trace(host: &Host) -> Result<(KernelInstall, Evidence), String> {
     }
     let layout = layout(host)?;
     let token = token(host, &selected)?;
-    let root = root(host, layout, &selected)?;
+    let root = root(host, &selected)?;
     let found = KernelInstall { kernels: kernels(host, &root, layout, &token)?, root, token, layout };
     let started = stem(&selected);
     if !found.kernels.iter().any(|kernel| stem(kernel.name()).eq_ignore_ascii_case(started)) {
         return Err(format!(
-            "this system was started from {selected}, which is none of what kernel-install makes below {}: {}",
+            "this system was started from {selected} on {}, and kernel-install, as {CONF} has it, makes {} and has not made that \
+             one; start one that it has made",
             found.root,
-            found.kernels.iter().map(MadeEntry::name).collect::<Vec<_>>().join(", ")
+            match layout {
+                Layout::Entries => "boot entries",
+                Layout::Unified => "unified kernel images",
+            }
         ));
     }
     Ok((found, Evidence::new(SELECTED, selected)))
@@ -81,7 +84,9 @@ fn layout(host: &Host) -> Result<Layout, String> {
     match text.lines().rev().find_map(value).as_deref() {
         None | Some("bls" | "auto" | "") => Ok(Layout::Entries),
         Some("uki") => Ok(Layout::Unified),
-        Some(other) => Err(format!("{CONF} has kernel-install make ‘{other}’, which passthru does not know yet")),
+        Some(other) => {
+            Err(format!("{CONF} has kernel-install make ‘{other}’, which passthru does not know yet"))
+        }
     }
 }
 
@@ -113,7 +118,7 @@ fn token(host: &Host, selected: &str) -> Result<String, String> {
 }
 
 /// The one mounted partition that holds what was started.
-fn root(host: &Host, layout: Layout, selected: &str) -> Result<String, String> {
+fn root(host: &Host, selected: &str) -> Result<String, String> {
     let mut roots = Vec::new();
     for root in ROOTS {
         for directory in ["loader/entries", "EFI/Linux"] {
@@ -126,12 +131,12 @@ fn root(host: &Host, layout: Layout, selected: &str) -> Result<String, String> {
     match roots.as_slice() {
         [root] => Ok((*root).to_owned()),
         [] => Err(format!(
-            "this system was started from {selected}, which is on none of {}: the EFI system partition is not mounted; mount it, \
-             then run the command again",
+            "this system was started from {selected}, which is on none of {}: mount the EFI system partition, or the extended \
+             boot partition, that it is on, then run the command again",
             ROOTS.join(", ")
         )),
         several => Err(format!(
-            "{selected} is on {}, and either could be what is started ({layout:?}); unmount the one that is not",
+            "this system was started from {selected}, which is on {}, and either could be it; unmount the one that is not",
             several.join(" and on ")
         )),
     }

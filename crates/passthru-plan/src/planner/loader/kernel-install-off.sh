@@ -19,7 +19,7 @@ fi
 
 # The lines of the entry.
 lines() {
-    echo '# Written by passthru: made anew by /etc/kernel/install.d/95-passthru.install.'
+    echo '# Written by passthru. Made anew by /etc/kernel/install.d/95-passthru.install.'
     if [ "$KERNEL_INSTALL_LAYOUT" = bls ]; then
         # The normal entry again. Several lines of options are one after another, so the word may be in all of them.
         sed -e '/^#/d' -e '/^sort-key/d' -e 's/^title.*/& (without PCI passthrough)/' \

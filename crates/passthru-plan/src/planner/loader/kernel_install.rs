@@ -2,6 +2,7 @@
 //! Both take the kernel command line from `/etc/kernel/cmdline`, edited one word at a time.
 
 use passthru_formats::cmdline::{self, CommandLine, Parameter};
+use passthru_formats::error::{Refused, utf8};
 use passthru_formats::kernel_cmdline;
 use passthru_model::boot::{BootEntry, KernelInstall, Layout, MadeEntry};
 use passthru_model::intent::{Intent, Method};
@@ -44,9 +45,9 @@ impl Settings {
                 reasons.push(select::unknown(facts, &format!("what {path} says"), because));
             }
             match facts.files.get(path) {
-                Some(FileState::File { content, .. }) => match passthru_formats::error::utf8(&content.0) {
+                Some(FileState::File { content, .. }) => match utf8(&content.0) {
                     Ok(text) => source = (place, text.to_owned()),
-                    Err(error) => reasons.push(settings(path, &error)),
+                    Err(error) => reasons.push(refused(path, error)),
                 },
                 Some(FileState::Link { target }) => reasons.push(Reason::Settings {
                     path: path.to_owned(),
@@ -69,7 +70,7 @@ impl Settings {
     }
 
     /// The source with the needed words.
-    fn with(&self, needed: &Parameters) -> Result<String, passthru_formats::error::Refused> {
+    fn with(&self, needed: &Parameters) -> Result<String, Refused> {
         let mut text = self.source.1.clone();
         for word in &needed.remove {
             let change = match (cmdline::without_item(word, "off"), Parameter::new(word)) {
@@ -103,8 +104,8 @@ impl Settings {
     }
 }
 
-fn settings(path: &str, error: &passthru_formats::error::Refused) -> Reason {
-    Reason::Settings { path: path.to_owned(), problem: error.to_string() }
+fn refused(path: &str, error: Refused) -> Reason {
+    Reason::EditRefused { path: path.to_owned(), error }
 }
 
 impl BootLoader for Settings {
@@ -154,7 +155,7 @@ impl BootLoader for Settings {
         let text = match self.with(needed) {
             Ok(text) => text,
             Err(error) => {
-                reasons.push(settings(path, &error));
+                reasons.push(refused(path, error));
                 return Vec::new();
             }
         };
@@ -231,9 +232,8 @@ impl BootLoader for Settings {
         let images = match self.found.layout {
             Layout::Unified => vec![kernel.path.clone()],
             Layout::Entries => {
-                let is_initrd = |path: &&String| {
-                    path.rsplit('/').next().is_some_and(|name| name.starts_with("initrd"))
-                };
+                let is_initrd =
+                    |path: &&String| path.rsplit('/').next().is_some_and(|name| name.starts_with("initrd"));
                 kernel.parts.iter().filter(is_initrd).cloned().collect()
             }
         };
