@@ -152,16 +152,17 @@ pub(crate) mod tests {
     /// A program with these sections, each filled up to a block of 512 bytes.
     pub(crate) fn with_sections(sections: &[(&str, &[u8])]) -> Vec<u8> {
         let mut bytes = program(X86_64, 10, false);
+        let number = |size: usize| u32::try_from(size).expect("small").to_le_bytes();
         let optional = 240;
-        bytes[0x80 + 20..0x80 + 22].copy_from_slice(&(optional as u16).to_le_bytes());
-        bytes[0x80 + 6..0x80 + 8].copy_from_slice(&(sections.len() as u16).to_le_bytes());
-        for (number, (name, content)) in sections.iter().enumerate() {
-            let at = 0x80 + 24 + optional + number * 40;
-            let (size, place) = (content.len() as u32, bytes.len() as u32);
+        bytes[0x80 + 20..0x80 + 22].copy_from_slice(&number(optional)[..2]);
+        bytes[0x80 + 6..0x80 + 8].copy_from_slice(&number(sections.len())[..2]);
+        for (index, (name, content)) in sections.iter().enumerate() {
+            let at = 0x80 + 24 + optional + index * 40;
+            let (size, place) = (content.len(), bytes.len());
             bytes[at..at + name.len()].copy_from_slice(name.as_bytes());
-            bytes[at + 8..at + 12].copy_from_slice(&size.to_le_bytes());
-            bytes[at + 16..at + 20].copy_from_slice(&size.next_multiple_of(512).to_le_bytes());
-            bytes[at + 20..at + 24].copy_from_slice(&place.to_le_bytes());
+            bytes[at + 8..at + 12].copy_from_slice(&number(size));
+            bytes[at + 16..at + 20].copy_from_slice(&number(size.next_multiple_of(512)));
+            bytes[at + 20..at + 24].copy_from_slice(&number(place));
             bytes.extend_from_slice(content);
             bytes.resize(bytes.len().next_multiple_of(512), 0);
         }

@@ -69,7 +69,11 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
         (Some(evidence), None) if signs.is_empty() => Fact::Known(Bootloader::GrubDebian, evidence),
         (Some(evidence), None) => {
             let signs = list(&signs);
-            Fact::unknown(format!("two bootloaders could both be live: {} (GRUB), {signs}", evidence.path))
+            Fact::unknown(format!(
+                "two bootloaders could both be live: {} (GRUB), {signs}. Which one started the system it would say itself \
+                 under UEFI ({STARTED_BY}; GRUB from 2.12 on); remove what is left of the other",
+                evidence.path
+            ))
         }
         (None, Some(other)) => {
             Fact::unknown(format!("this system was started by ‘{other}’, which passthru does not know yet"))

@@ -169,7 +169,9 @@ fn two_that_could_both_be_live_are_named() {
     assert_eq!(
         why(&facts(&both, None)),
         "two bootloaders could both be live: /boot/grub/grub.cfg (GRUB), /boot/loader/entries (Boot Loader \
-         Specification entries (systemd-boot, or GRUB as on Fedora))"
+         Specification entries (systemd-boot, or GRUB as on Fedora)). Which one started the system it would say itself \
+         under UEFI (/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f; GRUB from 2.12 on); \
+         remove what is left of the other"
     );
     assert_eq!(
         why(&facts(GRUB, Some("rEFInd 0.14"))),

@@ -83,44 +83,46 @@ fn about(path: &str) -> About {
             "the intent says to bind by PCI ID",
             Effect::Initramfs,
         ),
+        _ => return about_loader(path),
+    };
+    About { id, what, why, effect }
+}
+
+/// Of a file that a boot loader reads, or what makes its entries.
+fn about_loader(path: &str) -> About {
+    let (id, what, why) = match path {
         managed::GRUB_DROP_IN => (
             "grub-parameter",
             "the kernel parameter that turns the IOMMU on",
             "without the IOMMU no device can be given to a guest",
-            Effect::Reboot,
         ),
         managed::GRUB_OFF_ENTRY => (
             "grub-off-entry",
             "the boot menu entry without passthrough",
             "the way back, should the host not come up as wanted",
-            Effect::Reboot,
         ),
         managed::KERNEL_CMDLINE => (
             "kernel-cmdline",
             "the kernel command line that boot entries are made with",
             "it holds what turns the IOMMU on, and nothing that was typed for one boot alone",
-            Effect::Reboot,
         ),
         managed::KERNEL_INSTALL_OFF => (
             "kernel-install-off-entry",
             "the plugin of kernel-install that makes a boot entry without passthrough",
             "the way back, should the host not come up as wanted",
-            Effect::Reboot,
         ),
         path if path.ends_with(managed::OFF_ENTRY_ENDING) => (
             "off-entry",
             "the boot entry without passthrough",
             "the way back, should the host not come up as wanted",
-            Effect::Reboot,
         ),
         _ => (
             "grub-settings",
             "the kernel parameter that turns the IOMMU off goes",
             "without the IOMMU no device can be given to a guest",
-            Effect::Reboot,
         ),
     };
-    About { id, what, why, effect }
+    About { id, what, why, effect: Effect::Reboot }
 }
 
 /// A step that brings a file of ours to a state; `None`: it is there already.

@@ -96,10 +96,21 @@ impl Settings {
         Some(facts.boot.entries.value()?.iter().filter(made))
     }
 
-    /// Everything that making the entry of a kernel anew rewrites.
+    /// Everything that making the entry of a kernel anew rewrites. Besides the copies that it names now these may be the ones
+    /// of a generator that was not there before: dracut's plugin makes `initrd`, Debian's copies the image by its own name.
     fn rewritten(&self, kernel: &MadeEntry) -> Vec<String> {
-        let mut paths = vec![kernel.path.clone(), self.found.off_entry(&kernel.release)];
+        let release = &kernel.release;
+        let mut paths = vec![kernel.path.clone(), self.found.off_entry(release)];
         paths.extend(kernel.parts.iter().cloned());
+        if self.found.layout == Layout::Entries {
+            let directory = format!("{}/{}/{release}", self.found.root, self.found.token);
+            for name in ["initrd".to_owned(), format!("initrd.img-{release}")] {
+                let path = format!("{directory}/{name}");
+                if !paths.contains(&path) {
+                    paths.push(path);
+                }
+            }
+        }
         paths
     }
 }
