@@ -47,11 +47,11 @@ fn the_child_that_is_killed() {
         serde_json::from_slice(&std::fs::read(format!("{tree}.plan")).expect("reads")).expect("parses");
     let mut good = Programs::default();
     // The last program fails, so that there is most to take back.
-    let programs = plan.steps.iter().filter_map(|step| match &step.action {
+    let last = plan.steps.iter().rev().find_map(|step| match &step.action {
         Action::Run { program, .. } => Some(*program),
-        _ => None,
+        Action::File { .. } => None,
     });
-    let mut bad = Programs { fails: programs.last(), ..Programs::default() };
+    let mut bad = Programs { fails: last, ..Programs::default() };
     failpoint::arm(point.parse().expect("is a number"));
     match work.as_str() {
         "Apply" => drop(crate::apply(&target, &plan, &mut good, &mut Silent).expect("applies")),

@@ -198,7 +198,7 @@ impl Programs {
         let file =
             |line: &str| Entry { name: line.to_owned(), permissions: 0o644, kind: Kind::File(Vec::new()) };
         let entries: Vec<Entry> = lines.lines().filter(|line| !line.is_empty()).map(file).collect();
-        self.put(output, &cpio::write(&entries).expect("an archive"));
+        Self::put(output, &cpio::write(&entries).expect("an archive"));
     }
 
     fn inputs(&self, root: &Path, inputs: &[&str]) -> String {
@@ -212,7 +212,7 @@ impl Programs {
     }
 
     /// Rewritten in place and in two parts, as the worst of them do.
-    fn put(&self, output: &Path, bytes: &[u8]) {
+    fn put(output: &Path, bytes: &[u8]) {
         fs::write(output, &bytes[..bytes.len() / 2]).expect("writes");
         failpoint::hit();
         fs::write(output, bytes).expect("writes");
@@ -243,19 +243,19 @@ impl Runner for Programs {
             }
             Program::UpdateGrub => {
                 let menu = self.inputs(root, &["etc/default/grub"]);
-                self.put(&root.join("boot/grub/grub.cfg"), menu.as_bytes());
+                Self::put(&root.join("boot/grub/grub.cfg"), menu.as_bytes());
             }
             Program::Dracut => self.image(root, &["etc/passthru/devices"], &root.join(&IMAGE[1..])),
             Program::KernelInstall => {
                 fs::create_dir_all(root.join(&COPY[1..]).parent().expect("has a parent")).expect("makes");
                 let image = fs::read(root.join(&IMAGE[1..])).expect("reads");
-                self.put(&root.join(&COPY[1..]), &image);
+                Self::put(&root.join(&COPY[1..]), &image);
                 failpoint::hit();
                 let line = self.inputs(root, &["etc/kernel/cmdline"]);
-                self.put(&root.join(&ENTRY[1..]), line.as_bytes());
+                Self::put(&root.join(&ENTRY[1..]), line.as_bytes());
                 failpoint::hit();
                 if root.join("etc/kernel/install.d/95-passthru.install").exists() {
-                    self.put(&root.join(&OFF_ENTRY[1..]), format!("{line} passthru.off\n").as_bytes());
+                    Self::put(&root.join(&OFF_ENTRY[1..]), format!("{line} passthru.off\n").as_bytes());
                 }
             }
             Program::QemuSystemX86_64 => {}
