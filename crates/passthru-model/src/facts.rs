@@ -11,6 +11,7 @@ use crate::device_state::DeviceStates;
 use crate::fact::Fact;
 use crate::firmware::FirmwareFacts;
 use crate::graphics::Graphics;
+use crate::hex::PciId;
 use crate::holders::Holders;
 use crate::io_memory::IoMemory;
 use crate::iommu::IommuFacts;
@@ -183,7 +184,7 @@ pub struct HostFacts {
     /// Files of the same set that could not be read, and why.
     pub unreadable_files: BTreeMap<String, String>,
     /// Names of devices from `pci.ids`: vendor and device, for what is in this host.
-    pub names: BTreeMap<PciAddress, String>,
+    pub names: BTreeMap<PciId, String>,
 }
 
 impl HostFacts {
@@ -245,7 +246,7 @@ impl HostFacts {
     /// The name to show for a function: from `pci.ids` where known, else its class and id.
     pub fn name_of(&self, function: &PciFunction) -> String {
         self.names
-            .get(&function.address)
+            .get(&function.id)
             .cloned()
             .unwrap_or_else(|| format!("{} {}", function.class.name(), function.id))
     }

@@ -74,9 +74,13 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
         facts.surroundings.distribution = surroundings::distribution(host);
     }
     if wants(Subject::Pci) {
-        let extent =
-            pci::Extent { whole_config: wants(Subject::PciConfig), details: wants(Subject::PciDetails) };
-        facts.pci = pci::functions(host, extent);
+        let details = wants(Subject::PciDetails);
+        let space = match (wants(Subject::PciConfig), details) {
+            (true, _) => pci::Space::Whole,
+            (false, true) => pci::Space::Head,
+            (false, false) => pci::Space::Unclear,
+        };
+        facts.pci = pci::functions(host, pci::Extent { space, details });
     }
     if wants(Subject::Names) {
         facts.names = names::of(host, &facts.pci);

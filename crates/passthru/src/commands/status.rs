@@ -55,7 +55,8 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     if !blocks.is_empty() {
         let _ = writeln!(out, "\n{STRONG}In the way, or not known{STRONG:#}");
         for block in blocks.iter().take(SHOWN) {
-            let summary = printer::wrap(&plain(&block.summary), width, 10);
+            let summary = plain(&block.summary);
+            let summary = printer::wrap(&summary, width, 10);
             let _ = writeln!(out, "  {} {summary}", printer::verdict(block.verdict));
         }
         more(&mut out, blocks.len());
