@@ -40,5 +40,6 @@ pub mod routes;
 pub mod shell;
 pub mod sysfs;
 pub mod udev_database;
+pub mod unified_image;
 pub mod vfio_ids;
 pub mod xorg_conf;

@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use passthru_formats::unified_image;
 use tar::{Builder, EntryType, Header};
 
 use crate::archive::{NOTE, Note};
@@ -122,6 +123,10 @@ fn hidden_bytes(redactor: &mut Redactor, path: &str, bytes: &[u8]) -> Vec<u8> {
     if bytes.starts_with(b"070701") {
         // What is left of an initramfs: lengths stand in it, so it is taken apart and put together again.
         return redactor.archive(bytes);
+    }
+    if bytes.starts_with(b"MZ") {
+        // What is left of a unified kernel image; the same holds there.
+        return unified_image::reduced(bytes, |text| redactor.bytes(text));
     }
     redactor.bytes(bytes)
 }
