@@ -37,6 +37,7 @@ pub mod pci_ids;
 pub mod pci_ports;
 pub mod pe;
 pub mod routes;
+pub mod session;
 pub mod shell;
 pub mod sysfs;
 pub mod udev_database;

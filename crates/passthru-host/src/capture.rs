@@ -120,6 +120,9 @@ fn hidden_bytes(redactor: &mut Redactor, path: &str, bytes: &[u8]) -> Vec<u8> {
         // A kernel that somebody built may name his home in it.
         return packed_again(redactor, bytes).unwrap_or_default();
     }
+    if path.starts_with("/etc/security/limits") {
+        return redactor.limits(bytes);
+    }
     if bytes.starts_with(b"070701") {
         // What is left of an initramfs: lengths stand in it, so it is taken apart and put together again.
         return redactor.archive(bytes);
