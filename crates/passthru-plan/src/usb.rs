@@ -114,7 +114,7 @@ fn sitting(facts: &HostFacts, usb: &Usb, unknown: &mut Vec<String>) -> BTreeMap<
 }
 
 /// How the line begins that says why it is not known who sits somewhere.
-const WHO: &str = "who sits at the keyboard and the mouse cannot be seen";
+const WHO: &str = "it cannot be seen who sits at the keyboard";
 
 fn is_of_a_seat(role: &UsbRole) -> bool {
     matches!(role, UsbRole::Keyboard | UsbRole::Mouse)

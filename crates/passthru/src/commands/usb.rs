@@ -98,7 +98,8 @@ fn as_text(usb: &Usb, view: &UsbView) -> String {
         out.extend(bus.map(|bus| bus_text(usb, bus, &view.sitting)));
     }
     for because in &view.unknown {
-        let _ = writeln!(out, "unknown, because {}", plain(because));
+        let line = format!("unknown, because {}", plain(because));
+        let _ = writeln!(out, "{}", printer::wrap(&line, printer::width(), 2));
     }
     if out.is_empty() {
         out.push_str("This host has no USB\n");

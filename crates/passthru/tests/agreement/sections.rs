@@ -12,14 +12,24 @@ use pretty_assertions::assert_eq;
 const SECTIONS: &[(&str, &[&str])] = &[
     (
         "Prerequisites",
-        &["cpu-virtualization", "kvm", "nested-virtualization", "uefi-boot", "host-display", "vfio-interface"],
+        &[
+            "cpu-virtualization",
+            "kvm",
+            "nested-virtualization",
+            "uefi-boot",
+            "host-display",
+            "vfio-interface",
+        ],
     ),
     ("Enabling IOMMU", &["iommu-firmware", "iommu-enabled", "amd-iommu-on", "iommu-passthrough"]),
     ("Ensuring that the groups are valid", &["iommu-groups", "group-company", "reserved-regions"]),
     ("Gotchas", &["group-company", "device-power"]),
     ("Plugging your guest GPU in an unisolated CPU-based PCIe slot", &["group-company"]),
     ("Isolating the GPU", &["vfio-pci", "device-driver", "card-functions", "isolation-state"]),
-    ("Using vfio-pci", &["vfio-ids", "vfio-options", "driver-order", "initramfs-settings", "initramfs-contents"]),
+    (
+        "Using vfio-pci",
+        &["vfio-ids", "vfio-options", "driver-order", "initramfs-settings", "initramfs-contents"],
+    ),
     ("Using pci-stub (legacy method, pre-4.1 kernels)", &["pci-stub"]),
     ("Setting up an OVMF-based guest VM", &["ovmf", "guest-firmware"]),
     ("Configuring libvirt", &["libvirt-daemon", "libvirt-nvram", "qemu"]),

@@ -277,14 +277,20 @@ fn a_unified_image_is_compared_with_the_running_kernel_like_any_entry() {
             .file("/efi/EFI/Linux/debian.efi", unified_image::write(&sections).expect("has sections"))
             .without("/boot/grub/grub.cfg")
     };
-    insta::assert_snapshot!(
-        [
-            made("quiet amd_iommu=on vfio-pci.ids=10de:13c2\n\0").say("pending-parameters"),
-            made("quiet amd_iommu=on").say("boot-advice"),
-            made("quiet intel_iommu=on\0")
-                .file("/proc/cmdline", "quiet intel_iommu=on\n")
-                .say("pending-parameters"),
-        ]
-        .concat()
+    let other = made("quiet amd_iommu=on vfio-pci.ids=10de:13c2\n\0");
+    let pending = other.check("pending-parameters");
+    assert_eq!(pending.verdict, Verdict::Warn, "{}", pending.summary);
+    assert!(pending.summary.contains("amd_iommu=on vfio_pci.ids=10de:13c2"), "{}", pending.summary);
+    let image = "/efi/EFI/Linux/debian.efi, .cmdline";
+    assert!(pending.evidence.iter().any(|seen| seen.path == image), "{:?}", pending.evidence);
+    let advice = other.check("boot-entry-advice");
+    assert!(
+        advice.evidence.iter().any(|seen| seen.path == image),
+        "{}: {:?}",
+        advice.summary,
+        advice.evidence
     );
+    let same = made("quiet intel_iommu=on\0").file("/proc/cmdline", "quiet intel_iommu=on\n");
+    let pending = same.check("pending-parameters");
+    assert_eq!(pending.verdict, Verdict::Pass, "{}", pending.summary);
 }
