@@ -34,8 +34,35 @@ pub enum ProgramError {
     OptionalHeader(u16),
 }
 
-/// Reads the header. A kilobyte is enough of most programs.
-pub fn parse(bytes: &[u8]) -> Result<Program, ProgramError> {
+/// A part of a program with a name of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section<'a> {
+    /// Its name, such as `.cmdline`.
+    pub name: &'a str,
+    /// Its content, without what it is filled up with in the file.
+    pub content: &'a [u8],
+}
+
+/// The sections, in their order. One whose content is not in the bytes is an error: what is cut must not pass for empty.
+pub fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>, ProgramError> {
+    const HEADER: usize = 40;
+    let header = pe_header(bytes)?;
+    let number = |at| le16(header, at).map(usize::from).ok_or(ProgramError::CutShort);
+    let (count, first) = (number(6)?, 24 + number(20)?);
+    let one = |index: usize| {
+        let entry = part(header, first + index * HEADER, HEADER)?;
+        let place = |at| usize::try_from(le32(entry, at)?).ok();
+        // The size in memory is that of the content; the size in the file is filled up to a multiple.
+        let size = place(8)?.min(place(16)?);
+        let name = part(entry, 0, 8)?.split(|byte| *byte == 0).next()?;
+        let content = if size == 0 { &[] } else { part(bytes, place(20)?, size)? };
+        Some(Section { name: std::str::from_utf8(name).unwrap_or_default(), content })
+    };
+    (0..count).map(|index| one(index).ok_or(ProgramError::CutShort)).collect()
+}
+
+/// The bytes from `PE` on.
+fn pe_header(bytes: &[u8]) -> Result<&[u8], ProgramError> {
     if part(bytes, 0, 2) != Some(b"MZ") {
         return Err(ProgramError::NoMz);
     }
@@ -43,10 +70,15 @@ pub fn parse(bytes: &[u8]) -> Result<Program, ProgramError> {
     let at = usize::try_from(pointer).map_err(|_| ProgramError::NoPe(pointer))?;
     let header = bytes.get(at..).ok_or(ProgramError::CutShort)?;
     match part(header, 0, 4) {
-        Some(b"PE\0\0") => {}
-        Some(_) => return Err(ProgramError::NoPe(pointer)),
-        None => return Err(ProgramError::CutShort),
+        Some(b"PE\0\0") => Ok(header),
+        Some(_) => Err(ProgramError::NoPe(pointer)),
+        None => Err(ProgramError::CutShort),
     }
+}
+
+/// Reads the header. A kilobyte is enough of most programs.
+pub fn parse(bytes: &[u8]) -> Result<Program, ProgramError> {
+    let header = pe_header(bytes)?;
     let read = || {
         let optional = header.get(24..)?;
         // Where the count of data directories stands; the directories follow it, eight bytes each.
@@ -79,7 +111,7 @@ pub fn machine_name(machine: u16) -> &'static str {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{Program, ProgramError, X86_64, parse};
+    use super::{Program, ProgramError, X86_64, parse, sections};
     use proptest::prelude::*;
 
     /// The smallest header of a program, 1 KiB with padding.
@@ -120,10 +152,10 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>, cut in 0usize..1024, at in 0usize..1024, value: u8) {
-            let _ = parse(&bytes);
+            let _ = (parse(&bytes), sections(&bytes));
             let mut whole = program(X86_64, 11, true);
             whole[at] = value;
-            let _ = parse(&whole[..cut]);
+            let _ = (parse(&whole[..cut]), sections(&whole[..cut]));
         }
     }
 }

@@ -283,6 +283,16 @@ impl Host {
         }
     }
 
+    /// When a file was changed last, in seconds since 1970. A capture keeps no times, so that the same host gives the same
+    /// bytes: an error there.
+    pub(crate) fn modified(&self, path: &str) -> Result<i64, ReadError> {
+        let attempt = || match &self.source {
+            Source::Tree(tree) => tree.modified(&self.reach(path, true)?),
+            Source::Archive(_) => Err(ReadErrorKind::Other("a capture keeps no times".to_owned())),
+        };
+        attempt().map_err(|kind| kind.at(path))
+    }
+
     /// A directory whose files are read one after another.
     pub fn directory(&self, path: &str) -> Directory<'_> {
         Directory::new(self, path)

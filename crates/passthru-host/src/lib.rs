@@ -6,6 +6,7 @@
 mod archive;
 pub mod capture;
 pub mod clock;
+mod compression;
 mod directory;
 mod error;
 mod foreign;

@@ -178,6 +178,15 @@ impl Tree {
         Ok(FileType::from_raw_mode(stat.st_mode))
     }
 
+    /// When the content of what a path leads to was changed last, in seconds since 1970.
+    pub(crate) fn modified(&self, path: &str) -> Result<i64, ReadErrorKind> {
+        let stat = match &self.root {
+            None => rustix::fs::statat(CWD, path, rustix::fs::AtFlags::empty())?,
+            Some(_) => rustix::fs::fstat(self.open(path, OFlags::PATH)?)?,
+        };
+        Ok(stat.st_mtime)
+    }
+
     /// What stands at a path, the last link not followed.
     pub(crate) fn state(&self, path: &str, limit: u64) -> Result<FileState, ReadErrorKind> {
         match self.link(path) {

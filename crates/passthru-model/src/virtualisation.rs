@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
+use crate::binding::Said;
 use crate::fact::Fact;
 
 /// A guest as libvirt keeps it (`/etc/libvirt/qemu/NAME.xml`), as far as checks ask.
@@ -203,6 +204,28 @@ pub struct LockLimit {
     pub hard: Option<u64>,
 }
 
+/// Which of the two limits a setting sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LockKind {
+    /// The one that holds at first.
+    Soft,
+    /// The one up to which a program may raise the first.
+    Hard,
+    /// Both.
+    Both,
+}
+
+/// What a line of settings says about how much memory may be locked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LockSetting {
+    /// Whom it is for: a user, `@group` or `*` as in limits.conf(5), or a unit of systemd such as `user@.service`.
+    pub whom: String,
+    /// Which limit.
+    pub kind: LockKind,
+    /// Bytes; `None`: without a limit.
+    pub bytes: Option<u64>,
+}
+
 /// What stands at `/dev/kvmfr0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kvmfr {
@@ -228,6 +251,8 @@ pub struct VirtualisationFacts {
     pub permissions: Fact<Permissions>,
     /// How much memory a program of this user may lock.
     pub lock_limit: Fact<LockLimit>,
+    /// What settings say about it: limits.conf(5), and units of systemd. They hold from the next login or start on.
+    pub lock_settings: Fact<Vec<Said<LockSetting>>>,
     /// Looking Glass's device.
     pub kvmfr: Fact<Kvmfr>,
     /// Sockets of sound servers that are there now.
@@ -248,6 +273,7 @@ impl VirtualisationFacts {
             libvirt: Fact::unknown(because),
             permissions: Fact::unknown(because),
             lock_limit: Fact::unknown(because),
+            lock_settings: Fact::unknown(because),
             kvmfr: Fact::unknown(because),
             sound_sockets: Fact::unknown(because),
             named_files: BTreeMap::new(),

@@ -11,6 +11,8 @@ use passthru_model::plan::FileState;
 use super::because;
 use crate::host::Host;
 
+mod unified_images;
+
 /// Paths that are a sign of a loader. `/boot`, `/efi` and `/boot/efi` are where the EFI system partition is mounted.
 const SIGNS: &[(&str, Loader)] = &[
     ("/boot/grub/grub.cfg", Loader::Grub),
@@ -78,8 +80,12 @@ pub(super) fn facts(host: &Host, files: &BTreeMap<String, FileState>) -> BootFac
             entries.extend(found);
         }
         let images = format!("{boot}/EFI/Linux");
-        if let Some(name) = listed(host, &images, ".efi", &mut gaps).first() {
+        let names = listed(host, &images, ".efi", &mut gaps);
+        if let Some(name) = names.first() {
             loaders.push(LoaderSign { loader: Loader::UnifiedImage, path: format!("{images}/{name}") });
+        }
+        for name in names {
+            entries.extend(unified_images::entries(host, boot, &format!("{images}/{name}"), &mut gaps));
         }
     }
     one_file(host, "/boot/refind_linux.conf", boot_entries::refind_linux, &mut entries, &mut gaps);
@@ -185,6 +191,7 @@ fn read(host: &Host, path: &str, gaps: &mut Vec<String>) -> Option<Vec<u8>> {
     }
 }
 
+/// The names in a directory that end so, sorted; none where it is not there.
 fn listed(host: &Host, directory: &str, ending: &str, gaps: &mut Vec<String>) -> Vec<String> {
     match host.list(directory) {
         Ok(names) => names.into_iter().filter(|name| name.ends_with(ending)).collect(),

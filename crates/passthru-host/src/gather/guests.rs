@@ -6,12 +6,10 @@ use std::fmt::Write as _;
 use passthru_formats::{interrupts, limits};
 use passthru_model::address::PciAddress;
 use passthru_model::fact::Fact;
-use passthru_model::virtualisation::{
-    DomainFirmware, Kvmfr, Libvirt, LockLimit, Permissions, VirtualisationFacts,
-};
+use passthru_model::virtualisation::{DomainFirmware, Kvmfr, Libvirt, Permissions, VirtualisationFacts};
 use rustix::fs::{Access, AtFlags, CWD, FileType};
 
-use super::{because, libvirt};
+use super::{because, libvirt, lock_limits};
 use crate::host::{Host, MOST_FILE_BYTES};
 
 /// Helpers of guests, and where distributions put them.
@@ -48,7 +46,8 @@ pub(super) fn facts(host: &Host) -> VirtualisationFacts {
         named_files: named_files(host, libvirt.value().and_then(Option::as_ref)),
         libvirt,
         permissions: permissions(host),
-        lock_limit: lock_limit(host),
+        lock_limit: lock_limits::own(host),
+        lock_settings: lock_limits::settings(host),
         kvmfr: kvmfr(host),
         sound_sockets: sound_sockets(host),
         guest_interrupts: guest_interrupts(host),
@@ -234,23 +233,6 @@ fn permissions(host: &Host) -> Fact<Permissions> {
         nodes,
     };
     Fact::known(permissions, FILE, if seen.is_empty() { "in none of the groups".to_owned() } else { seen })
-}
-
-fn lock_limit(host: &Host) -> Fact<LockLimit> {
-    const FILE: &str = "/proc/self/limits";
-    match host.read(FILE) {
-        Ok(bytes) => match limits::locked_memory(&bytes) {
-            Some(limit) => {
-                let word = |limit: Option<u64>| {
-                    limit.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string())
-                };
-                let seen = format!("{} bytes, at most {}", word(limit.soft), word(limit.hard));
-                Fact::known(limit, FILE, seen)
-            }
-            None => Fact::unknown(format!("{FILE} has no limit of locked memory")),
-        },
-        Err(error) => because(&error),
-    }
 }
 
 /// Looking Glass's device. A guest that starts before the module is loaded leaves a plain file in its place.

@@ -19,11 +19,13 @@ mod io_memory;
 mod iommu;
 mod kernel;
 mod libvirt;
+mod lock_limits;
 mod memory;
 mod names;
 mod network;
 mod pci;
 mod platform;
+mod sessions;
 mod storage;
 mod subjects;
 mod surroundings;
@@ -112,6 +114,7 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     }
     if wants(Subject::Usb) {
         facts.usb = usb::of(host);
+        facts.sessions = sessions::of(host);
     }
     if wants(Subject::Virtualization) {
         facts.kvm = virt::kvm(host);
@@ -132,6 +135,7 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     }
     if wants(Subject::Images) {
         facts.images = images::contents(host, &facts.kernel, &facts.binding);
+        facts.image_times = images::times(host, &facts.kernel, &facts.binding);
     }
     if wants(Subject::Guests) {
         facts.virtualisation = guests::facts(host);

@@ -51,7 +51,7 @@ pub enum Subject {
     Tuning,
     /// `memory`.
     Memory,
-    /// `usb`.
+    /// `usb`, and `sessions`: who sits at a keyboard.
     Usb,
     /// `kvm` and `qemu`.
     Virtualization,
@@ -63,7 +63,7 @@ pub enum Subject {
     BootChain,
     /// `initramfs`: who builds it.
     Initramfs,
-    /// `images`: what each initramfs holds.
+    /// `images` and `image_times`: what each initramfs holds, and since when.
     Images,
     /// `virtualisation`: what runs guests, and as whom.
     Guests,

@@ -288,6 +288,23 @@ fn the_desktop_and_the_host_s_own_settings_are_judged() {
             Made::new()
                 .file(
                     "/proc/self/limits",
+                    "Max locked memory         8388608              8388608              bytes\n"
+                )
+                .file(
+                    "/etc/security/limits.d/vfio.conf",
+                    "# for guests\n@kvm - memlock unlimited\nanna hard nofile 1\n"
+                )
+                .say("locked-memory"),
+            Made::new()
+                .file(
+                    "/proc/self/limits",
+                    "Max locked memory         8388608              8388608              bytes\n"
+                )
+                .file("/etc/systemd/system/user@.service.d/memlock.conf", "[Service]\nLimitMEMLOCK=8M:20G\n")
+                .say("locked-memory"),
+            Made::new()
+                .file(
+                    "/proc/self/limits",
                     "Max locked memory         unlimited            unlimited            bytes\n"
                 )
                 .say("locked-memory"),

@@ -8,6 +8,7 @@ mod published;
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use passthru_host::{Host, gather};
 use passthru_model::finding::Finding;
@@ -37,6 +38,14 @@ impl Made {
         if text.as_ref().starts_with(b"#!") {
             std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).expect("sets");
         }
+        self
+    }
+
+    /// With a file that was changed last so many seconds after 1970.
+    pub(crate) fn changed_at(self, path: &str, seconds: u64) -> Self {
+        let place = self.folder.path().join(path.trim_start_matches('/'));
+        let file = std::fs::File::options().write(true).open(place).expect("opens");
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).expect("sets");
         self
     }
 

@@ -83,7 +83,7 @@ fn run(facts: &HostFacts) -> Outcome {
         }
         remarks
             .warn(parts.join(", and "))
-            .seen(format!("{}:{}", first.path, first.line), shown(&next))
+            .seen(first.place(), shown(&next))
             .by_hand("Reboot for it to take effect, or change the settings if it was not meant");
     }
     let in_menu: BTreeSet<String> = menu.iter().flat_map(|entry| relevant(&entry.cmdline)).collect();
