@@ -80,10 +80,9 @@ impl ShellFile<'_> {
                     Part::Array(array) => Some(&array.items),
                     Part::String(_) => None,
                 });
-                let expands = |unit: &Unit| matches!(unit, Unit::Char { c, quote: Quote::None, raw } if raw.len() == 1 && "*?[{".contains(*c));
                 let mut items = Vec::new();
                 for word in words.flatten() {
-                    if word.units.iter().any(expands) {
+                    if expands(word) {
                         let code = &self.text[word.raw.clone()];
                         return Err(dynamic(name, self.line(word.raw.start), code));
                     }
@@ -247,6 +246,7 @@ impl ShellFile<'_> {
         let (at, new) = match (place, array.items.first(), array.items.last()) {
             (Place::First, Some(first), _) => (first.raw.start, format!("{item} ")),
             (Place::Last, _, Some(last)) => (last.raw.end, format!(" {item}")),
+            _ if self.text[array.inside..].starts_with([' ', '\t']) => (array.inside, format!(" {item}")),
             _ => (array.inside, item),
         };
         let mut text = self.text.to_owned();
@@ -257,6 +257,18 @@ impl ShellFile<'_> {
 
 fn refers_to(word: &Word, name: &str) -> bool {
     word.units.iter().any(|unit| matches!(unit, Unit::Reference { name: other, .. } if other == name))
+}
+
+/// Whether the shell would put something else in the place of a word of an array: names of files, or several words.
+///
+/// A `?` at the end stands for itself, as nothing else is meant by it: mkinitcpio's mark of a module that may be missing.
+fn expands(word: &Word) -> bool {
+    let special = |unit: &Unit, set: &str| matches!(unit, Unit::Char { c, quote: Quote::None, raw } if raw.len() == 1 && set.contains(*c));
+    let units = match word.units.split_last() {
+        Some((last, rest)) if special(last, "?") => rest,
+        _ => &word.units,
+    };
+    units.iter().any(|unit| special(unit, "*?[{"))
 }
 
 /// The places of the words in a text.
