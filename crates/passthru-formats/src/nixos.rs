@@ -71,9 +71,10 @@ fn string(word: &str) -> String {
     quoted + "\""
 }
 
-/// Text inside `''…''`: `'''` writes two single quotes, `''$` a dollar.
+/// Text inside `''…''`: `'''` writes two single quotes. A dollar is put in as a string of its own, for `''$` would be read
+/// otherwise after a single quote.
 fn indented(line: &str) -> String {
-    line.replace("''", "'''").replace('$', "''$")
+    line.replace("''", "'''").replace('$', "${\"$\"}")
 }
 
 #[cfg(test)]
@@ -104,7 +105,7 @@ mod tests {
              \"dyndbg=\\\"file x +p\\\"\" \"a=\\${b}\" ];\n  \
              boot.initrd.kernelModules = [ \"vfio_pci\" \"vfio\" \"vfio_iommu_type1\" ];\n  boot.extraModprobeConfig = ''\n    \
              options vfio-pci ids=10de:13c2\n    softdep nouveau pre: vfio-pci\n  '';\n  \
-             boot.initrd.services.udev.rules = ''\n    ACTION==\"add\", ATTR{driver_override}=\"''$attr{x} '''''${y}\"\n  '';\n}\n"
+             boot.initrd.services.udev.rules = ''\n    ACTION==\"add\", ATTR{driver_override}=\"${\"$\"}attr{x} '''${\"$\"}{y}\"\n  '';\n}\n"
         );
     }
 
