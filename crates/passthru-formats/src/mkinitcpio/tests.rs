@@ -130,57 +130,6 @@ fn what_cannot_be_told_is_refused_with_its_line() {
     }
 }
 
-#[test]
-fn stock_files_of_all_years_are_edited_by_one_word() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora");
-    let mut count = 0;
-    for path in corpus(&folder) {
-        let text = text_of(&path);
-        let longer = match add(&text, List::Modules, "vfio_pci", Place::First) {
-            Ok(longer) if longer == text => continue,
-            other => other.unwrap_or_else(|refused| panic!("{}: {refused}", path.display())),
-        };
-        if items(&[&text], List::Modules).is_empty() && !longer.contains("\nMODULES+=(vfio_pci)\n") {
-            assert_eq!(longer.len(), text.len() + "vfio_pci".len(), "{}", path.display());
-        }
-        if !longer.contains("MODULES+=(vfio_pci)") {
-            assert_eq!(remove(&longer, List::Modules, "vfio_pci").as_ref(), Ok(&text), "{}", path.display());
-        }
-        for which in [List::Modules, List::Files, List::Hooks] {
-            let before = oracle::list(&text, which.name());
-            let (Some(mut before), Some(after)) = (before, oracle::list(&longer, which.name())) else {
-                continue;
-            };
-            if which == List::Modules {
-                before.insert(0, "vfio_pci".to_owned());
-            }
-            assert_eq!(before, after, "{}", path.display());
-        }
-        count += 1;
-    }
-    assert!(count == 0 || count > 20, "{count} files");
-}
-
-/// Files named `mkinitcpio.conf` below a folder; none where it is absent.
-#[expect(clippy::disallowed_methods, reason = "the test reads real files")]
-fn corpus(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(corpus(&path));
-        } else if path.file_name().is_some_and(|name| name.to_string_lossy().contains("mkinitcpio.conf")) {
-            found.push(path);
-        }
-    }
-    found
-}
-
-#[expect(clippy::disallowed_methods, reason = "the test reads real files")]
-fn text_of(path: &std::path::Path) -> String {
-    std::fs::read_to_string(path).expect("text")
-}
-
 /// Files of lists as people write them, each in one form.
 fn written() -> impl Strategy<Value = String> {
     let item = "([a-z_]{1,5}\\??|'[a-z]{1,3}'|\"[a-z]{1,3}\"|\\\\[a-z])";
