@@ -71,7 +71,7 @@ fn parse(text: &str) -> Vec<Found> {
         }
         let (Some(last), Some(separator)) = (found.last_mut(), line.find([':', '='])) else { continue };
         last.end = begins + line.len();
-        last.indentation = text.get(start..begins).unwrap_or_default().to_owned();
+        text.get(start..begins).unwrap_or_default().clone_into(&mut last.indentation);
         let (name, value) = (&line[..separator], line[separator + 1..].trim());
         let entry = &mut last.entry;
         match name.trim().to_ascii_lowercase().as_str() {

@@ -72,7 +72,7 @@ mod tests {
     fn quotes_in_the_brackets_are_not_part_of_the_name() {
         let text = "KERNEL_CMDLINE[\"default\"]='a'\n";
         assert_eq!(edit(text, "default", &add("x")).as_deref(), Ok("KERNEL_CMDLINE[\"default\"]='a x'\n"));
-        assert_eq!(oracle("KERNEL_CMDLINE[\"default\"]='a x'").is_none_or(|seen| seen == "a x||"), true);
+        assert!(oracle("KERNEL_CMDLINE[\"default\"]='a x'").is_none_or(|seen| seen == "a x||"));
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl List {
 
 /// Whether mkinitcpio reads a file of this name in `mkinitcpio.conf.d`.
 pub fn is_read(file_name: &str) -> bool {
-    file_name.ends_with(".conf") && !file_name.starts_with('.')
+    crate::shell::is_drop_in(file_name)
 }
 
 /// The items of a list after these files have been read one on top of the other; of an error the index of the file, too.
@@ -66,9 +66,8 @@ pub fn list(files: &[&str], list: List) -> Result<Vec<String>, (usize, ShellErro
         form = here.or(form);
     }
     let all = files.join("\n");
-    let last = files.len().saturating_sub(1);
     let items = ShellFile::parse(&all).and_then(|file| file.list(list.name()));
-    items.map(Option::unwrap_or_default).map_err(|error| (last, error))
+    items.map(Option::unwrap_or_default).map_err(|error| (files.len().saturating_sub(1), error))
 }
 
 /// Whether a file by itself says the whole of a list, so that what stood there before does not matter.

@@ -56,8 +56,8 @@ mod tests {
     use super::{Image, read};
     use proptest::prelude::*;
 
-    fn some(text: &str) -> Option<String> {
-        Some(text.to_owned())
+    fn text(text: &str) -> String {
+        text.to_owned()
     }
 
     #[test]
@@ -69,23 +69,23 @@ mod tests {
              fallback_image=\"/boot/initramfs-linux-lts-fallback.img\"\nfallback_config='/etc/mkinitcpio-fallback.conf'\n\
              fallback_options=\"-S autodetect\"\n",
         );
-        let kernel = some("/boot/vmlinuz-linux-lts");
+        let kernel = Some(text("/boot/vmlinuz-linux-lts"));
         assert_eq!(
             found,
             Ok(vec![
                 Image {
                     name: "default".to_owned(),
                     kernel: kernel.clone(),
-                    unified: some("/efi/EFI/Linux/arch-lts.efi"),
-                    cmdline: some("/etc/kernel/cmdline-lts"),
+                    unified: Some(text("/efi/EFI/Linux/arch-lts.efi")),
+                    cmdline: Some(text("/etc/kernel/cmdline-lts")),
                     ..Image::default()
                 },
                 Image {
                     name: "fallback".to_owned(),
                     kernel,
-                    config: some("/etc/mkinitcpio-fallback.conf"),
-                    image: some("/boot/initramfs-linux-lts-fallback.img"),
-                    options: some("-S autodetect"),
+                    config: Some(text("/etc/mkinitcpio-fallback.conf")),
+                    image: Some(text("/boot/initramfs-linux-lts-fallback.img")),
+                    options: Some(text("-S autodetect")),
                     ..Image::default()
                 },
             ])

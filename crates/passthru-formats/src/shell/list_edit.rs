@@ -114,10 +114,10 @@ impl ShellFile<'_> {
             Place::Last => parts.last(),
         };
         match part.ok_or_else(|| ShellError::NotAssigned { name: name.to_owned() })? {
-            Part::Array(array) => Ok(self.into_array(array, item, place)),
+            Part::Array(array) => Ok(self.with_array_item(array, item, place)),
             Part::String(string) => {
                 let value = decoded(&string.value);
-                self.spliced(&string.value, &into_string(&value, item, place, string.append))
+                self.spliced(&string.value, &string_item(&value, item, place, string.append))
             }
         }
     }
@@ -241,7 +241,7 @@ impl ShellFile<'_> {
         Ok(())
     }
 
-    fn into_array(&self, array: &Array, item: &str, place: Place) -> String {
+    fn with_array_item(&self, array: &Array, item: &str, place: Place) -> String {
         let item = quoted(item, Quote::None);
         let (at, new) = match (place, array.items.first(), array.items.last()) {
             (Place::First, Some(first), _) => (first.raw.start, format!("{item} ")),
@@ -283,7 +283,7 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// How to put an item into a string of words. `appended`: the string is joined to another ahead of it.
-fn into_string(value: &str, item: &str, place: Place, appended: bool) -> Splice {
+fn string_item(value: &str, item: &str, place: Place, appended: bool) -> Splice {
     let (at, text) = match (place, words(value).next(), words(value).last()) {
         (Place::First, Some(first), _) if first.start == 0 && appended => (0, format!(" {item} ")),
         (Place::First, Some(first), _) => (first.start, format!("{item} ")),
