@@ -1,6 +1,8 @@
-//! The files in which boot loaders other than GRUB keep kernel command lines. They are read here, never edited.
+//! The files in which boot loaders other than GRUB keep kernel command lines. Each dialect's own module edits them.
 
 use passthru_model::boot::{BootEntry, Loader};
+
+use crate::{limine, refind, syslinux};
 
 /// What one file is read as.
 fn entry(path: &str, line: usize, loader: Loader, cmdline: &str) -> BootEntry {
@@ -16,125 +18,65 @@ fn entry(path: &str, line: usize, loader: Loader, cmdline: &str) -> BootEntry {
     }
 }
 
-/// A word and the rest of a line.
-fn key(line: &str) -> (&str, &str) {
-    let line = line.trim();
-    line.split_once([' ', '\t']).map_or((line, ""), |(key, rest)| (key, rest.trim()))
-}
-
-/// An entry of the Boot Loader Specification: lines `key value`; several `options` lines are one after another
-/// (<https://uapi-group.org/specifications/specs/boot_loader_specification/>). `None`: it starts no Linux.
+/// An entry of the Boot Loader Specification. `None`: it starts no Linux.
 pub fn bls(path: &str, bytes: &[u8]) -> Option<BootEntry> {
     let text = String::from_utf8_lossy(bytes);
-    let mut found = entry(path, 1, Loader::Bls, "");
-    let mut options: Vec<&str> = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        match key(line) {
-            ("title", value) => found.title = Some(value.to_owned()),
-            ("linux" | "efi", value) => found.kernel = Some(value.to_owned()),
-            ("options", value) => {
-                if options.is_empty() {
-                    found.line = index + 1;
-                }
-                options.push(value);
-            }
-            _ => {}
-        }
-    }
-    found.cmdline = options.join(" ");
-    found.kernel.is_some().then_some(found)
+    let found = crate::bls::read(&text);
+    found.kernel.is_some().then(|| BootEntry {
+        title: found.title,
+        kernel: found.kernel,
+        ..entry(path, found.options_line.unwrap_or(1), Loader::Bls, &found.options)
+    })
 }
 
-/// `refind_linux.conf`: lines of two quoted strings, the label and the options.
+/// `refind_linux.conf`: a label and options a line.
 pub fn refind_linux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut found = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.starts_with('#') {
-            continue;
-        }
-        let mut quoted = line.split('"').skip(1).step_by(2);
-        if let (Some(label), Some(options)) = (quoted.next(), quoted.next()) {
-            let rescue = label.to_ascii_lowercase().contains("single-user");
-            found.push(BootEntry {
-                title: Some(label.to_owned()),
-                rescue,
-                ..entry(path, index + 1, Loader::Refind, options)
-            });
-        }
-    }
-    found
+    let lines = refind::read_linux(&String::from_utf8_lossy(bytes)).into_iter();
+    lines
+        .map(|line| BootEntry {
+            rescue: line.title.to_ascii_lowercase().contains("single-user"),
+            title: Some(line.title),
+            ..entry(path, line.line, Loader::Refind, &line.options)
+        })
+        .collect()
 }
 
-/// `limine.conf`: entries begin with `/TITLE`, options are `name: value`; `cmdline` was `kernel_cmdline`, and in the old
-/// `limine.cfg` `CMDLINE=value`.
+/// `limine.conf`, and the `limine.cfg` of old: the entries that have a command line.
 pub fn limine(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut found: Vec<BootEntry> = Vec::new();
-    let (mut title, mut kernel) = (None, None);
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.starts_with('#') {
-            continue;
-        }
-        if line.starts_with(['/', ':']) && !line.contains(": ") {
-            title = Some(line.trim_start_matches(['/', ':', '+']).trim().to_owned());
-            kernel = None;
-            continue;
-        }
-        let Some((name, value)) = line.split_once([':', '=']) else { continue };
-        match name.trim().to_ascii_lowercase().as_str() {
-            "cmdline" | "kernel_cmdline" => found.push(BootEntry {
-                title: title.clone(),
-                kernel: kernel.clone(),
-                ..entry(path, index + 1, Loader::Limine, value)
-            }),
-            "kernel_path" | "path" => {
-                kernel = Some(value.trim().to_owned());
-                if let Some(last) =
-                    found.last_mut().filter(|last| last.title == title && last.kernel.is_none())
-                {
-                    last.kernel.clone_from(&kernel);
-                }
-            }
-            _ => {}
-        }
-    }
-    found
+    let entries = limine::entries(&String::from_utf8_lossy(bytes)).into_iter();
+    entries
+        .filter_map(|found| {
+            let line = found.cmdline_line?;
+            Some(BootEntry {
+                title: Some(found.title),
+                kernel: found.image,
+                ..entry(path, line, Loader::Limine, &found.cmdline?)
+            })
+        })
+        .collect()
 }
 
-/// `syslinux.cfg` and `extlinux.conf`: `LABEL`, `LINUX` or `KERNEL`, `APPEND`, in letters of either case.
+/// `syslinux.cfg` and `extlinux.conf`: the labels that have parameters of their own.
 pub fn syslinux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut found = Vec::new();
-    let (mut title, mut kernel) = (None, None);
-    for (index, line) in text.lines().enumerate() {
-        let (name, value) = key(line);
-        match name.to_ascii_lowercase().as_str() {
-            "label" => {
-                title = Some(value.to_owned());
-                kernel = None;
-            }
-            "linux" | "kernel" => kernel = Some(value.to_owned()),
-            "append" => found.push(BootEntry {
-                title: title.clone(),
-                kernel: kernel.clone(),
-                ..entry(path, index + 1, Loader::Syslinux, value)
-            }),
-            _ => {}
-        }
-    }
-    found
+    let entries = syslinux::entries(&String::from_utf8_lossy(bytes)).into_iter();
+    entries
+        .filter_map(|found| {
+            let line = found.append_line?;
+            Some(BootEntry {
+                title: Some(found.label),
+                kernel: found.kernel,
+                ..entry(path, line, Loader::Syslinux, &found.append?)
+            })
+        })
+        .collect()
 }
 
 /// `/etc/kernel/cmdline` and its like: one command line over all lines; those that begin with `#` are comments
 /// (kernel-install(8)). `None`: it holds nothing.
 pub fn kernel_cmdline(path: &str, bytes: &[u8], loader: Loader) -> Option<BootEntry> {
     let text = String::from_utf8_lossy(bytes);
-    let lines: Vec<&str> =
-        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    (!lines.is_empty()).then(|| BootEntry { source: true, ..entry(path, 1, loader, &lines.join(" ")) })
+    let line = crate::kernel_cmdline::read(&text);
+    (!line.is_empty()).then(|| BootEntry { source: true, ..entry(path, 1, loader, &line) })
 }
 
 /// `/etc/default/limine` and `limine-entry-tool.d`: `KERNEL_CMDLINE[default]+=" …"`.

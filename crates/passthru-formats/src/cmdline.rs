@@ -7,6 +7,11 @@
 
 use std::ops::Range;
 
+pub(crate) mod change;
+
+pub use change::{Change, NotAParameter, Parameter};
+pub(crate) use change::{Piece, with_parts};
+
 /// One word of a command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token<'a> {

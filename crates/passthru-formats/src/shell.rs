@@ -6,13 +6,18 @@
 
 mod edit;
 mod lexer;
+mod list_edit;
 pub mod lists;
 mod statements;
 
 use std::collections::BTreeMap;
 
+use crate::error::Refused;
+
+pub use list_edit::{ListForm, Place};
+
 use lexer::{Unit, Word};
-use statements::{Statement, statements};
+use statements::{Statement, base, statements};
 
 /// Why a file cannot be read or edited for certain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,9 +58,63 @@ pub enum ShellError {
         /// The line, from 1.
         line: usize,
     },
+    /// A list is an array in one place and a string in another, so that the shell makes one item of several.
+    #[error(
+        "line {line}: {name} is a string in one place and an array in another, which the shell joins in an unexpected way"
+    )]
+    Mixed {
+        /// The variable.
+        name: String,
+        /// The line of the second form, from 1.
+        line: usize,
+    },
     /// The text to put in cannot stand in a value of one line.
     #[error("‘{0}’ holds a line break or control character, so it cannot be written into a value")]
     Unwritable(String),
+}
+
+impl ShellError {
+    fn line(&self) -> Option<usize> {
+        match self {
+            Self::Unterminated { line }
+            | Self::Dynamic { line, .. }
+            | Self::Nul { line }
+            | Self::OpenQuote { line, .. }
+            | Self::Mixed { line, .. } => Some(*line),
+            Self::NotAssigned { .. } | Self::Unwritable(_) => None,
+        }
+    }
+
+    /// What the file's owner can do, as an instruction.
+    fn cure(&self) -> &'static str {
+        match self {
+            Self::Unterminated { .. } | Self::OpenQuote { .. } => "close the quote",
+            Self::Dynamic { .. } => {
+                "take the code out, or set the value with one plain line NAME=\"…\" outside of it"
+            }
+            Self::NotAssigned { .. } => "set it, if only to nothing",
+            Self::Nul { .. } => "take the byte out",
+            Self::Mixed { .. } => "write all of it as an array, NAME=(…) and NAME+=(…)",
+            Self::Unwritable(_) => "give one word of plain text",
+        }
+    }
+}
+
+impl From<ShellError> for Refused {
+    fn from(error: ShellError) -> Self {
+        let (line, text) = (error.line(), error.to_string());
+        let reason = match line {
+            Some(number) => text.strip_prefix(&format!("line {number}: ")).unwrap_or(&text).to_owned(),
+            None => text,
+        };
+        Self { line, reason, cure: error.cure().to_owned() }
+    }
+}
+
+/// Whether a shell's `*.conf` stands for a file of this name.
+pub(crate) fn is_drop_in(file_name: &str) -> bool {
+    let path = std::path::Path::new(file_name);
+    path.extension().is_some_and(|ending| ending == "conf") && !file_name.starts_with('.')
 }
 
 /// What is known of each variable after a file has been read: its value, or why that cannot be told.
@@ -101,7 +160,18 @@ impl<'a> ShellFile<'a> {
                         _ => new,
                     };
                     variables.insert(assignment.name.clone(), value);
+                    if base(&assignment.name) != assignment.name {
+                        // The variable as a whole is an array then.
+                        let (line, code) = (self.line(assignment.value.raw.start), &assignment.name);
+                        let name = base(code);
+                        variables.insert(name.to_owned(), Err(dynamic(name, line, code)));
+                    }
                     self.side_effects(&assignment.value, variables);
+                }
+                Statement::Array(array) => {
+                    let code = &self.text[array.raw.clone()];
+                    let error = dynamic(&array.name, self.line(array.raw.start), code);
+                    variables.insert(array.name.clone(), Err(error));
                 }
                 Statement::Opaque(range) => {
                     let code = &self.text[range.clone()];
@@ -174,5 +244,7 @@ fn dynamic(name: &str, line: usize, code: &str) -> ShellError {
     ShellError::Dynamic { name: name.to_owned(), line, text }
 }
 
+#[cfg(test)]
+pub(crate) mod oracle;
 #[cfg(test)]
 mod tests;

@@ -13,10 +13,23 @@ pub(super) struct Assignment {
     pub(super) value: Word,
 }
 
+/// `NAME=(a b)` or `NAME+=(a b)`, unconditional, of words that the shell would not have to run to know.
+#[derive(Clone, Debug)]
+pub(super) struct Array {
+    pub(super) name: String,
+    pub(super) append: bool,
+    pub(super) items: Vec<Word>,
+    /// From the name to the closing parenthesis.
+    pub(super) raw: Range<usize>,
+    /// Right behind the opening parenthesis.
+    pub(super) inside: usize,
+}
+
 /// One statement of a file.
 #[derive(Clone, Debug)]
 pub(super) enum Statement {
     Assign(Assignment),
+    Array(Array),
     /// Anything else than an assignment: commands, conditions, loops, functions.
     Opaque(Range<usize>),
 }
@@ -25,6 +38,11 @@ pub(super) enum Statement {
 pub(super) fn identifiers(code: &str) -> impl Iterator<Item = &str> {
     code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| !word.is_empty() && !word.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// A variable's name without what is between brackets.
+pub(super) fn base(name: &str) -> &str {
+    name.split('[').next().unwrap_or_default()
 }
 
 /// Whether code can set variables that it does not name, or keep the rest of the file from being read.
@@ -53,6 +71,11 @@ pub(super) fn statements(text: &str) -> Result<Vec<Statement>, ShellError> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < lexemes.len() {
+        if let Some((array, length)) = array(text, &lexemes[at..]) {
+            at += length;
+            found.push(Statement::Array(array));
+            continue;
+        }
         let (length, kind) = extent(text, &lexemes[at..]);
         let part = &lexemes[at..at + length];
         at += length;
@@ -63,7 +86,9 @@ pub(super) fn statements(text: &str) -> Result<Vec<Statement>, ShellError> {
                 _ => None,
             })
             .collect();
-        let (Some(first), Some(last)) = (part.first(), part.last()) else { continue };
+        // A comment ahead of the line break is no part of the statement.
+        let last = part.iter().rev().find(|lexeme| !matches!(lexeme, Lexeme::Newline(_)));
+        let (Some(first), Some(last)) = (part.first(), last) else { continue };
         match kind {
             Kind::Simple if words.is_empty() => {}
             Kind::Simple => match assignments(text, &words) {
@@ -168,24 +193,70 @@ fn assignments(text: &str, words: &[&Word]) -> Option<Vec<Assignment>> {
     Some(found)
 }
 
+/// The array that is assigned by the first of these lexemes, and how many they are; `None` where the statement is another.
+fn array(text: &str, lexemes: &[Lexeme]) -> Option<(Array, usize)> {
+    let (Lexeme::Word(word), Lexeme::Operator(open)) = (lexemes.first()?, lexemes.get(1)?) else {
+        return None;
+    };
+    let assigned = assignment(text, word)?;
+    let is_array = text.get(open.clone()) == Some("(") && open.start == word.raw.end;
+    if !is_array || !assigned.value.raw.is_empty() {
+        return None;
+    }
+    let mut items = Vec::new();
+    for (index, lexeme) in lexemes.iter().enumerate().skip(2) {
+        match lexeme {
+            Lexeme::Newline(_) => {}
+            Lexeme::Word(word) if !word.units.iter().any(|unit| matches!(unit, Unit::Dynamic { .. })) => {
+                items.push(word.clone());
+            }
+            Lexeme::Operator(close) if text.get(close.clone()) == Some(")") => {
+                let ends = match lexemes.get(index + 1) {
+                    None | Some(Lexeme::Newline(_)) => true,
+                    Some(Lexeme::Operator(next)) => text.get(next.clone()) == Some(";"),
+                    Some(Lexeme::Word(_)) => false,
+                };
+                let raw = word.raw.start..close.end;
+                let array =
+                    Array { name: assigned.name, append: assigned.append, items, raw, inside: open.end };
+                return ends.then_some((array, (index + 2).min(lexemes.len())));
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
 fn is_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with(|c: char| c.is_ascii_digit())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+/// What is between the brackets of `NAME[here]`, without quotes; `None` where it is code.
+fn subscript(text: &str) -> Option<&str> {
+    let bare =
+        ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote)).unwrap_or(text);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    (!bare.is_empty() && bare.chars().all(plain)).then_some(bare)
+}
+
 fn assignment(text: &str, word: &Word) -> Option<Assignment> {
     let raw = &text[word.raw.clone()];
     let equals = raw.find('=')?;
-    let (name, append) = match raw[..equals].strip_suffix('+') {
+    let (written, append) = match raw[..equals].strip_suffix('+') {
         Some(name) => (name, true),
         None => (&raw[..equals], false),
     };
-    if !is_name(name) {
-        return None;
-    }
-    let units = word.units.get(equals + 1..)?.to_vec();
+    let name = match written.strip_suffix(']').and_then(|rest| rest.split_once('[')) {
+        Some((name, inside)) if is_name(name) => format!("{name}[{}]", subscript(inside)?),
+        _ if is_name(written) => written.to_owned(),
+        _ => return None,
+    };
+    // Quotes in the brackets are bytes of the text and no units of the word.
+    let skip = equals + 1 - (written.len() - name.len());
+    let units = word.units.get(skip..)?.to_vec();
     let start = word.raw.start + equals + 1;
     let value = Word { raw: start..word.raw.end, units, inside: word.inside };
-    Some(Assignment { name: name.to_owned(), append, value })
+    Some(Assignment { name, append, value })
 }

@@ -1,3 +1,4 @@
+use super::oracle::bash;
 use super::{ShellError, ShellFile, Variables};
 use proptest::prelude::*;
 
@@ -139,25 +140,6 @@ fn written_file() -> impl Strategy<Value = String> {
 
 const CASES: u32 = 256;
 
-/// What bash makes of a file, where bash is there.
-fn bash(text: &str) -> Option<String> {
-    use std::io::Write as _;
-    // The file goes in as an argument: this crate's rooms have no way to write files, and its tests need none.
-    #[expect(clippy::disallowed_types, reason = "the test asks the program whose files these are")]
-    let mut child = std::process::Command::new("bash")
-        .args(["--norc", "-c", "eval \"$(cat; printf '\\n:')\" 2>/dev/null || exit 9; printf '%s' \"$A\""])
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .ok()?;
-    child.stdin.take()?.write_all(text.as_bytes()).ok()?;
-    let output = child.wait_with_output().ok()?;
-    // What bash cannot read at all says nothing about how it reads.
-    output.status.success().then(|| String::from_utf8(output.stdout).ok())?
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
@@ -167,7 +149,7 @@ proptest! {
             Ok(value) => value.unwrap_or_default(),
             Err(_) => return Ok(()),
         };
-        if let Some(theirs) = bash(&format!("{text}\n")) {
+        if let Some(theirs) = bash(&format!("{text}\n"), "printf %s \"$A\"") {
             prop_assert_eq!(ours, theirs, "{:?}", text);
         }
     }
