@@ -223,7 +223,7 @@ impl Runner for Programs {
             Program::Lsinitramfs => {
                 stdout = fs::read(root.join(arguments[0].trim_start_matches('/'))).expect("reads");
             }
-            Program::QemuSystemX86_64 => {}
+            Program::Modprobe | Program::QemuSystemX86_64 => {}
         }
         if self.fails == Some(program) {
             return Err(RunFailure {
@@ -234,6 +234,10 @@ impl Runner for Programs {
             });
         }
         Ok(RunOutcome { stdout })
+    }
+
+    fn write_attribute(&mut self, path: &str, text: &str, root: &Path) -> Result<(), AttributeFailure> {
+        self.kernel.write(path, text, root)
     }
 
     fn starts_processes(&self) -> bool {

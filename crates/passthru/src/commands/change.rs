@@ -1,12 +1,15 @@
 //! What every command that changes the host shares: show the plan, agree, carry it out, say what comes next.
 
 use passthru_apply::{Error, Event, Target};
+use passthru_host::{Subject, Subjects};
+use passthru_model::HostFacts;
 use passthru_model::plan::Plan;
 use passthru_plan::{Consent, Refusal};
 
 use crate::args::{Agreement, Insist};
 use crate::ask::{self, Answer};
 use crate::context::{Context, only_root};
+use crate::envelope::PlanEnvelope;
 use crate::exit::{Exit, Failure, chain};
 use crate::hold::Hold;
 use crate::printer::{FAINT, plain};
@@ -54,16 +57,40 @@ pub(crate) fn interruption(context: &Context) -> Option<String> {
     Some(Error::Interrupted(Box::new(found)).to_string())
 }
 
+/// Shows a plan: to people, or as JSON to programs.
+pub(crate) fn show(context: &Context, plan: &Plan) -> Result<(), Failure> {
+    if context.printer.json {
+        return context.printer.json_document(&PlanEnvelope::of(plan));
+    }
+    context.printer.data(&show_plan::whole(plan))
+}
+
+/// Refuses to move functions, back or on, that a program has open.
+pub(crate) fn refuse_if_held(
+    context: &Context,
+    plan: &Plan,
+    may: fn(&HostFacts, &Plan) -> Result<(), Refusal>,
+) -> Result<(), Failure> {
+    if plan.rebindings().next().is_none() {
+        return Ok(());
+    }
+    let subjects = [Subject::Pci, Subject::Groups, Subject::Holders, Subject::Names];
+    may(&context.facts_of(Subjects::of(&subjects))?, plan).map_err(|held| refusal(&held))
+}
+
 /// Shows a plan, asks, and carries it out on the live host.
 pub(crate) fn carry_out(context: &Context, plan: &Plan, agreement: Agreement) -> Result<Exit, Failure> {
     if plan.is_empty() {
         for note in &plan.notes {
             context.printer.say(&plain(note));
         }
+        if context.printer.json {
+            show(context, plan)?;
+        }
         context.printer.say("The host is set up as intended already; nothing to do");
         return Ok(Exit::Done);
     }
-    context.printer.data(&show_plan::whole(plan))?;
+    show(context, plan)?;
     if !agreement.dry_run {
         only_root("changing this host")?;
     }
