@@ -47,8 +47,11 @@ pub trait Runner {
     ) -> Result<RunOutcome, RunFailure>;
 
     /// Writes a text to an attribute of sysfs of the host whose root directory is `root`, and waits for the kernel to have
-    /// acted on it, but not for ever.
-    fn write_attribute(&mut self, path: &str, text: &str, root: &Path) -> Result<(), AttributeFailure>;
+    /// acted on it, but not for ever. Refuses, where nothing else is said.
+    fn write_attribute(&mut self, path: &str, text: &str, _root: &Path) -> Result<(), AttributeFailure> {
+        let why = "there is no running system here".to_owned();
+        Err(AttributeFailure::Refused { path: path.to_owned(), text: text.to_owned(), why })
+    }
 
     /// Whether it starts real processes, which must then hold the lock for as long as they live, should we be killed.
     fn starts_processes(&self) -> bool {
