@@ -165,6 +165,8 @@ pub struct Status {
     pub next: Option<passthru_model::Remedy>,
     /// A change that was not brought to its end.
     pub interrupted: Option<String>,
+    /// Changes that last until the next boot, oldest first, as far as this user may see them.
+    pub until_boot: Vec<String>,
 }
 
 /// `passthru guest list --json`.

@@ -47,6 +47,7 @@ pub fn main() -> ExitCode {
 
 /// Calls the command's own file, after a word about a change that was not brought to its end.
 fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
+    commands::change::refuse_to_hang(context, &command)?;
     if !matches!(command, Command::Status | Command::Apply(_) | Command::Undo(_) | Command::Completions(_))
         && let Some(interrupted) = commands::change::interruption(context)
     {
