@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | [`drift`], [`interrupted`], [`history`], [`undo_choice`] | never, not even by making a directory | no |
 //! | [`apply`], [`resume`], [`undo`] | yes, through the journal | yes |
+//! | [`attribute`] | one write to sysfs, for the steps that give functions to other drivers | no |
 //! | [`rom`] | for as long as a ROM is read, and then back as it was | no |
 
 mod apply;

@@ -69,7 +69,8 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
         }
     }
     if !until_boot.is_empty() {
-        let _ = writeln!(out, "\n{STRONG}Until the next boot{STRONG:#} (‘passthru undo’ takes back the last)");
+        let _ =
+            writeln!(out, "\n{STRONG}Until the next boot{STRONG:#} (‘passthru undo’ takes back the last)");
         for title in &until_boot {
             let _ = writeln!(out, "  {}", printer::wrap(&plain(title), width, 4));
         }
