@@ -24,13 +24,14 @@ pub(super) fn judge(
         Some(found) => found,
         None => {
             let because = facts.holders.because().unwrap_or_default();
-            let what = format!("which programs have {address} ({name}) open");
             // Without root nothing is carried out, and with it all is seen.
             if facts.surroundings.root {
+                let what = format!("which programs have {address} ({name}) open");
                 reasons.push(select::unknown(facts, &what, because));
             } else {
                 notes.push(format!(
-                    "{what} is looked at when the plan is carried out; now it is not known: {because}"
+                    "which programs have the functions open is looked at when the plan is carried out; now it is not \
+                     known: {because}"
                 ));
             }
             return;
