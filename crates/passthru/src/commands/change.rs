@@ -128,6 +128,8 @@ pub(crate) fn carry_out(context: &Context, plan: &Plan, agreement: Agreement) ->
     {
         return Ok(if agreement.dry_run { Exit::Done } else { Exit::No });
     }
+    // While the question stood, a program may have opened what is to be moved.
+    refuse_if_held(context, plan, passthru_plan::may_go_on)?;
     let mut runner = HostRunner;
     let mut hold = Hold::begin()?;
     let mut progress = |event: Event<'_>| report(context, &mut hold, &event);

@@ -20,22 +20,19 @@ pub(super) fn judge(
         return;
     }
     let (address, name) = (function.address, facts.name_of(function));
-    let found = match facts.holders.value() {
-        Some(found) => found,
-        None => {
-            let because = facts.holders.because().unwrap_or_default();
-            // Without root nothing is carried out, and with it all is seen.
-            if facts.surroundings.root {
-                let what = format!("which programs have {address} ({name}) open");
-                reasons.push(select::unknown(facts, &what, because));
-            } else {
-                notes.push(format!(
-                    "which programs have the functions open is looked at when the plan is carried out; now it is not \
-                     known: {because}"
-                ));
-            }
-            return;
+    let Some(found) = facts.holders.value() else {
+        let because = facts.holders.because().unwrap_or_default();
+        // Without root nothing is carried out, and with it all is seen.
+        if facts.surroundings.root {
+            let what = format!("which programs have {address} ({name}) open");
+            reasons.push(select::unknown(facts, &what, because));
+        } else {
+            notes.push(format!(
+                "which programs have the functions open is looked at when the plan is carried out; now it is not \
+                 known: {because}"
+            ));
         }
+        return;
     };
     let who = |holder: &Holder, files: &[&str]| {
         format!("{} (process {}: {})", holder.program, holder.process, files.join(", "))
