@@ -95,8 +95,13 @@ fn allowed(step: &Step) -> Result<(), String> {
                 None => Ok(()),
             }
         }
+        Action::Rebind { .. } => Err(AT_RUN_TIME.to_owned()),
     }
 }
+
+/// Why a step that is done at run time has no place in a file: what it starts from is over by then.
+const AT_RUN_TIME: &str =
+    "gives functions to other drivers, which ‘passthru bind’ and ‘passthru unbind’ do at once";
 
 fn state(path: &str, before: &FileState, after: &FileState) -> Result<(), String> {
     match after {

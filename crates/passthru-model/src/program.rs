@@ -13,6 +13,8 @@ pub enum Program {
     Lsinitramfs,
     /// Rebuilds GRUB's menu (Debian).
     UpdateGrub,
+    /// Loads kernel modules (kmod).
+    Modprobe,
     /// The emulator and hypervisor.
     QemuSystemX86_64,
 }
@@ -24,6 +26,7 @@ impl Program {
             Self::UpdateInitramfs => "update-initramfs",
             Self::Lsinitramfs => "lsinitramfs",
             Self::UpdateGrub => "update-grub",
+            Self::Modprobe => "modprobe",
             Self::QemuSystemX86_64 => "qemu-system-x86_64",
         }
     }
@@ -34,6 +37,7 @@ impl Program {
             Self::UpdateInitramfs => "initramfs-tools",
             Self::Lsinitramfs => "initramfs-tools-core",
             Self::UpdateGrub => "grub2-common",
+            Self::Modprobe => "kmod",
             Self::QemuSystemX86_64 => "qemu-system-x86",
         }
     }

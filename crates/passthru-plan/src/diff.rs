@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use passthru_model::plan::{Action, Expectation, FileState, Step};
+use passthru_model::rebinding::Rebinding;
 use similar::TextDiff;
 
-/// What a step changes: a unified diff of its file, or what a program is run for and what must hold afterwards.
+/// What a step changes: a unified diff of its file; what a program is run for and what must hold afterwards; or which
+/// functions go from which driver to which.
 ///
 /// Text of files is data from outside: characters that a terminal would act on are written out.
 pub fn of_step(step: &Step) -> String {
@@ -25,7 +27,17 @@ pub fn of_step(step: &Step) -> String {
             }
             text
         }
+        Action::Rebind { functions } => of_functions(functions),
     }
+}
+
+/// Who has each function, and who is to have it.
+fn of_functions(functions: &[Rebinding]) -> String {
+    functions.iter().fold(String::new(), |mut text, function| {
+        let before = function.before.driver.as_deref().unwrap_or("no driver");
+        let _ = writeln!(text, "{}: {} -> {}", function.device.address, visible(before), function.after);
+        text
+    })
 }
 
 /// A unified diff of one path from one state to another; empty where nothing changes.

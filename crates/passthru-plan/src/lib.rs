@@ -20,6 +20,9 @@ pub mod verify;
 
 pub use checks::{Area, Check, UnknownCheck, areas, checks, diagnose};
 pub use groups::{DeviceView, GroupView, GroupsView};
-pub use planner::{Consent, IntentChange, Reason, Refusal, isolate, isolate_by, plan_for, release};
+pub use planner::{
+    Consent, IntentChange, Reason, Refusal, bind, isolate, isolate_by, may_go_back, may_go_on, plan_for,
+    release, unbind,
+};
 pub use status::{Summary, summary};
 pub use verify::verify;

@@ -9,6 +9,7 @@ mod grub;
 mod iommu;
 mod notes;
 mod refusal;
+mod run_time;
 mod select;
 mod steps;
 mod texts;
@@ -23,6 +24,7 @@ use passthru_model::{Fact, managed};
 
 pub use consent::Consent;
 pub use refusal::{Reason, Refusal};
+pub use run_time::{bind, may_go_back, may_go_on, unbind};
 
 pub(crate) use desired::drift;
 pub(crate) use grub::effective_parameters;

@@ -9,8 +9,12 @@ use passthru_model::plan::{Action, Content, Effect, Expectation, FileState, Plan
 use passthru_model::program::Program;
 use tempfile::TempDir;
 
+use super::kernel::Kernel;
 use crate::failpoint;
-use crate::{Applied, Error, OnConflict, RunFailure, RunOutcome, Runner, Silent, Target, Undone, Which};
+use crate::{
+    Applied, AttributeFailure, Error, OnConflict, RunFailure, RunOutcome, Runner, Silent, Target, Undone,
+    Which,
+};
 
 pub(super) const GRUB: &str = "/etc/default/grub";
 pub(super) const DEVICES: &str = "/etc/passthru/devices";
@@ -171,6 +175,8 @@ pub(super) struct Programs {
     pub(super) build: String,
     /// What was run.
     pub(super) ran: Vec<Program>,
+    /// What stands for sysfs.
+    pub(super) kernel: Kernel,
 }
 
 impl Programs {
@@ -223,7 +229,7 @@ impl Runner for Programs {
             Program::Lsinitramfs => {
                 stdout = fs::read(root.join(arguments[0].trim_start_matches('/'))).expect("reads");
             }
-            Program::QemuSystemX86_64 => {}
+            Program::Modprobe | Program::QemuSystemX86_64 => {}
         }
         if self.fails == Some(program) {
             return Err(RunFailure {
@@ -234,6 +240,10 @@ impl Runner for Programs {
             });
         }
         Ok(RunOutcome { stdout })
+    }
+
+    fn write_attribute(&mut self, path: &str, text: &str, root: &Path) -> Result<(), AttributeFailure> {
+        self.kernel.write(path, text, root)
     }
 
     fn starts_processes(&self) -> bool {

@@ -169,6 +169,44 @@ pub enum Reason {
         /// The function.
         address: PciAddress,
     },
+    /// No function has a group.
+    #[error(
+        "no IOMMU is in use, so no function has an IOMMU group and no guest can have a device; `passthru doctor iommu-enabled` says why, and `passthru isolate` turns it on at boot"
+    )]
+    NoGroupsAtAll,
+    /// The function reads as ones: it has no power, or hangs.
+    #[error(
+        "{address} ({name}) does not answer (its configuration space reads as ones): it has no power or hangs; only a power cycle of the machine is sure to bring it back"
+    )]
+    Silent {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+    },
+    /// Programs have it open.
+    #[error(
+        "{address} ({name}) is open in {}: its driver could not let go of it, and to ask it to would hang until they close it. {advice}",
+        holders.join(", ")
+    )]
+    Held {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+        /// The programs, each with its process and files.
+        holders: Vec<String>,
+        /// What would settle it.
+        advice: String,
+    },
+    /// The modules of the running kernel are not there.
+    #[error(
+        "the modules of the running kernel {release} are not under /lib/modules, so vfio-pci cannot be loaded: the kernel was updated since the boot; reboot first"
+    )]
+    ModulesGone {
+        /// The kernel's release.
+        release: String,
+    },
     /// The platform offers no IOMMU.
     #[error(
         "the firmware offers no IOMMU (no DMAR or IVRS table): turn on VT-d (Intel) or IOMMU/AMD-Vi (AMD) in the firmware setup{surroundings}"
