@@ -143,11 +143,15 @@ impl Tree {
 
     /// What kind of thing a path leads to, links followed.
     pub(crate) fn kind(&self, path: &str) -> Result<FileType, ReadErrorKind> {
-        let stat = match &self.root {
+        Ok(FileType::from_raw_mode(self.stat(path)?.st_mode))
+    }
+
+    /// What the kernel says of what a path leads to, links followed.
+    pub(crate) fn stat(&self, path: &str) -> Result<Stat, ReadErrorKind> {
+        Ok(match &self.root {
             None => rustix::fs::statat(CWD, path, rustix::fs::AtFlags::empty())?,
             Some(_) => rustix::fs::fstat(self.open(path, OFlags::PATH)?)?,
-        };
-        Ok(FileType::from_raw_mode(stat.st_mode))
+        })
     }
 
     /// What stands at a path, the last link not followed.

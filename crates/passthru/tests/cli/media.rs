@@ -16,7 +16,7 @@ fn an_image_is_told_from_a_guest_by_its_path() {
         answer.out
     );
     let json = passthru(&["guest", "check", path, "--json"]);
-    assert_eq!(schema_errors("findings", &json.out), Vec::<String>::new(), "{}", json.out);
+    assert_eq!(schema_errors("guest-check", &json.out), Vec::<String>::new(), "{}", json.out);
     assert_eq!(passthru(&["guest", "check", "/no/such/image.iso"]).code, 2);
     let missing = passthru(&["guest", "check", "no-such-guest"]);
     assert_eq!(missing.code, 1, "{}", missing.err);
