@@ -88,7 +88,7 @@ fn host_function(device: Node<'_, '_>, place: Place) -> Option<DomainPci> {
             bus: small(place, "bus")?,
             slot: small(place, "slot")?,
             function: small(place, "function")?,
-            multifunction: place.attribute("multifunction") == Some("on"),
+            multifunction: place.attribute("multifunction").map(|said| said == "on"),
         })
     });
     Some(DomainPci {

@@ -1,6 +1,6 @@
 //! Changes of a domain's text: what is not changed stays byte for byte, comments and blanks among it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -30,6 +30,7 @@ pub fn edited(path: &str, bytes: &[u8], edits: &[DomainEdit]) -> Result<String, 
     let mut splices: Vec<(Range<usize>, String)> = Vec::new();
     // New elements by where they go, which is told by the element's own place in the text.
     let mut added: BTreeMap<usize, (Node<'_, '_>, Vec<DomainElement>)> = BTreeMap::new();
+    let mut done = BTreeSet::new();
     for edit in edits {
         match edit {
             DomainEdit::Remove(place) => {
@@ -40,8 +41,10 @@ pub fn edited(path: &str, bytes: &[u8], edits: &[DomainEdit]) -> Result<String, 
                 }
             }
             DomainEdit::Set { element, attribute, value } => {
+                // Of two values for one attribute the first is meant: two would be no XML.
                 if let (node, missing) = deepest(root, element)
                     && missing.is_empty()
+                    && done.insert((node.range().start, *attribute))
                 {
                     splices.push(set(node, &readable_text, attribute, value));
                 }
@@ -191,3 +194,7 @@ fn spliced(text: &str, mut splices: Vec<(Range<usize>, String)>) -> String {
     out.push_str(text.get(done..).unwrap_or_default());
     out
 }
+
+#[cfg(test)]
+#[path = "edit_tests.rs"]
+mod tests;

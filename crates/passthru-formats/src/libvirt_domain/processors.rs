@@ -1,6 +1,6 @@
 //! What a domain says of processors, memory, features and clocks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use passthru_model::virtualisation::{Domain, DomainTopology, Place};
 use roxmltree::Node;
@@ -45,18 +45,19 @@ fn processor(root: Node<'_, '_>, domain: &mut Domain) {
         }
     }
     if let Some(tune) = child(root, "cputune") {
+        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
         for pin in tune.children().filter(Node::is_element) {
+            let name = pin.tag_name().name();
+            let number = numbers.entry(name).and_modify(|number| *number += 1).or_insert(1);
             let cpus = attribute(pin, "cpuset");
-            match pin.tag_name().name() {
-                "vcpupin" => {
-                    let vcpu = pin.attribute("vcpu").and_then(|number| number.parse().ok());
-                    domain.vcpu_pins.extend(vcpu.zip(cpus));
-                }
+            let of = |what: &str| {
+                let whose = pin.attribute(what).and_then(|number| number.parse().ok())?;
+                Some((whose, (cpus.clone()?, Place::new(format!("cputune/{name}[{number}]")))))
+            };
+            match name {
+                "vcpupin" => domain.vcpu_pins.extend(of("vcpu")),
+                "iothreadpin" => domain.iothread_pins.extend(of("iothread")),
                 "emulatorpin" => domain.emulator_pin = cpus,
-                "iothreadpin" => {
-                    let thread = pin.attribute("iothread").and_then(|number| number.parse().ok());
-                    domain.iothread_pins.extend(thread.zip(cpus));
-                }
                 _ => {}
             }
         }

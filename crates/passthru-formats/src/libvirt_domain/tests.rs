@@ -1,5 +1,5 @@
 use super::{DomainError, parse, shared_memory_of_arguments};
-use passthru_model::virtualisation::{DomainFirmware, GuestFunction};
+use passthru_model::virtualisation::{DomainFirmware, GuestFunction, Place};
 use proptest::prelude::*;
 
 const WHOLE: &str = r#"<!-- made by libvirt -->
@@ -42,11 +42,11 @@ fn a_whole_domain_is_read() {
     assert_eq!((function.address.to_string().as_str(), function.managed), ("0000:0a:00.1", true));
     assert_eq!(
         (function.rom_file.as_deref(), function.guest),
-        (Some("/r.rom"), Some(GuestFunction { bus: 6, slot: 0, function: 1, multifunction: false }))
+        (Some("/r.rom"), Some(GuestFunction { bus: 6, slot: 0, function: 1, multifunction: None }))
     );
     assert_eq!(domain.usb, ["1a2c:2c27"]);
     assert_eq!(domain.shared_memory.get("looking-glass"), Some(&Some(64 << 20)));
-    assert_eq!(domain.vcpu_pins.get(&1).map(String::as_str), Some("8-9"));
+    assert_eq!(domain.vcpu_pins.get(&1), Some(&("8-9".to_owned(), Place::new("cputune/vcpupin[2]"))));
     assert_eq!(domain.qemu_environment.get("QEMU_AUDIO_DRV").map(|(value, _)| value.as_str()), Some("pa"));
     assert_eq!(
         domain.disks.iter().map(|disk| (disk.path.as_str(), disk.is_cdrom)).collect::<Vec<_>>(),

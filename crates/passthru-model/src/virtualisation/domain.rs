@@ -33,12 +33,12 @@ pub struct Domain {
     pub cpu_features: BTreeMap<String, String>,
     /// The topology that the guest is shown.
     pub topology: Option<DomainTopology>,
-    /// Host CPUs by vCPU, as they are written (`2-3,^5`).
-    pub vcpu_pins: BTreeMap<usize, String>,
+    /// Host CPUs by vCPU, as they are written (`2-3,^5`), and where.
+    pub vcpu_pins: BTreeMap<usize, (String, Place)>,
     /// Host CPUs of the emulator, as they are written.
     pub emulator_pin: Option<String>,
-    /// Host CPUs of I/O threads by number, as they are written.
-    pub iothread_pins: BTreeMap<usize, String>,
+    /// Host CPUs of I/O threads by number, as they are written, and where.
+    pub iothread_pins: BTreeMap<usize, (String, Place)>,
     /// Whether memory comes from hugepages, and the sizes in bytes that are named.
     pub hugepages: Option<BTreeSet<u64>>,
     /// Enlightenments for Windows by name, and whether each is on; `vendor_id` is none.
@@ -195,8 +195,8 @@ pub struct GuestFunction {
     pub slot: u8,
     /// The function.
     pub function: u8,
-    /// Whether the slot is said to have more functions.
-    pub multifunction: bool,
+    /// Whether the slot is said to have more functions; libvirt sees for itself where nothing is said.
+    pub multifunction: Option<bool>,
 }
 
 /// A disk that is made of a file or block device of the host.

@@ -44,7 +44,7 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
     );
     let session = domain.audio.iter().position(|kind| matches!(kind.as_str(), "pulseaudio" | "pipewire"));
     if let Some((at, kind)) = session.and_then(|at| Some((at, domain.audio.get(at)?)))
-        && !runs_as_somebody(facts)
+        && runs_as_somebody(facts) == Some(false)
     {
         remarks
             .warn(format!("{name} sends its sound to {kind}, and QEMU runs as another user than the one who listens"))
@@ -60,11 +60,12 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
     }
 }
 
-/// Whether libvirt is told to run QEMU as a person.
-pub(super) fn runs_as_somebody(facts: &HostFacts) -> bool {
-    let settings = libvirt(facts).ok().and_then(|libvirt| libvirt.qemu_conf.value());
-    let user = settings.and_then(|settings| settings.get("user"));
-    matches!(user, Some((Setting::Text(name), _)) if !matches!(name.as_str(), "root" | "qemu" | "libvirt-qemu" | "nobody"))
+/// Whether libvirt is told to run QEMU as a person; `None` where its settings are not known.
+pub(super) fn runs_as_somebody(facts: &HostFacts) -> Option<bool> {
+    let settings = libvirt(facts).ok()?.qemu_conf.value()?;
+    Some(
+        matches!(settings.get("user"), Some((Setting::Text(name), _)) if !matches!(name.as_str(), "root" | "qemu" | "libvirt-qemu" | "nobody")),
+    )
 }
 
 fn is_old(variable: &str) -> bool {

@@ -3,7 +3,7 @@
 use passthru_model::HostFacts;
 use passthru_model::virtualisation::Domain;
 
-use super::guest_pinning::{advice, pinned_anew, set};
+use super::guest_pinning::{advice, pinned_anew, set, unknown_processors};
 use super::lint::Lint;
 use crate::checks::remarks::Remarks;
 use crate::checks::{Check, Outcome};
@@ -17,10 +17,7 @@ pub(super) const LINT: Lint = Lint {
     concerns: |_, domain| domain.vcpu_pins.len() > 1,
     judge,
     instead: |facts| {
-        let Some(topology) = facts.topology.value() else {
-            let because = facts.topology.because().unwrap_or_default();
-            return Some(Outcome::unknown("which caches the processors share", because));
-        };
+        let Some(topology) = facts.topology.value() else { return unknown_processors(facts) };
         (topology.l3.len() < 2).then(|| {
             Outcome::skip("all cores of this host share one L3 cache, or have none").seen(&facts.topology)
         })
@@ -32,11 +29,11 @@ pub(super) const CHECK: Check = LINT.check(|facts| LINT.over(facts));
 
 fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
     let Some(topology) = facts.topology.value() else { return };
-    let pinned: Vec<_> = domain.vcpu_pins.values().filter_map(|text| set(text)).collect();
+    let pinned: Vec<_> = domain.vcpu_pins.values().filter_map(|(text, _)| set(text)).collect();
     let used = topology.l3.iter().filter(|l3| pinned.iter().any(|cpus| cpus.meets(&l3.cpus))).count();
     // One that is taken whole leaves the host's own threads to the others.
     let fits = topology.l3.iter().any(|l3| l3.cpus.len() >= pinned.len());
-    for (vcpu, text) in &domain.vcpu_pins {
+    for (vcpu, (text, _)) in &domain.vcpu_pins {
         remarks.seen(domain.path.clone(), format!("vCPU {vcpu} on {text}"));
     }
     if used > 1 && fits {

@@ -106,7 +106,7 @@ fn files(facts: &HostFacts, domain: &Domain, device: &DomainPci, remarks: &mut R
                 .in_file("Put it there, or take <rom> out")
                 .edits([DomainEdit::Remove(rom)]);
         } else if let Some(because) =
-            facts.virtualisation.closed_files.get(file).filter(|_| !runs_as_somebody(facts))
+            facts.virtualisation.closed_files.get(file).filter(|_| runs_as_somebody(facts) == Some(false))
         {
             remarks
                 .fail(format!(

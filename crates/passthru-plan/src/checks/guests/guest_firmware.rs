@@ -22,14 +22,9 @@ pub(super) const LINT: Lint = Lint {
 
 pub(super) const CHECK: Check = LINT.check(|facts| LINT.over(facts));
 
-/// Ends of paths by which distributions once had OVMF and no longer do: Arch before edk2-ovmf, Debian and Ubuntu before 4 MB
-/// images (2023.11), Fedora's own package of other builds.
-const FORMER: [&str; 4] = [
-    "/ovmf_code_x64.bin",
-    "/OVMF_CODE-pure-efi.fd",
-    "/share/OVMF/OVMF_CODE.fd",
-    "/share/OVMF/OVMF_CODE.secboot.fd",
-];
+/// Ends of paths by which OVMF was once installed, and is no longer by any distribution: Arch's package before edk2-ovmf, and
+/// the builds that were offered for Fedora before it had its own.
+const FORMER: [&str; 2] = ["/ovmf_code_x64.bin", "/OVMF_CODE-pure-efi.fd"];
 
 fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
     let name = &domain.name;

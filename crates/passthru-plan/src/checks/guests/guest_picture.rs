@@ -1,7 +1,7 @@
 //! Whether a guest with a graphics card shows its picture on it.
 
 use passthru_model::HostFacts;
-use passthru_model::virtualisation::{Domain, DomainEdit, DomainElement, DomainFirmware, Place};
+use passthru_model::virtualisation::{Domain, DomainEdit, DomainElement, Place};
 
 use super::domains::has_display;
 use super::lint::Lint;
@@ -47,12 +47,6 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .at_path("devices/graphics")
             .in_file("Take <graphics type='spice'> and the devices of type spicevmc out")
             .edits(without_spice(domain));
-    }
-    if domain.firmware == DomainFirmware::Bios {
-        remarks
-            .warn(format!("{name} starts by a BIOS, so OVMF shows nothing on the card"))
-            .at_path("os")
-            .in_file("Choose UEFI firmware");
     }
 }
 

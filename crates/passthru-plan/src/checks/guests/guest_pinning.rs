@@ -16,10 +16,7 @@ pub(super) const LINT: Lint = Lint {
     about: "pins its vCPUs",
     concerns: |_, domain| !domain.vcpu_pins.is_empty(),
     judge,
-    instead: |facts| {
-        let because = facts.topology.because()?;
-        Some(Outcome::unknown("which processors there are", because))
-    },
+    instead: unknown_processors,
     well: "pinned to processors that are there",
 };
 
@@ -28,14 +25,13 @@ pub(super) const CHECK: Check = LINT.check(|facts| LINT.over(facts));
 fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
     let name = &domain.name;
     let mut all = CpuSet::default();
-    for (number, (vcpu, text)) in domain.vcpu_pins.iter().enumerate() {
-        let place = Place::new(format!("cputune/vcpupin[{}]", number + 1));
+    for (vcpu, (text, place)) in &domain.vcpu_pins {
         remarks.seen(domain.path.clone(), format!("vCPU {vcpu} on {text}"));
         if domain.vcpus.is_some_and(|vcpus| *vcpu >= vcpus) {
             let vcpus = domain.vcpus.unwrap_or_default();
             remarks
                 .warn(format!("{name} pins vCPU {vcpu}, and its {vcpus} vCPUs are numbered from 0"))
-                .at(&place)
+                .at(place)
                 .edits(pinned_anew(facts, domain));
         }
         match set(text) {
@@ -43,14 +39,14 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                 if cpus.meets(&all) {
                     remarks
                         .warn(format!("{name} has two vCPUs on {text}"))
-                        .at(&place)
+                        .at(place)
                         .in_file(advice(domain))
                         .edits(pinned_anew(facts, domain));
                 }
                 all = all.union(&cpus);
             }
             None => {
-                remarks.warn(format!("{name}: ‘{text}’ is no list of processors")).at(&place);
+                remarks.warn(format!("{name}: ‘{text}’ is no list of processors")).at(place);
             }
         }
     }
@@ -91,10 +87,13 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
 fn others(domain: &Domain) -> Vec<(Place, &'static str, &String)> {
     let emulator =
         domain.emulator_pin.iter().map(|cpus| (Place::new("cputune/emulatorpin"), "emulator", cpus));
-    let threads = domain.iothread_pins.values().enumerate().map(|(number, cpus)| {
-        (Place::new(format!("cputune/iothreadpin[{}]", number + 1)), "I/O threads", cpus)
-    });
+    let threads = domain.iothread_pins.values().map(|(cpus, place)| (place.clone(), "I/O threads", cpus));
     emulator.chain(threads).collect()
+}
+
+/// What is said where the host's processors are not known.
+pub(super) fn unknown_processors(facts: &HostFacts) -> Option<Outcome> {
+    Some(Outcome::unknown("how the processors are built", facts.topology.because()?))
 }
 
 /// What to do about pins.
@@ -111,23 +110,26 @@ pub(super) fn pinned_anew(facts: &HostFacts, domain: &Domain) -> Vec<DomainEdit>
         return Vec::new();
     }
     let Ok(pinning) = pin(topology, &Request { vcpus, ..Request::default() }) else { return Vec::new() };
-    let old = (1..=domain.vcpu_pins.len())
-        .map(|number| DomainEdit::Remove(Place::new(format!("cputune/vcpupin[{number}]"))));
-    let mut edits: Vec<DomainEdit> = old.collect();
+    let mut edits = Vec::new();
     for (vcpu, cpu) in pinning.pins.iter().enumerate() {
-        let attributes = [("vcpu", &*vcpu.to_string()), ("cpuset", &*cpu.to_string())];
-        edits.push(DomainEdit::add("cputune", "vcpupin", &attributes));
+        let cpu = cpu.to_string();
+        edits.push(match domain.vcpu_pins.get(&vcpu) {
+            Some((_, place)) => DomainEdit::set(place.clone(), "cpuset", cpu),
+            None => DomainEdit::add("cputune", "vcpupin", &[("vcpu", &vcpu.to_string()), ("cpuset", &cpu)]),
+        });
     }
+    let strangers = domain.vcpu_pins.iter().filter(|(vcpu, _)| **vcpu >= vcpus);
+    edits.extend(strangers.map(|(_, (_, place))| DomainEdit::Remove(place.clone())));
     let emulator = pinning.emulator.to_string();
     edits.push(if domain.emulator_pin.is_some() {
         DomainEdit::set(Place::new("cputune/emulatorpin"), "cpuset", emulator)
     } else {
         DomainEdit::add("cputune", "emulatorpin", &[("cpuset", &emulator)])
     });
-    for number in 1..=domain.iothread_pins.len() {
-        let place = Place::new(format!("cputune/iothreadpin[{number}]"));
-        edits.push(DomainEdit::set(place, "cpuset", pinning.iothread.to_string()));
-    }
+    let threads = domain.iothread_pins.values();
+    edits.extend(
+        threads.map(|(_, place)| DomainEdit::set(place.clone(), "cpuset", pinning.iothread.to_string())),
+    );
     let shown = pinning.guest;
     edits.extend(show_topology(domain, [shown.sockets, shown.dies, shown.cores, shown.threads]));
     edits

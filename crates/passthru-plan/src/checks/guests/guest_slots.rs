@@ -68,15 +68,15 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                 .at(&other.place.child("address"))
                 .in_file("Give all functions of the card one bus and slot, and function 0 multifunction='on'")
                 .edits(together(&away));
-        } else if placed.len() > 1 && !root.multifunction {
+        } else if placed.len() > 1 && root.multifunction == Some(false) {
             remarks
                 .fail(format!(
-                    "{name} has {} functions in the slot of {}, which is not said to have more than one",
+                    "{name} has {} functions in the slot of {}, which is said to have no more than one",
                     placed.len(),
                     first.address
                 ))
                 .at(&first.place.child("address"))
-                .in_file("Add multifunction='on' to the <address> of function 0")
+                .in_file("Write multifunction='on' in the <address> of function 0")
                 .edits(together(&[]));
         }
     }

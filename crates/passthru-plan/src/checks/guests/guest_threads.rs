@@ -3,7 +3,7 @@
 use passthru_model::HostFacts;
 use passthru_model::virtualisation::Domain;
 
-use super::guest_pinning::{pinned_anew, set};
+use super::guest_pinning::{pinned_anew, set, unknown_processors};
 use super::lint::Lint;
 use crate::checks::remarks::Remarks;
 use crate::checks::{Check, Outcome};
@@ -17,10 +17,7 @@ pub(super) const LINT: Lint = Lint {
     concerns: |_, domain| domain.vcpu_pins.len() > 1,
     judge,
     instead: |facts| {
-        let Some(topology) = facts.topology.value() else {
-            let because = facts.topology.because().unwrap_or_default();
-            return Some(Outcome::unknown("how the processors are built", because));
-        };
+        let Some(topology) = facts.topology.value() else { return unknown_processors(facts) };
         (topology.most_threads() < 2)
             .then(|| Outcome::skip("each core of this host has one thread").seen(&facts.topology))
     },
@@ -36,14 +33,14 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
     let cores: Vec<(usize, usize)> = domain
         .vcpu_pins
         .iter()
-        .filter_map(|(vcpu, text)| {
+        .filter_map(|(vcpu, (text, _))| {
             let cpus = set(text).filter(|cpus| cpus.len() == 1)?;
             let core = topology.cores.iter().position(|core| cpus.is_subset(&core.cpus))?;
             Some((*vcpu, core))
         })
         .collect();
     let threads = domain.topology.map_or(1, |topology| topology.threads).max(1);
-    for (vcpu, text) in &domain.vcpu_pins {
+    for (vcpu, (text, _)) in &domain.vcpu_pins {
         remarks.seen(domain.path.clone(), format!("vCPU {vcpu} on {text}"));
     }
     let pair = |one: &(usize, usize), other: &(usize, usize)| {
