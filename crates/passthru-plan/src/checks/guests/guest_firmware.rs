@@ -35,7 +35,7 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                 remarks
                     .warn(format!("{name} starts by a BIOS, which shows a picture by old VGA ways that only one card can have"))
                     .at_path("os")
-                    .in_file("Let the guest start by UEFI, whose system inside must boot by UEFI too: <os firmware='efi'>");
+                    .in_file("Write <os firmware='efi'>; the system inside must boot by UEFI too");
             }
         }
         DomainFirmware::Automatic => {
@@ -65,7 +65,7 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
 fn files(facts: &HostFacts, domain: &Domain, code: &str, template: Option<&str>, remarks: &mut Remarks) {
     let name = &domain.name;
     let there = |path: &str| facts.virtualisation.named_files.get(path).copied();
-    let chosen = "Take <loader> and <nvram> out and write <os firmware='efi'>, then start it once by virsh start --reset-nvram";
+    let chosen = "Write <os firmware='efi'> in the place of <loader> and <nvram>, and start it once with virsh start --reset-nvram";
     let edits = || {
         [
             DomainEdit::Remove(Place::new("os/loader")),

@@ -27,6 +27,7 @@ pub(crate) fn run(context: &Context, arguments: &GuestCheckArguments) -> Result<
         Err(_) if what.is_file() => return of_file(context, arguments),
         other => other?,
     };
+    only_xml_is_patched(arguments)?;
     let facts = context.facts()?;
     // Disks and memory are those of the machine we run on: a captured host is judged without them.
     let looked = if context.is_live() { Looked::here(&spec) } else { Looked::default() };
@@ -37,8 +38,22 @@ pub(crate) fn run(context: &Context, arguments: &GuestCheckArguments) -> Result<
 fn of_file(context: &Context, arguments: &GuestCheckArguments) -> Result<Exit, Failure> {
     match check_file::xml(&arguments.what) {
         Some(bytes) => check_file::run(context, arguments, &bytes),
-        None => of_image(context, &arguments.what),
+        None => {
+            only_xml_is_patched(arguments)?;
+            of_image(context, &arguments.what)
+        }
     }
+}
+
+/// Refuses to promise a patch of what is no domain XML.
+fn only_xml_is_patched(arguments: &GuestCheckArguments) -> Result<(), Failure> {
+    if arguments.output.is_none() {
+        return Ok(());
+    }
+    let what = arguments.what.display();
+    Err(Failure::usage(format!(
+        "‘{what}’ is no domain XML, of which alone a patch is made; leave out --output"
+    )))
 }
 
 /// Prints whether an image boots under UEFI; the answer is no where it does not.

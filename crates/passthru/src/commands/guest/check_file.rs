@@ -1,5 +1,6 @@
 //! `passthru guest check FILE`: what is wrong with a guest that another program keeps, and a patch that mends it.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use passthru_formats::libvirt_domain;
@@ -55,7 +56,7 @@ pub(super) fn run(context: &Context, arguments: &GuestCheckArguments, bytes: &[u
     doctor::close(&mut out, &file.findings);
     if let Some(patch) = patch {
         let intro = "A patch that makes those changes which a change of the file can make; read it before you use it:";
-        out.push_str(&format!("\n{STRONG}{intro}{STRONG:#}\n\n{}", printer::difference(&patch)));
+        let _ = write!(out, "\n{STRONG}{intro}{STRONG:#}\n\n{}", printer::difference(&patch));
     }
     context.printer.data(&out)?;
     Ok(exit)
