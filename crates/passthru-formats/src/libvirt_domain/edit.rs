@@ -130,25 +130,18 @@ fn append(text: &str, node: Node<'_, '_>, elements: &[DomainElement]) -> (Range<
     let mut lines = String::new();
     write(&mut lines, elements, &inner);
     let own = text.get(range.clone()).unwrap_or_default();
-    match own.rfind("</").filter(|_| !own.ends_with("/>")) {
-        Some(close) => {
-            let at = range.start + close;
-            let before = text.get(..at).unwrap_or_default();
-            let alone = before.trim_end_matches([' ', '\t']);
-            if alone.ends_with('\n') {
-                (alone.len()..alone.len(), lines)
-            } else {
-                (at..at, format!("\n{lines}{outer}"))
-            }
-        }
-        None => {
-            let name = own
-                .trim_start_matches('<')
-                .split(['/', '>', ' ', '\t', '\n', '\r'])
-                .next()
-                .unwrap_or_default();
-            (range.end.saturating_sub(2)..range.end, format!(">\n{lines}{outer}</{name}>"))
-        }
+    let Some(close) = own.rfind("</").filter(|_| !own.ends_with("/>")) else {
+        let name =
+            own.trim_start_matches('<').split(['/', '>', ' ', '\t', '\n', '\r']).next().unwrap_or_default();
+        return (range.end.saturating_sub(2)..range.end, format!(">\n{lines}{outer}</{name}>"));
+    };
+    let at = range.start + close;
+    let before = text.get(..at).unwrap_or_default();
+    let alone = before.trim_end_matches([' ', '\t']);
+    if alone.ends_with('\n') {
+        (alone.len()..alone.len(), lines)
+    } else {
+        (at..at, format!("\n{lines}{outer}"))
     }
 }
 
@@ -163,7 +156,7 @@ fn set(node: Node<'_, '_>, text: &str, name: &str, value: &str) -> (Range<usize>
         let own = text.get(start..).unwrap_or_default();
         start + own.find(['/', '>', ' ', '\t', '\n', '\r']).unwrap_or(1)
     };
-    let at = node.attributes().last().map_or_else(after_name, |last| last.range().end);
+    let at = node.attributes().next_back().map_or_else(after_name, |last| last.range().end);
     (at..at, format!(" {name}='{value}'"))
 }
 
