@@ -33,6 +33,17 @@ pub(crate) enum Source {
     Archive(Archive),
 }
 
+/// Who owns a file, and what its mode lets others do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ownership {
+    /// Mode bits, the type of file among them.
+    pub mode: u32,
+    /// The owner's number.
+    pub uid: u32,
+    /// The number of its group.
+    pub gid: u32,
+}
+
 impl Host {
     /// The machine that this runs on.
     pub fn live() -> Self {
@@ -259,6 +270,14 @@ impl Host {
             Err(ReadErrorKind::NotFound | ReadErrorKind::NotADirectory) => Ok(false),
             Err(kind) => Err(kind.at(path)),
         }
+    }
+
+    /// Who owns what is at a path, links followed; `None` where that cannot be looked at, as in captures, which do not
+    /// keep it of what was not read.
+    pub fn ownership(&self, path: &str) -> Option<Ownership> {
+        let Source::Tree(tree) = &self.source else { return None };
+        let stat = tree.stat(&self.reach(path, true).ok()?).ok()?;
+        Some(Ownership { mode: stat.st_mode, uid: stat.st_uid, gid: stat.st_gid })
     }
 
     /// What stands at a path, the last link not followed: what a plan compares before it edits.

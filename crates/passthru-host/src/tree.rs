@@ -171,20 +171,20 @@ impl Tree {
 
     /// What kind of thing a path leads to, links followed.
     pub(crate) fn kind(&self, path: &str) -> Result<FileType, ReadErrorKind> {
-        let stat = match &self.root {
-            None => rustix::fs::statat(CWD, path, AtFlags::empty())?,
+        Ok(FileType::from_raw_mode(self.stat(path)?.st_mode))
+    }
+
+    /// What the kernel says of what a path leads to, links followed.
+    pub(crate) fn stat(&self, path: &str) -> Result<Stat, ReadErrorKind> {
+        Ok(match &self.root {
+            None => rustix::fs::statat(CWD, path, rustix::fs::AtFlags::empty())?,
             Some(_) => rustix::fs::fstat(self.open(path, OFlags::PATH)?)?,
-        };
-        Ok(FileType::from_raw_mode(stat.st_mode))
+        })
     }
 
     /// When the content of what a path leads to was changed last, in seconds since 1970.
     pub(crate) fn modified(&self, path: &str) -> Result<i64, ReadErrorKind> {
-        let stat = match &self.root {
-            None => rustix::fs::statat(CWD, path, rustix::fs::AtFlags::empty())?,
-            Some(_) => rustix::fs::fstat(self.open(path, OFlags::PATH)?)?,
-        };
-        Ok(stat.st_mtime)
+        Ok(self.stat(path)?.st_mtime)
     }
 
     /// What stands at a path, the last link not followed.

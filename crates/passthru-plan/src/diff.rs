@@ -59,12 +59,27 @@ pub fn of_file(path: &str, before: &FileState, after: &FileState) -> String {
         let _ = writeln!(text, "binary content changes");
         return text;
     };
-    let diff = TextDiff::from_lines(&old, &new);
+    for line in hunks(&old, &new).split_terminator('\n') {
+        let _ = writeln!(text, "{}", visible(line));
+    }
+    text
+}
+
+/// A unified diff of one path from one text to another, as patch(1) takes it: nothing is written out that a terminal would act
+/// on. Empty where nothing changes.
+pub fn patch(path: &str, old: &str, new: &str) -> String {
+    if old == new { String::new() } else { format!("--- {path}\n+++ {path}\n{}", hunks(old, new)) }
+}
+
+/// What differs between two texts.
+fn hunks(old: &str, new: &str) -> String {
+    let mut text = String::new();
+    let diff = TextDiff::from_lines(old, new);
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
         let _ = writeln!(text, "{}", hunk.header());
         for change in hunk.iter_changes() {
             let line = change.value();
-            let _ = writeln!(text, "{}{}", change.tag(), visible(line.strip_suffix('\n').unwrap_or(line)));
+            let _ = writeln!(text, "{}{}", change.tag(), line.strip_suffix('\n').unwrap_or(line));
             if change.missing_newline() {
                 text.push_str("\\ No newline at end of file\n");
             }

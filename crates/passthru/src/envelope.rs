@@ -20,6 +20,18 @@ pub struct Findings {
     pub findings: Vec<Finding>,
 }
 
+/// `passthru guest check --json`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GuestCheck {
+    /// `passthru.guest-check/1`.
+    pub schema: &'static str,
+    /// What was found, in a stable order; of domain XML one or more a rule.
+    pub findings: Vec<Finding>,
+    /// Of domain XML: a unified diff that mends what a change of the file can mend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<String>,
+}
+
 /// `passthru doctor --list --json`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Checks {

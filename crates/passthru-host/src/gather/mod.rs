@@ -38,6 +38,7 @@ use passthru_model::address::PciAddress;
 use passthru_model::fact::Fact;
 use passthru_model::facts::HostFacts;
 use passthru_model::iommu::IommuFacts;
+use passthru_model::virtualisation::Domain;
 
 use crate::error::ReadError;
 use crate::host::Host;
@@ -59,6 +60,11 @@ pub struct Options {
 /// Reads everything that is known of a host.
 pub fn gather(host: &Host) -> HostFacts {
     gather_with(host, &Options::default())
+}
+
+/// Looks at the files that a guest names which is not one of the host's own.
+pub fn look_at_guest(host: &Host, domain: &Domain, facts: &mut HostFacts) {
+    guests::look_at_files(host, domain, &mut facts.virtualisation);
 }
 
 /// Reads what is asked for of a host, with what the caller knows besides. A fact that was not asked for is unknown,

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod binding;
+mod domains;
 mod guests;
 mod published;
 
@@ -56,6 +57,11 @@ impl Made {
         std::fs::create_dir_all(place.parent().expect("a parent")).expect("makes");
         symlink(target, place).expect("links");
         self
+    }
+
+    /// Where a path of it is.
+    pub(crate) fn place(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path.trim_start_matches('/'))
     }
 
     /// Without a file.
