@@ -98,7 +98,7 @@ pub fn view(facts: &HostFacts) -> UsbView {
 /// Who sits at each keyboard and mouse that the host uses, as far as that can be seen.
 fn sitting(facts: &HostFacts, usb: &Usb, unknown: &mut Vec<String>) -> BTreeMap<(u16, PortPath), Sitting> {
     let mut found = BTreeMap::new();
-    for device in usb.devices.iter().filter(|device| device.roles.iter().any(is_of_a_seat)) {
+    for device in usb.devices.iter().filter(|device| device.roles.iter().copied().any(is_of_a_seat)) {
         match (&device.seat, facts.sessions.value()) {
             (Some(seat), Some(sessions)) => {
                 found.insert((device.bus, device.port.clone()), at(seat, sessions));
@@ -116,7 +116,7 @@ fn sitting(facts: &HostFacts, usb: &Usb, unknown: &mut Vec<String>) -> BTreeMap<
 /// How the line begins that says why it is not known who sits somewhere.
 const WHO: &str = "it cannot be seen who sits at the keyboard";
 
-fn is_of_a_seat(role: &UsbRole) -> bool {
+fn is_of_a_seat(role: UsbRole) -> bool {
     matches!(role, UsbRole::Keyboard | UsbRole::Mouse)
 }
 
@@ -156,7 +156,7 @@ fn controller(
         .iter()
         .filter(hangs_on)
         .flat_map(|device| device.roles.iter().copied())
-        .filter(is_of_a_seat)
+        .filter(|role| is_of_a_seat(*role))
         .collect();
     let outlook = outlook.cloned().unwrap_or_default();
     let mut notes = Vec::new();

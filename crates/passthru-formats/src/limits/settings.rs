@@ -56,6 +56,7 @@ pub fn reduced(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// An amount of systemd: bytes, or with K, M, G, T, P, E of 1024. `None`: it is none. Known and `None`: without a limit.
+#[expect(clippy::option_option, reason = "no amount and no limit are two things")]
 fn amount(text: &str) -> Option<Option<u64>> {
     if text == "infinity" {
         return Some(None);

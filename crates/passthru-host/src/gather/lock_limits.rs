@@ -18,6 +18,9 @@ const SYSTEM: &str = "/etc/systemd/system";
 const DEFAULTS: [(&str, &str); 2] =
     [("/etc/systemd/system.conf", "every service"), ("/etc/systemd/user.conf", "every service of a user")];
 
+/// How the names of drop-ins end.
+const DROP_IN: &str = ".conf";
+
 /// What holds for this process.
 pub(super) fn own(host: &Host) -> Fact<LockLimit> {
     const FILE: &str = "/proc/self/limits";
@@ -69,7 +72,7 @@ fn below(host: &Host, directory: &str) -> Result<Vec<String>, ReadError> {
     match host.list(directory) {
         Ok(names) => Ok(names
             .into_iter()
-            .filter(|name| name.ends_with(".conf"))
+            .filter(|name| name.ends_with(DROP_IN))
             .map(|name| format!("{directory}/{name}"))
             .collect()),
         Err(error) if error.is_not_found() => Ok(Vec::new()),

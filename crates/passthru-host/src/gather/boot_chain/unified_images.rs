@@ -23,7 +23,10 @@ pub(super) fn entries(host: &Host, boot: &str, image: &str, gaps: &mut Vec<Strin
             let path = format!("{directory}/{name}");
             let Some(more) = read(host, &path, gaps, unified_image::addition).flatten() else { continue };
             for entry in &mut entries {
-                entry.cmdline = format!("{} {more}", entry.cmdline).trim().to_owned();
+                if !entry.cmdline.is_empty() {
+                    entry.cmdline.push(' ');
+                }
+                entry.cmdline.push_str(&more);
             }
         }
     }

@@ -43,9 +43,9 @@ fn run(facts: &HostFacts) -> Outcome {
             .outcome("root may lock as much as it wants, and libvirt raises the limit for its guests");
     }
     if limit.hard.is_some_and(|bytes| bytes < SMALL_GUEST) {
-        let settings = facts.virtualisation.lock_settings.value().into_iter().flatten();
+        let mut settings = facts.virtualisation.lock_settings.value().into_iter().flatten();
         // The last line counts that raises it for somebody: whether that is this user is not guessed at.
-        let raising = settings.filter(|said| raises(&said.what)).last();
+        let raising = settings.rfind(|said| raises(&said.what));
         let little = format!(
             "QEMU started by this user may lock {}, too little for a guest with devices",
             shown(limit.hard)
