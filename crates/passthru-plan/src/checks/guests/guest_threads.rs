@@ -35,7 +35,7 @@ fn run(facts: &HostFacts) -> Outcome {
     for domain in &domains {
         judge(topology, domain, &mut remarks);
     }
-    remarks.outcome(format!("{} shown the cores that it is pinned to", count(domains.len(), "guest")))
+    remarks.outcome(format!("{} with cores shown as they are pinned", count(domains.len(), "guest")))
 }
 
 fn judge(topology: &Topology, domain: &Domain, remarks: &mut Remarks) {

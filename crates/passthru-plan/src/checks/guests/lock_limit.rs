@@ -1,6 +1,7 @@
 //! Whether QEMU started by hand may lock the memory of a guest with devices.
 
 use passthru_model::HostFacts;
+use passthru_model::facts::HostKind;
 
 use crate::checks::remarks::Remarks;
 use crate::checks::{Check, Outcome};
@@ -17,6 +18,9 @@ pub(super) const CHECK: Check = Check {
 const SMALL_GUEST: u64 = 5 << 30;
 
 fn run(facts: &HostFacts) -> Outcome {
+    if facts.surroundings.kind == HostKind::Capture {
+        return Outcome::unknown("how much memory may be locked", "a capture has the limit of whoever made it");
+    }
     let Some(limit) = facts.virtualisation.lock_limit.value() else {
         return Outcome::unknown(
             "how much memory may be locked",
