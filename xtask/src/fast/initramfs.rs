@@ -21,7 +21,7 @@ const MODULES: &[&str] = &[
     "nvme",
     "e1000e",
     "kvm-amd",
-    "virtio-pci",
+    "xhci-pci",
     "virtio-blk",
     "ext4",
 ];
@@ -111,6 +111,15 @@ fn modules(archive: &mut Archive, image: &Image) -> Result<()> {
         files.insert(*file);
         files.extend(others.split_whitespace());
     }
+    // Aliases of modules that are here, as depmod would write them: the whole list is a large part of every capture.
+    let names: BTreeSet<String> = files.iter().map(|file| name_of(file).replace('-', "_")).collect();
+    let mut aliases = String::new();
+    for line in fs::read_to_string(from.join("modules.alias"))?.lines() {
+        if line.rsplit(' ').next().is_some_and(|module| names.contains(module)) {
+            writeln!(aliases, "{line}")?;
+        }
+    }
+    archive.file(&format!("{base}/modules.alias"), 0o644, aliases.as_bytes())?;
     let mut kept = String::new();
     for file in files {
         // busybox is not always built with a decompressor for modules: hand them over plain.
@@ -120,7 +129,7 @@ fn modules(archive: &mut Archive, image: &Image) -> Result<()> {
         writeln!(kept, "{plain}:{}", needs.get(file).unwrap_or(&"").replace(".xz", ""))?;
     }
     archive.file(&format!("{base}/modules.dep"), 0o644, kept.as_bytes())?;
-    for name in ["modules.alias", "modules.builtin", "modules.builtin.modinfo"] {
+    for name in ["modules.builtin", "modules.builtin.modinfo"] {
         archive.file(&format!("{base}/{name}"), 0o644, &fs::read(from.join(name))?)?;
     }
     Ok(())

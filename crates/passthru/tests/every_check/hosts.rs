@@ -8,20 +8,20 @@ use passthru_host::{Host, gather};
 use passthru_model::HostFacts;
 
 /// A host of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum On {
     /// A capture that `cargo xtask lab record` made: `fixtures/captures/SCENARIO/NAME.tar.gz`.
-    Lab(&'static str),
+    Lab(String),
     /// Data of a real machine: a file or folder below `corpora`.
-    Real(&'static str),
+    Real(String),
     /// A published file below `corpora`, laid at a path of the capture of a host that has none there.
     Laid {
         /// The file below `corpora`.
-        file: &'static str,
+        file: String,
         /// Where it is laid, without the leading slash.
-        at: &'static str,
-        /// The capture, as in [`On::Lab`].
-        on: &'static str,
+        at: String,
+        /// The capture, as in [`On::Lab`], or `workstation`, the host among the fixtures.
+        on: String,
     },
 }
 
@@ -30,25 +30,25 @@ impl fmt::Display for On {
         match self {
             Self::Lab(name) => write!(f, "lab {name}"),
             Self::Real(name) => write!(f, "{name}"),
-            Self::Laid { file, on, .. } => write!(f, "{file} on lab {on}"),
+            Self::Laid { file, on, .. } => write!(f, "{file} on {on}"),
         }
     }
 }
 
 impl On {
     /// Whether it takes the folder of real machines' data, which is not part of the project.
-    pub(crate) fn takes_corpora(self) -> bool {
+    pub(crate) fn takes_corpora(&self) -> bool {
         !matches!(self, Self::Lab(_))
     }
 
     /// What is known of it.
-    pub(crate) fn facts(self) -> HostFacts {
+    pub(crate) fn facts(&self) -> HostFacts {
         let host = match self {
             Self::Lab(name) => Host::open(&lab(name)),
             Self::Real(name) => Host::open(&corpora().join(name)),
             Self::Laid { file, at, on } => {
                 let bytes = std::fs::read(corpora().join(file)).expect("reads");
-                Ok(Host::from_archive(laid(&lab(on), at, &bytes).as_slice()).expect("opens"))
+                Ok(Host::from_archive(laid(unpacked(on), at, &bytes).as_slice()).expect("opens"))
             }
         };
         gather(&host.expect("opens"))
@@ -64,11 +64,23 @@ pub(crate) fn corpora() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora")
 }
 
-/// The bytes of a capture with one more file at its end, where it counts more than one of the same path before.
-fn laid(capture: &Path, at: &str, file: &[u8]) -> Vec<u8> {
+/// A tar archive of a host that files are laid on.
+fn unpacked(on: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let packed = std::fs::File::open(capture).expect("opens");
+    if on == "workstation" {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/hosts/workstation");
+        let mut out = tar::Builder::new(bytes);
+        out.follow_symlinks(false);
+        out.append_dir_all("", folder).expect("packs");
+        return out.into_inner().expect("ends");
+    }
+    let packed = std::fs::File::open(lab(on)).expect("opens");
     flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).expect("unpacks");
+    bytes
+}
+
+/// An archive with one more file at its end, where it counts more than one of the same path before.
+fn laid(mut bytes: Vec<u8>, at: &str, file: &[u8]) -> Vec<u8> {
     let mut archive = tar::Archive::new(bytes.as_slice());
     let end = archive
         .entries()

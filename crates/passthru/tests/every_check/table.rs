@@ -1,202 +1,66 @@
-//! The table: where each check is seen to pass, and where to object. Reviewed by reading the snapshots.
+//! The table, `table.txt`: where each check is seen to pass, and where to object.
+//!
+//! A row is `CHECK | HOST ON WHICH IT PASSES | HOST ON WHICH IT OBJECTS`. A host is `lab SCENARIO/NAME`, a capture; `real PATH`, data of
+//! a real machine below `corpora`; `laid FILE at PATH on SCENARIO/NAME`, a published file on a capture or on the workstation among the fixtures; or `-`, and then a line
+//! `CHECK: …` at the end says what shows it instead.
 
-use crate::hosts::On::{self, Lab, Laid, Real};
+use std::path::Path;
+
+use crate::hosts::On;
 
 /// A check and two hosts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Row {
     /// The check's name.
-    pub(crate) check: &'static str,
+    pub(crate) check: String,
     /// A host on which it passes.
     pub(crate) passes: Option<On>,
     /// A host on which it warns or fails.
     pub(crate) objects: Option<On>,
 }
 
-const fn row(check: &'static str, passes: Option<On>, objects: Option<On>) -> Row {
-    Row { check, passes, objects }
+/// The whole table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Table {
+    /// In the order in which the checks are shown.
+    pub(crate) rows: Vec<Row>,
+    /// Checks without both columns, and what shows them instead.
+    pub(crate) elsewhere: Vec<(String, String)>,
 }
 
-/// What neither the laboratory's captures nor the data of real machines can show in both columns, and what shows it instead.
-pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
-    ("kvm", "TODO pass object"),
-    ("nested-virtualization", "TODO pass object"),
-    ("uefi-boot", "TODO pass "),
-    ("secure-boot", "TODO object"),
-    ("iommu-firmware", "TODO pass "),
-    ("graphics-iommu", "TODO object"),
-    ("firmware-mappings", "TODO pass object"),
-    ("address-width", "TODO pass object"),
-    ("interrupt-remapping", "TODO pass object"),
-    ("x2apic", "TODO pass object"),
-    ("unsafe-interrupts", "TODO pass object"),
-    ("kernel-parameters", "TODO object"),
-    ("amd-iommu-on", "TODO object"),
-    ("iommu-passthrough", "TODO object"),
-    ("kernel-options", "TODO pass object"),
-    ("vfio-interface", "TODO pass object"),
-    ("reserved-regions", "TODO object"),
-    ("group-company", "TODO object"),
-    ("acs-override", "TODO object"),
-    ("device-driver", "TODO object"),
-    ("device-holders", "TODO pass object"),
-    ("competing-drivers", "TODO pass object"),
-    ("card-functions", "TODO object"),
-    ("identical-devices", "TODO object"),
-    ("boot-gpu", "TODO object"),
-    ("boot-framebuffer", "TODO object"),
-    ("framebuffer-parameters", "TODO object"),
-    ("gpu-audio", "TODO object"),
-    ("large-bars", "TODO object"),
-    ("device-reset", "TODO pass object"),
-    ("reset-bug", "TODO object"),
-    ("device-power", "TODO object"),
-    ("virtual-functions", "TODO object"),
-    ("vfio-pci", "TODO pass object"),
-    ("vfio-ids", "TODO pass object"),
-    ("vfio-options", "TODO object"),
-    ("driver-order", "TODO pass object"),
-    ("driver-blacklist", "TODO object"),
-    ("initramfs-contents", "TODO pass object"),
-    ("driver-override", "TODO pass object"),
-    ("pci-stub", "TODO pass object"),
-    ("pending-parameters", "TODO pass object"),
-    ("boot-entry-advice", "TODO pass "),
-    ("libvirt-hooks", "TODO pass object"),
-    ("isolation-state", "TODO pass object"),
-    ("qemu", "TODO pass object"),
-    ("qemu-version", "TODO pass object"),
-    ("ovmf", "TODO pass object"),
-    ("guest-helpers", "TODO pass object"),
-    ("user-permissions", "TODO pass "),
-    ("locked-memory", "TODO pass object"),
-    ("libvirt-daemon", "TODO pass object"),
-    ("libvirt-nvram", "TODO object"),
-    ("libvirt-device-acl", "TODO object"),
-    ("guest-processor", "TODO object"),
-    ("guest-media", "TODO pass object"),
-    ("guest-devices", "TODO pass object"),
-    ("guest-cores", "TODO object"),
-    ("guest-pinning", "TODO pass object"),
-    ("guest-threads", "TODO pass object"),
-    ("guest-hugepages", "TODO pass object"),
-    ("guest-network", "TODO pass object"),
-    ("evdev-input", "TODO pass object"),
-    ("guest-audio", "TODO object"),
-    ("looking-glass", "TODO object"),
-    ("guest-picture", "TODO pass object"),
-    ("guest-interrupts", "TODO pass object"),
-    ("hypervisor-hiding", "TODO object"),
-    ("desktop-gpu", "TODO pass object"),
-    ("guest-card-nodes", "TODO pass object"),
-    ("integrated-graphics", "TODO object"),
-    ("cpu-isolation", "TODO object"),
-    ("irq-affinity", "TODO pass object"),
-    ("cpu-governor", "TODO object"),
-    ("huge-pages", "TODO object"),
-    ("transparent-huge-pages", "TODO pass "),
-    ("memory-fragmentation", "TODO pass object"),
-    ("nested-paging", "TODO pass object"),
-    ("apic-virtualization", "TODO pass object"),
-    ("ignore-msrs", "TODO pass object"),
-    ("split-lock", "TODO pass object"),
-    ("mitigations", "TODO pass "),
-];
+/// Reads the table. A line that is none is a failure of the test.
+pub(crate) fn read() -> Table {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/every_check/table.txt");
+    let text = std::fs::read_to_string(path).expect("reads");
+    let mut table = Table::default();
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let cells: Vec<&str> = line.split(" | ").map(str::trim).collect();
+        match cells.as_slice() {
+            [check, passes, objects] => table.rows.push(Row {
+                check: (*check).to_owned(),
+                passes: host(passes),
+                objects: host(objects),
+            }),
+            _ => {
+                let (check, why) = line.split_once(": ").unwrap_or_else(|| panic!("not a row: {line}"));
+                table.elsewhere.push((check.to_owned(), why.to_owned()));
+            }
+        }
+    }
+    table
+}
 
-/// In the order in which the checks are shown.
-pub(crate) const ROWS: &[Row] = &[
-    row("cpu-virtualization", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), Some(Real("hosts/ghw-linux-arm64-c288e0776090cd558ef793b2a4e61939.tar.gz"))),
-    row("kvm", None, None),
-    row("nested-virtualization", None, None),
-    row("uefi-boot", None, Some(Real("hosts/thinkpad-t60.tgz"))),
-    row("secure-boot", Some(Real("hosts/thinkpad-t60.tgz")), None),
-    row("iommu-firmware", None, Some(Real("hosts/thinkpad-t60.tgz"))),
-    row("iommu-enabled", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), Some(Real("udev/HP_ELITEBOOK_835_13_INCH_G10.txt"))),
-    row("iommu-groups", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), Some(Real("hosts/off-intel-W2265-C422.tar.gz"))),
-    row("graphics-iommu", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("firmware-mappings", None, None),
-    row("address-width", None, None),
-    row("interrupt-remapping", None, None),
-    row("x2apic", None, None),
-    row("unsafe-interrupts", None, None),
-    row("kernel-parameters", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("amd-iommu-on", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("iommu-passthrough", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("kernel-options", None, None),
-    row("vfio-interface", None, None),
-    row("reserved-regions", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("group-company", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("acs-override", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("host-display", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), Some(Real("hosts/ghw-linux-amd64-415ee03b8c4d1c4f07ae2e9d8b3d3d6d.tar.gz"))),
-    row("device-driver", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("device-holders", None, None),
-    row("competing-drivers", None, None),
-    row("card-functions", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("identical-devices", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("boot-gpu", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("boot-framebuffer", Some(Real("hosts/ghw-linux-amd64-61797caf7c0b6bca1725ad7975ed4773.tar.gz")), None),
-    row("framebuffer-parameters", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("gpu-rom", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), Some(Real("hosts/intel-8700-H370-rtx3060.tar.gz"))),
-    row("gpu-audio", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("large-bars", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("pci-link", Some(Real("hosts/intel-265K-Z890-rtx5080-k611.tar.gz")), Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz"))),
-    row("device-reset", None, None),
-    row("reset-bug", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("device-power", Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz")), None),
-    row("usb-controllers", Some(Real("hosts/amd-7950X-X670E-proart.tar.gz")), Some(Real("hosts/amd-3550H-gtx1650-laptop.tar.gz"))),
-    row("virtual-functions", Some(Real("hosts/intel-265K-Z890-rtx5080-k611.tar.gz")), None),
-    row("vfio-pci", None, None),
-    row("vfio-ids", None, None),
-    row("vfio-options", Some(Real("setups/vfio")), None),
-    row("driver-order", None, None),
-    row("driver-blacklist", Some(Real("hosts/ghw-linux-amd64-61797caf7c0b6bca1725ad7975ed4773.tar.gz")), None),
-    row("vfio-virqfd", Some(Real("hosts/ghw-linux-amd64-61797caf7c0b6bca1725ad7975ed4773.tar.gz")), Some(Real("setups/vfio"))),
-    row("initramfs-settings", Some(Real("setups/vfio")), Some(Real("setups/vfio-config"))),
-    row("initramfs-contents", None, None),
-    row("driver-override", None, None),
-    row("pci-stub", None, None),
-    row("pending-parameters", None, None),
-    row("boot-entry-advice", None, Some(Real("setups/vfio-config"))),
-    row("libvirt-hooks", None, None),
-    row("isolation-state", None, None),
-    row("qemu", None, None),
-    row("qemu-version", None, None),
-    row("ovmf", None, None),
-    row("guest-helpers", None, None),
-    row("user-permissions", None, Some(Real("setups/vfio"))),
-    row("locked-memory", None, None),
-    row("libvirt-daemon", None, None),
-    row("libvirt-nvram", Some(Real("setups/vfio")), None),
-    row("libvirt-device-acl", Some(Real("setups/vfio")), None),
-    row("guest-firmware", Some(Real("setups/vfio")), Some(Real("setups/win10-vfio-configs"))),
-    row("guest-processor", Some(Real("setups/vfio")), None),
-    row("guest-media", None, None),
-    row("guest-devices", None, None),
-    row("guest-cores", Some(Real("setups/vfio")), None),
-    row("guest-pinning", None, None),
-    row("guest-threads", None, None),
-    row("guest-hugepages", None, None),
-    row("virtio-modules", Some(Real("hosts/ghw-linux-amd64-61797caf7c0b6bca1725ad7975ed4773.tar.gz")), Some(Real("setups/vfio"))),
-    row("guest-network", None, None),
-    row("evdev-input", None, None),
-    row("guest-audio", Some(Real("setups/vfio")), None),
-    row("looking-glass", Some(Real("setups/vfio-config")), None),
-    row("guest-picture", None, None),
-    row("guest-interrupts", None, None),
-    row("hypervisor-hiding", Some(Real("setups/vfio")), None),
-    row("desktop-gpu", None, None),
-    row("guest-card-nodes", None, None),
-    row("integrated-graphics", Some(Real("hosts/decoded-intel-CFLH-laptop.tar.gz")), None),
-    row("cpu-pinning", Some(Real("hosts/ghw-linux-amd64-415ee03b8c4d1c4f07ae2e9d8b3d3d6d.tar.gz")), Some(Real("hosts/ghw-linux-arm64-c288e0776090cd558ef793b2a4e61939.tar.gz"))),
-    row("cpu-isolation", Some(Real("hosts/ghw-linux-amd64-415ee03b8c4d1c4f07ae2e9d8b3d3d6d.tar.gz")), None),
-    row("irq-affinity", None, None),
-    row("cpu-governor", Some(Real("topology/hwloc/20em64t-hybrid-1p6c2t+2ca4co1t.tar.bz2")), None),
-    row("huge-pages", Some(Real("topology/hwloc/20em64t-hybrid-1p6c2t+2ca4co1t.tar.bz2")), None),
-    row("transparent-huge-pages", None, Some(Real("topology/hwloc/20em64t-hybrid-1p6c2t+2ca4co1t.tar.bz2"))),
-    row("memory-fragmentation", None, None),
-    row("nested-paging", None, None),
-    row("apic-virtualization", None, None),
-    row("ignore-msrs", None, None),
-    row("split-lock", None, None),
-    row("mitigations", None, Some(Real("hosts/decoded-intel-CFLH-laptop.tar.gz"))),
-];
+fn host(cell: &str) -> Option<On> {
+    let (kind, rest) = cell.split_once(' ').unwrap_or((cell, ""));
+    match kind {
+        "-" => None,
+        "lab" => Some(On::Lab(rest.to_owned())),
+        "real" => Some(On::Real(rest.to_owned())),
+        "laid" => {
+            let (file, rest) = rest.split_once(" at ").unwrap_or_else(|| panic!("no place: {cell}"));
+            let (at, on) = rest.split_once(" on ").unwrap_or_else(|| panic!("no capture: {cell}"));
+            Some(On::Laid { file: file.to_owned(), at: at.to_owned(), on: on.to_owned() })
+        }
+        _ => panic!("no kind of host: {cell}"),
+    }
+}
