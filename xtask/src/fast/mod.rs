@@ -97,7 +97,9 @@ impl Machine {
         let child = command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn()?;
         let port = connect(&socket, Duration::from_secs(20));
         let mut machine = match port {
-            Ok(port) => Self { child, port, pending: Vec::new(), logs: logs.to_owned(), kit, _scratch: scratch },
+            Ok(port) => {
+                Self { child, port, pending: Vec::new(), logs: logs.to_owned(), kit, _scratch: scratch }
+            }
             Err(error) => {
                 let mut child = child;
                 child.kill().ok();

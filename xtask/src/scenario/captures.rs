@@ -16,12 +16,7 @@ const THERE: &str = "/run/lab-capture";
 /// Has the machine captured, redacted as by default, and keeps the archive with the logs.
 ///
 /// With `root`, a directory of the machine is taken for its root, as by `chroot`.
-pub(super) fn take(
-    target: &mut dyn Target,
-    logs: &Path,
-    name: &str,
-    root: Option<&str>,
-) -> Result<String> {
+pub(super) fn take(target: &mut dyn Target, logs: &Path, name: &str, root: Option<&str>) -> Result<String> {
     ensure!(
         name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-'),
         "a capture's name is of small letters, digits and dashes, not {name:?}"

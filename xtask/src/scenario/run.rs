@@ -90,11 +90,7 @@ impl Lab {
 
     /// What it takes to have fast machines.
     pub fn kit(&self) -> fast::Kit {
-        fast::Kit {
-            accel: self.accel,
-            image: self.image.clone(),
-            binary: self.payload.binary().to_owned(),
-        }
+        fast::Kit { accel: self.accel, image: self.image.clone(), binary: self.payload.binary().to_owned() }
     }
 
     /// What it takes to have lab hosts.
@@ -162,10 +158,9 @@ fn title(step: &Step) -> String {
     }
     if let Some(reboot) = &step.reboot {
         let into = reboot.boot_entry.as_ref().map(|entry| format!("reboot into {entry}"));
-        let with = reboot
-            .machine
-            .as_ref()
-            .map(|machine| format!("boot machine {machine} {}", reboot.kernel_args.join(" ")).trim_end().to_owned());
+        let with = reboot.machine.as_ref().map(|machine| {
+            format!("boot machine {machine} {}", reboot.kernel_args.join(" ")).trim_end().to_owned()
+        });
         return into.or(with).unwrap_or_else(|| "reboot".to_owned());
     }
     if let Some(wanted) = &step.driver {

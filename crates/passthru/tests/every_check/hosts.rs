@@ -65,7 +65,7 @@ pub(crate) fn corpora() -> PathBuf {
 }
 
 /// A tar archive of a host that files are laid on.
-fn unpacked(on: &str) -> Vec<u8> {
+pub(crate) fn unpacked(on: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     if on == "workstation" {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/hosts/workstation");
@@ -80,7 +80,7 @@ fn unpacked(on: &str) -> Vec<u8> {
 }
 
 /// An archive with one more file at its end, where it counts more than one of the same path before.
-fn laid(mut bytes: Vec<u8>, at: &str, file: &[u8]) -> Vec<u8> {
+pub(crate) fn laid(mut bytes: Vec<u8>, at: &str, file: &[u8]) -> Vec<u8> {
     let mut archive = tar::Archive::new(bytes.as_slice());
     let end = archive
         .entries()

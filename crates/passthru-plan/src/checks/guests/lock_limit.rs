@@ -19,7 +19,10 @@ const SMALL_GUEST: u64 = 5 << 30;
 
 fn run(facts: &HostFacts) -> Outcome {
     if facts.surroundings.kind == HostKind::Capture {
-        return Outcome::unknown("how much memory may be locked", "a capture has the limit of whoever made it");
+        return Outcome::unknown(
+            "how much memory may be locked",
+            "a capture has the limit of whoever made it",
+        );
     }
     let Some(limit) = facts.virtualisation.lock_limit.value() else {
         return Outcome::unknown(
