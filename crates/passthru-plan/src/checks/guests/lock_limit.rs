@@ -1,6 +1,7 @@
 //! Whether QEMU started by hand may lock the memory of a guest with devices.
 
 use passthru_model::HostFacts;
+use passthru_model::facts::HostKind;
 use passthru_model::virtualisation::{LockKind, LockSetting};
 
 use crate::checks::remarks::Remarks;
@@ -23,6 +24,12 @@ fn raises(setting: &LockSetting) -> bool {
 }
 
 fn run(facts: &HostFacts) -> Outcome {
+    if facts.surroundings.kind == HostKind::Capture {
+        return Outcome::unknown(
+            "how much memory may be locked",
+            "a capture has the limit of whoever made it",
+        );
+    }
     let Some(limit) = facts.virtualisation.lock_limit.value() else {
         return Outcome::unknown(
             "how much memory may be locked",
