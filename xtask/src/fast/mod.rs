@@ -187,7 +187,7 @@ impl Target for Machine {
         let (kit, logs) = (self.kit.clone(), self.logs.clone());
         // The console's log of the last boot would be overwritten.
         let words: String =
-            kernel_args.concat().chars().filter(|letter| letter.is_ascii_alphanumeric()).take(40).collect();
+            kernel_args.concat().chars().filter(char::is_ascii_alphanumeric).take(40).collect();
         fs::rename(logs.join("serial.log"), logs.join(format!("serial-before-{machine}-{words}.log")))?;
         self.child.kill().ok();
         self.child.wait().ok();

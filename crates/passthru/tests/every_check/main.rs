@@ -1,4 +1,5 @@
-//! Every check is seen to pass and to object, each on a named host: a real kernel of the laboratory, or data of a real machine.
+//! Every check is seen to pass and to object, each on a named host: a real kernel of the laboratory, or data of a real machine;
+//! checks that lack such a host are listed by name.
 //!
 //! The table is in `table.txt`. The captures are made by `cargo xtask lab record`; the data of real machines is in a folder that is
 //! not part of the project, and where that is absent its rows are left out, which the tests say.

@@ -35,16 +35,12 @@ pub(crate) fn read() -> Table {
     let mut table = Table::default();
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let cells: Vec<&str> = line.split(" | ").map(str::trim).collect();
-        match cells.as_slice() {
-            [check, passes, objects] => table.rows.push(Row {
-                check: (*check).to_owned(),
-                passes: host(passes),
-                objects: host(objects),
-            }),
-            _ => {
-                let (check, why) = line.split_once(": ").unwrap_or_else(|| panic!("not a row: {line}"));
-                table.elsewhere.push((check.to_owned(), why.to_owned()));
-            }
+        if let [check, passes, objects] = cells.as_slice() {
+            let row = Row { check: (*check).to_owned(), passes: host(passes), objects: host(objects) };
+            table.rows.push(row);
+        } else {
+            let (check, why) = line.split_once(": ").unwrap_or_else(|| panic!("not a row: {line}"));
+            table.elsewhere.push((check.to_owned(), why.to_owned()));
         }
     }
     table
