@@ -12,7 +12,7 @@ use crate::machine::accel::{Accel, Wanted};
 use crate::machine::spec::MachineSpec;
 use crate::payload::Payload;
 use crate::scenario::run::Lab;
-use crate::scenario::{Scenario, Size};
+use crate::scenario::{Scenario, Size, captures};
 use crate::ui::{Ui, seconds};
 use crate::{foretell, packages, paths};
 
@@ -43,6 +43,12 @@ pub enum Command {
         /// Shows what the programs print.
         #[arg(long)]
         talkative: bool,
+    },
+    /// Runs scenarios and keeps the captures that they take in fixtures/captures, for the tests of the checks.
+    Record {
+        /// Names of files in lab/scenarios, without their ending.
+        #[arg(required = true)]
+        names: Vec<String>,
     },
     /// Boots a machine of lab/machines and gives its serial console; `poweroff` ends it.
     Shell {
@@ -77,6 +83,7 @@ pub fn work(command: &Command, options: &Options) -> Result<ExitCode> {
             let lab = open(options, *talkative)?;
             Ok(run(&lab, &scenarios).exit())
         }
+        Command::Record { names } => record(options, names),
         Command::Shell { machine } => shell(options, machine),
         Command::Foretell { machines, seed, off } => {
             let trial = foretell::Trial { machines: *machines, seed: *seed, off: *off };
@@ -153,6 +160,18 @@ pub fn run(lab: &Lab, scenarios: &[Scenario]) -> Tally {
     }
     println!("lab: {} scenarios passed, {} failed", tally.passed, tally.failed);
     tally
+}
+
+/// Runs scenarios and keeps their captures.
+fn record(options: &Options, names: &[String]) -> Result<ExitCode> {
+    let scenarios = names.iter().map(|name| Scenario::named(name)).collect::<Result<Vec<_>>>()?;
+    let lab = open(options, false)?;
+    for scenario in &scenarios {
+        lab.run(scenario)?;
+        let count = captures::keep(&scenario.name)?;
+        lab.ui.say(&format!("{count} captures are in fixtures/captures/{}", scenario.name));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn list() -> Result<ExitCode> {

@@ -58,19 +58,34 @@ pub fn ensure(ui: &Ui) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    let list = names.join(" ");
     if !(debian_12_or_later() && root()) {
         eprintln!(
             "The laboratory needs packages that are not installed here. As root, on Debian 12 or later:\n"
         );
-        eprintln!("    apt-get install --no-install-recommends {list}\n");
+        eprintln!("    apt-get install --no-install-recommends {}\n", names.join(" "));
         return Err(NeedsPackages.into());
     }
-    ui.say(&format!("installing Debian packages: {list}"));
+    // To install one package, apt may remove another that is here from elsewhere (qemu-utils of the backports makes way for this
+    // release's QEMU), and never one that it has just installed: so a second time is enough.
+    install(ui, &names)?;
+    install(ui, &missing())?;
+    let still = missing();
+    if !still.is_empty() {
+        bail!("installed, and yet not found: {}", still.join(" "));
+    }
+    Ok(())
+}
+
+/// Installs packages, if any are named.
+fn install(ui: &Ui, names: &[&str]) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    ui.say(&format!("installing Debian packages: {}", names.join(" ")));
     let install = || {
         Run::new("apt-get")
             .args(["install", "-y", "--no-install-recommends"])
-            .args(&names)
+            .args(names)
             .env("DEBIAN_FRONTEND", "noninteractive")
             .limit(Duration::from_mins(15))
     };
@@ -81,12 +96,7 @@ pub fn ensure(ui: &Ui) -> Result<()> {
         }
         Run::new("apt-get").arg("update").limit(Duration::from_mins(5)).go()?;
         install().go()
-    })?;
-    let still = missing();
-    if !still.is_empty() {
-        bail!("installed, and yet not found: {}", still.join(" "));
-    }
-    Ok(())
+    })
 }
 
 /// Wrong use rather than a failure: the caller has to install packages first. Ends the program with status 2.

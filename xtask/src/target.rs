@@ -53,8 +53,9 @@ pub trait Target {
     /// Boots again, the menu entry `entry` if one is named, and comes back when the new boot has settled.
     fn reboot(&mut self, entry: Option<&str>) -> Result<()>;
 
-    /// Shuts down and boots the same disk in another machine of `lab/machines`: what a screwdriver does.
-    fn rebuild(&mut self, machine: &str) -> Result<()>;
+    /// Shuts down and boots another machine of `lab/machines`: a distribution with the same disk, which is what a screwdriver does,
+    /// a fast machine from nothing and with more words for its kernel.
+    fn rebuild(&mut self, machine: &str, kernel_args: &[String]) -> Result<()>;
 
     /// Runs a program that must succeed, and returns its standard output.
     fn ask(&mut self, argv: &[&str]) -> Result<String> {

@@ -40,11 +40,15 @@ impl Revert<'_, '_> {
         }
     }
 
-    /// Whether a step ran a program, and was not taken back.
+    /// Whether a step ran a program that builds files, and was not taken back.
     fn is_open(&self, index: usize) -> bool {
         let step = &self.conductor.journal.course.steps[index];
-        let run = matches!(self.conductor.journal.plan.steps[index].action, Action::Run { .. });
-        run && step.intent.is_some() && !step.reverted
+        // A program that made no file, as one that loads a module, has left nothing to take back.
+        let built = matches!(
+            &self.conductor.journal.plan.steps[index].action,
+            Action::Run { rewrites, .. } if !rewrites.is_empty()
+        );
+        built && step.intent.is_some() && !step.reverted
     }
 
     fn program(&mut self, index: usize, settled: &mut HashSet<String>) {
@@ -57,7 +61,7 @@ impl Revert<'_, '_> {
             // Several programs may have built it: what was there before the first one is what goes back.
             let oldest = self.oldest(&image.real).unwrap_or_else(|| image.clone());
             match self.verdict(index, &oldest) {
-                Ok(Verdict::Nothing(how)) => self.say(index, image, how),
+                Ok(Verdict::Nothing(how)) => self.say(index, &image.path, how),
                 Ok(Verdict::PutBack) => put_back.push(oldest),
                 Ok(Verdict::Foreign) => foreign = true,
                 Err(error) => {
@@ -71,7 +75,7 @@ impl Revert<'_, '_> {
             match self.build_again(index) {
                 Ok(()) => {
                     for image in &images {
-                        self.say(index, image, How::BuiltAgain);
+                        self.say(index, &image.path, How::BuiltAgain);
                     }
                     return self.done(index, How::BuiltAgain);
                 }
@@ -83,7 +87,7 @@ impl Revert<'_, '_> {
         let mut all = true;
         for image in put_back {
             match self.put_back(&image) {
-                Ok(()) => self.say(index, &image, How::PutBack),
+                Ok(()) => self.say(index, &image.path, How::PutBack),
                 Err(error) => {
                     all = false;
                     self.failures.push(format!("{}: {error}", image.path));

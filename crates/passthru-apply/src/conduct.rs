@@ -49,8 +49,11 @@ impl Conductor<'_> {
     fn step(&mut self, index: usize, step: &Step, images: Option<Vec<Image>>) -> Result<(), StepFailure> {
         let begun = self.journal.course.steps[index].intent.clone();
         let done = if let Some((images, directories)) = begun {
-            self.again(step, &images, &directories)?
+            self.again(index, step, &images, &directories)?
         } else {
+            if let Action::Rebind { functions } = &step.action {
+                self.unmoved(index, functions)?;
+            }
             let images = match images {
                 Some(images) => images,
                 None => preflight::capture(self.target, &self.journal.directory(), index, step)
@@ -66,14 +69,16 @@ impl Conductor<'_> {
             let intent =
                 Record::StepIntent { index, images: images.clone(), directories: directories.clone() };
             self.record(&intent)?;
-            self.act(step, &images, &directories)?
+            self.act(index, step, &images, &directories)?
         };
         self.record(&Record::StepDone { index, after: done })
     }
 
-    /// A step that was begun and perhaps not ended: a file is either as before or as after, a program is run again.
+    /// A step that was begun and perhaps not ended: a file is either as before or as after, a program is run again, and
+    /// functions are brought on from wherever they are.
     fn again(
         &mut self,
+        index: usize,
         step: &Step,
         images: &[Image],
         directories: &[String],
@@ -86,7 +91,7 @@ impl Conductor<'_> {
             }
             self.unchanged(step, images)?;
         }
-        self.act(step, images, directories)
+        self.act(index, step, images, directories)
     }
 
     /// Nobody else may have touched the paths since they were copied.
@@ -108,6 +113,7 @@ impl Conductor<'_> {
 
     fn act(
         &mut self,
+        index: usize,
         step: &Step,
         images: &[Image],
         directories: &[String],
@@ -139,6 +145,7 @@ impl Conductor<'_> {
                 }
                 rustix::fs::sync();
             }
+            Action::Rebind { functions } => self.rebind(index, functions)?,
         }
         let stands = |image: &Image| {
             Standing::at(self.target, &image.real, crate::target::Follow::Nothing).map_err(io_at(&image.path))

@@ -1,5 +1,8 @@
 //! What can go wrong, and which exit code each says.
 
+use passthru_model::address::PciAddress;
+
+use crate::attribute::AttributeFailure;
 use crate::interrupted::Interrupted;
 use crate::runner::RunFailure;
 
@@ -47,6 +50,27 @@ pub enum StepFailure {
         /// What is different.
         difference: String,
     },
+    /// An attribute of sysfs could not be written.
+    #[error(transparent)]
+    Attribute(#[from] AttributeFailure),
+    /// The kernel did what it was asked to, and yet another driver has the function.
+    #[error(
+        "{address} is with {found}, not with {wanted}, although the kernel was asked; its log (dmesg) may say why"
+    )]
+    Driver {
+        /// The function.
+        address: PciAddress,
+        /// Who was to have it.
+        wanted: String,
+        /// Who has it.
+        found: String,
+    },
+    /// The driver of a function hangs.
+    #[error("the driver of {address} hangs: {address} is left alone from now on, and only a reboot frees it")]
+    Hangs {
+        /// The function.
+        address: PciAddress,
+    },
     /// The system refused.
     #[error("{path}: {source}")]
     Io {
@@ -73,7 +97,7 @@ pub enum Error {
         pid: Option<u32>,
     },
     /// An earlier change was not brought to its end.
-    #[error("{0}; finish it with ‘passthru apply --resume’ or take it back with ‘passthru undo’")]
+    #[error("{0}; {way_out}", way_out = .0.way_out())]
     Interrupted(Box<Interrupted>),
     /// There is nothing to resume.
     #[error("nothing is unfinished on this host")]
@@ -90,6 +114,14 @@ pub enum Error {
     /// It was undone already.
     #[error("‘{id}’ was undone already")]
     AlreadyUndone {
+        /// The journal.
+        id: String,
+    },
+    /// The host was booted since, and that has taken it back.
+    #[error(
+        "‘{id}’ lasted until the next boot, and the host was booted since; there is nothing left to undo"
+    )]
+    EndedByBoot {
         /// The journal.
         id: String,
     },
@@ -181,6 +213,7 @@ impl Error {
             | Self::NothingToUndo
             | Self::NoSuchJournal { .. }
             | Self::AlreadyUndone { .. }
+            | Self::EndedByBoot { .. }
             | Self::Denied { .. }
             | Self::Corrupt { .. }
             | Self::Io { .. } => 1,

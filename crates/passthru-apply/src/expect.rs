@@ -2,7 +2,8 @@
 
 use std::io;
 
-use passthru_formats::{initramfs_image, pe};
+use passthru_formats::pe::{self, ProgramError};
+use passthru_formats::{initramfs_image, unified_image};
 use passthru_model::plan::Expectation;
 
 use crate::error::StepFailure;
@@ -64,10 +65,18 @@ fn bytes(target: &Target, path: &str) -> Result<Vec<u8>, StepFailure> {
 /// The text of a file; of a unified kernel image, its command line.
 fn text(target: &Target, path: &str) -> Result<Vec<u8>, StepFailure> {
     let bytes = bytes(target, path)?;
-    Ok(match pe::section(&bytes, pe::CMDLINE) {
-        Some(section) => section.to_vec(),
-        None => bytes,
-    })
+    Ok(within(path, &bytes, unified_image::CMDLINE)?.to_vec())
+}
+
+/// The section of a unified kernel image; of any other file, all of it.
+fn within<'a>(path: &str, bytes: &'a [u8], section: &str) -> Result<&'a [u8], StepFailure> {
+    let fail = |what: String| Err(StepFailure::Expectation { path: path.to_owned(), what });
+    match pe::section(bytes, section) {
+        Ok(Some(content)) => Ok(content),
+        Ok(None) => fail(format!("the new image has no section {section}")),
+        Err(ProgramError::NoMz) => Ok(bytes),
+        Err(error) => fail(format!("the new image cannot be looked into: {error}")),
+    }
 }
 
 fn holds(text: &[u8], needle: &str) -> bool {
@@ -78,8 +87,7 @@ fn holds(text: &[u8], needle: &str) -> bool {
 fn names(target: &Target, path: &str) -> Result<Vec<String>, StepFailure> {
     let fail = |what: String| Err(StepFailure::Expectation { path: path.to_owned(), what });
     let bytes = bytes(target, path)?;
-    let image = pe::section(&bytes, pe::INITRD).unwrap_or(&bytes);
-    match initramfs_image::names(image) {
+    match initramfs_image::names(within(path, &bytes, unified_image::INITRD)?) {
         // An image in which there is nothing lacks everything, and boots nothing.
         Ok(names) if names.is_empty() => fail("the new image is empty".to_owned()),
         Ok(names) => Ok(names),
@@ -89,7 +97,25 @@ fn names(target: &Target, path: &str) -> Result<Vec<String>, StepFailure> {
 
 #[cfg(test)]
 mod tests {
-    use super::is;
+    use passthru_formats::unified_image;
+
+    use super::{is, within};
+
+    #[test]
+    fn of_a_unified_image_the_section_is_looked_at_and_one_that_is_cut_is_not_taken_for_text() {
+        let sections = [(".cmdline", b"quiet".to_vec()), (".initrd", b"070701".to_vec())];
+        let image = unified_image::write(&sections).expect("has sections");
+        let says = |bytes: &[u8], section| match within("/efi/a.efi", bytes, section) {
+            Ok(content) => String::from_utf8_lossy(content).into_owned(),
+            Err(failure) => failure.to_string(),
+        };
+        assert_eq!(says(&image, unified_image::CMDLINE), "quiet");
+        assert_eq!(says(&image, unified_image::INITRD), "070701");
+        assert_eq!(says(b"menuentry quiet", unified_image::CMDLINE), "menuentry quiet");
+        for (bytes, section) in [(&image[..image.len() - 1], ".cmdline"), (&image, ".profile")] {
+            assert!(says(bytes, section).contains("/efi/a.efi"), "{}", says(bytes, section));
+        }
+    }
 
     #[test]
     fn a_module_is_found_in_an_image_however_it_is_compressed() {

@@ -16,6 +16,8 @@ pub enum JournalState {
     Undone,
     /// It was not brought to its end; [`interrupted`](crate::interrupted()) says more.
     Unfinished,
+    /// It lasted until the next boot, and the host was booted since.
+    EndedByBoot,
     /// The journal cannot be read, and why.
     Unreadable(String),
 }
@@ -35,6 +37,8 @@ pub struct JournalSummary {
     pub state: JournalState,
     /// How many steps the plan has.
     pub steps: usize,
+    /// Whether the next boot takes it back by itself.
+    pub until_boot: bool,
     /// Where the journal is, inside the root.
     pub directory: String,
     /// Why it was rolled back, where it was.
@@ -51,10 +55,12 @@ fn summary(target: &Target, id: String) -> Result<JournalSummary, Error> {
     match journal::read(target, &id) {
         Ok(saved) => {
             let course = saved.course;
+            let ended = journal::ended_by_boot(target, &saved.plan, &course);
             let state = match course.phase {
-                Phase::Applied => JournalState::Applied,
                 Phase::RolledBack => JournalState::RolledBack,
                 Phase::Undone => JournalState::Undone,
+                _ if ended => JournalState::EndedByBoot,
+                Phase::Applied => JournalState::Applied,
                 Phase::Applying | Phase::RollingBack | Phase::PartlyRolledBack | Phase::Undoing => {
                     JournalState::Unfinished
                 }
@@ -66,6 +72,7 @@ fn summary(target: &Target, id: String) -> Result<JournalSummary, Error> {
                 ended: course.ended,
                 state,
                 steps: saved.plan.steps.len(),
+                until_boot: saved.plan.ends_with_boot(),
                 directory,
                 failure: course.failed.map(|(_, cause)| cause),
             })
@@ -77,6 +84,7 @@ fn summary(target: &Target, id: String) -> Result<JournalSummary, Error> {
             ended: None,
             state: JournalState::Unreadable(why),
             steps: 0,
+            until_boot: false,
             directory,
             failure: None,
         }),

@@ -1,5 +1,10 @@
 //! A change that was not brought to its end.
 
+use std::collections::BTreeSet;
+
+use passthru_model::address::PciAddress;
+use passthru_model::plan::Action;
+
 use crate::conduct::Conductor;
 use crate::error::Error;
 use crate::journal::{self, Journal};
@@ -44,6 +49,23 @@ pub struct Interrupted {
     pub step: Option<(usize, String)>,
     /// Whether the host was booted since.
     pub rebooted: Option<bool>,
+    /// The functions whose drivers hang: only a reboot frees them.
+    pub hung: BTreeSet<PciAddress>,
+}
+
+impl Interrupted {
+    /// What is to be done about it.
+    pub(crate) fn way_out(&self) -> String {
+        if self.hung.is_empty() {
+            return "finish it with ‘passthru apply --resume’ or take it back with ‘passthru undo’"
+                .to_owned();
+        }
+        let hung: Vec<String> = self.hung.iter().map(ToString::to_string).collect();
+        format!(
+            "a driver hangs ({}), and only a reboot frees it: reboot, which ends all of this",
+            hung.join(", ")
+        )
+    }
 }
 
 impl std::fmt::Display for Interrupted {
@@ -78,6 +100,9 @@ pub fn interrupted(target: &Target) -> Result<Option<Interrupted>, Error> {
     for id in journal::list(target)?.into_iter().rev() {
         let saved = journal::read(target, &id)?;
         let Some(underway) = underway(&saved.course) else { continue };
+        if journal::ended_by_boot(target, &saved.plan, &saved.course) {
+            continue;
+        }
         let course = saved.course;
         let stands = |step: &&crate::record::StepState| step.after.is_some() && !step.reverted;
         let open = |step: &crate::record::StepState| match underway {
@@ -95,6 +120,7 @@ pub fn interrupted(target: &Target) -> Result<Option<Interrupted>, Error> {
             total: course.steps.len(),
             step: at.map(|index| (index, saved.plan.steps[index].what.clone())),
             rebooted: course.boot.zip(journal::boot(target)).map(|(then, now)| then != now),
+            hung: course.steps.iter().flat_map(|step| step.hung.iter().copied()).collect(),
             title: course.title,
             since: course.started,
         }));
@@ -143,12 +169,15 @@ pub fn resume(
 }
 
 /// The first step that must find the host as it expects it: the first that is not done, or the one after it where that
-/// one is a file which is already in place.
+/// one is a file which is already in place, or has begun to give functions to other drivers.
 fn unbegun(target: &Target, journal: &Journal) -> Result<usize, Error> {
     let steps = &journal.course.steps;
     let from = steps.iter().position(|step| step.after.is_none()).unwrap_or(steps.len());
     let Some(step) = journal.plan.steps.get(from) else { return Ok(from) };
-    if let passthru_model::plan::Action::File { path, before, after } = &step.action
+    if matches!(step.action, Action::Rebind { .. }) && steps[from].intent.is_some() {
+        return Ok(from + 1);
+    }
+    if let Action::File { path, before, after } = &step.action
         && steps[from].intent.is_some()
     {
         let stands = crate::standing::Standing::at(target, path, preflight::follow(before, after));

@@ -49,6 +49,11 @@ pub(crate) fn boot(target: &Target) -> Option<String> {
     String::from_utf8(bytes).ok().map(|text| text.trim().to_owned())
 }
 
+/// Whether a change lasted until the next boot, and the host was booted since. Where the boot is not known, it was not.
+pub(crate) fn ended_by_boot(target: &Target, plan: &Plan, course: &Course) -> bool {
+    plan.ends_with_boot() && matches!((&course.boot, boot(target)), (Some(then), Some(now)) if *then != now)
+}
+
 /// The names of all journals, oldest first. Writes nothing; no directory is no journal.
 pub(crate) fn list(target: &Target) -> Result<Vec<String>, Error> {
     let directory = match target.directory(JOURNALS) {

@@ -9,11 +9,15 @@
 //! |---|---|---|
 //! | [`drift`], [`interrupted`], [`history`], [`undo_choice`] | never, not even by making a directory | no |
 //! | [`apply`], [`resume`], [`undo`] | yes, through the journal | yes |
+//! | [`attribute`] | one write to sysfs, for the steps that give functions to other drivers | no |
 //! | [`rom`] | for as long as a ROM is read, and then back as it was | no |
 
 mod apply;
+pub mod attribute;
+mod bound;
 mod built;
 mod by_hand;
+mod child;
 mod conduct;
 mod draft;
 mod error;
@@ -29,6 +33,8 @@ mod overview;
 pub mod plan_file;
 mod preflight;
 mod progress;
+mod rebind;
+mod rebound;
 mod record;
 mod revert;
 pub mod rom;
@@ -38,6 +44,7 @@ mod target;
 mod undo;
 
 pub use apply::{Applied, apply, drift};
+pub use attribute::{AttributeFailure, AttributeWriter};
 pub use error::{Conflict, Drift, Error, StepFailure};
 pub use history::{JournalState, JournalSummary, history};
 pub use interrupted::{Interrupted, Resumed, Underway, interrupted, resume};

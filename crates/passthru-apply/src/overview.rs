@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use passthru_model::plan::{Action, Plan};
 
 use crate::by_hand::{self, Prefix};
+use crate::rebound;
 use crate::record::Image;
 
 /// The text. `images` are the first before-images of every path, `directories` what is made for them.
@@ -21,26 +22,44 @@ pub(crate) fn text(plan: &Plan, journal: &str, images: &[Image], directories: &[
         let _ = writeln!(text, "{:4}. {}", index + 1, one_line(&step.what));
         let _ = match &step.action {
             Action::File { path, .. } => writeln!(text, "      {}", one_line(path)),
+            Action::Run { program, arguments, rewrites, .. } if rewrites.is_empty() => {
+                writeln!(text, "      {}", one_line(&program.command_line(arguments)))
+            }
             Action::Run { program, arguments, rewrites, .. } => writeln!(
                 text,
                 "      {} (rewrites {})",
                 one_line(&program.command_line(arguments)),
                 one_line(&rewrites.join(", "))
             ),
+            Action::Rebind { functions } => functions.iter().try_for_each(|function| {
+                let before = function.before.driver.as_deref().unwrap_or("no driver");
+                writeln!(
+                    text,
+                    "      {}: from {} to {}",
+                    function.device.address,
+                    one_line(before),
+                    function.after
+                )
+            }),
         };
+    }
+    if plan.ends_with_boot() {
+        text.push_str("\nNothing of it is in a file: a reboot undoes all of it too.\n");
     }
     text.push_str(
         "\nThe files in before/ are what stood there, with the same owner, mode and time. To undo all of it by hand,\n\
          run these lines as root with sh. They put back the files as they were before, so they lose what was edited\n\
          since. On another system, say where this one is mounted: root=/mnt sh.\n\n",
     );
-    text.push_str(&commands(journal, images, directories));
+    text.push_str(&commands(plan, journal, images, directories));
     let programs: Vec<String> = plan
         .steps
         .iter()
         .filter_map(|step| match &step.action {
-            Action::Run { program, arguments, .. } => Some(program.command_line(arguments)),
-            Action::File { .. } => None,
+            Action::Run { program, arguments, rewrites, .. } if !rewrites.is_empty() => {
+                Some(program.command_line(arguments))
+            }
+            Action::File { .. } | Action::Run { .. } | Action::Rebind { .. } => None,
         })
         .collect();
     if !programs.is_empty() {
@@ -55,9 +74,10 @@ pub(crate) fn text(plan: &Plan, journal: &str, images: &[Image], directories: &[
 }
 
 /// The commands alone, each on a line of its own, indented.
-fn commands(journal: &str, images: &[Image], directories: &[String]) -> String {
+fn commands(plan: &Plan, journal: &str, images: &[Image], directories: &[String]) -> String {
     let prefix = Prefix::variable();
     let mut lines = vec!["root=${root:-}".to_owned()];
+    lines.extend(plan.rebindings().flat_map(|function| rebound::commands(&prefix, function)));
     lines.extend(images.iter().rev().filter_map(|image| by_hand::put_back(&prefix, journal, image)));
     lines.extend(directories.iter().rev().map(|path| by_hand::remove_directory(&prefix, path)));
     lines.push("sync".to_owned());

@@ -5,14 +5,16 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use passthru_model::plan::{Action, FileState, Plan, Step};
+use passthru_model::rebinding::Rebinding;
 use rustix::fs::{Access, AtFlags, IFlags, StatVfsMountFlags};
 
+use crate::bound::{self, Bound};
 use crate::error::{Drift, Error};
-use crate::install;
 use crate::journal::{JOURNALS, copy_name};
 use crate::record::{Image, Prepared};
 use crate::standing::{self, Standing};
 use crate::target::{Follow, Place, Target, split};
+use crate::{install, rebind};
 
 const MIB: u64 = 1024 * 1024;
 /// What is left free on every file system that is written to.
@@ -31,6 +33,7 @@ pub(crate) fn touched(step: &Step) -> Vec<(&str, Follow)> {
     match &step.action {
         Action::File { path, before, after } => vec![(path, follow(before, after))],
         Action::Run { rewrites, .. } => rewrites.iter().map(|path| (path.as_str(), Follow::Links)).collect(),
+        Action::Rebind { .. } => Vec::new(),
     }
 }
 
@@ -76,15 +79,34 @@ pub(crate) fn drift(target: &Target, plan: &Plan, from: usize) -> Result<Vec<Dri
                     foreseen.insert(path, None);
                 }
             }
+            Action::Rebind { functions } => {
+                for function in functions {
+                    drift.extend(moved(target, function)?);
+                }
+            }
         }
     }
     Ok(drift)
 }
 
+/// How a function is not with the driver that the plan takes it to be with.
+fn moved(target: &Target, function: &Rebinding) -> Result<Option<Drift>, Error> {
+    let path = function.device.address.to_string();
+    let found = bound::look(target, &function.device).map_err(|error| Error::at(&path, error))?;
+    let difference = match found {
+        Bound::There(now) => rebind::difference(&now, &function.before),
+        Bound::Gone => Some("it is not there".to_owned()),
+        Bound::Stranger(found) => Some(format!("another device is there: {found}")),
+    };
+    Ok(difference.map(|difference| Drift { path, difference }))
+}
+
 /// Refuses what would fail halfway: file systems mounted read-only, immutable files, lack of room.
 pub(crate) fn writable(target: &Target, plan: &Plan) -> Result<(), Error> {
     let state = (crate::lock::LOCK, Follow::Nothing);
-    for (path, follow) in plan.steps.iter().flat_map(touched).chain([state]) {
+    // In a container /sys is mounted read-only, as a rule.
+    let sysfs = plan.rebindings().next().map(|_| (rebind::PROBE, Follow::Nothing));
+    for (path, follow) in plan.steps.iter().flat_map(touched).chain([state]).chain(sysfs) {
         let at = |error: io::Error| Error::at(path, error);
         let refuse = |why: &str| Err(Error::Unwritable { path: path.to_owned(), why: why.to_owned() });
         let directory = nearest(target, path, follow).map_err(at)?;
@@ -125,7 +147,7 @@ fn room(target: &Target, plan: &Plan) -> Result<(), Error> {
             let new = match &step.action {
                 Action::File { after, .. } => after.content().map_or(0, |content| content.len() as u64),
                 // A program writes its new file beside the old one, and the new one is a little larger.
-                Action::Run { .. } => old,
+                Action::Run { .. } | Action::Rebind { .. } => old,
             };
             copies += old + 2 * new.min(old.max(MIB));
             let directory = nearest(target, path, follow).map_err(|error| Error::at(path, error))?;

@@ -1,8 +1,10 @@
 //! The records of a journal, and what they come to when read in order.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
+use passthru_model::address::PciAddress;
 use passthru_model::plan::Digest256;
+use serde::{Deserialize, Serialize};
 
 use crate::standing::Standing;
 
@@ -53,6 +55,8 @@ pub(crate) enum Record {
     StepIntent { index: usize, images: Vec<Image>, directories: Vec<String> },
     /// A step is done.
     StepDone { index: usize, after: Vec<Standing> },
+    /// The driver of a function hangs: it is left alone from now on.
+    Hung { index: usize, address: PciAddress },
     /// A step failed.
     StepFailed { index: usize, cause: String },
     /// What was done is about to be rolled back.
@@ -88,6 +92,8 @@ pub(crate) struct StepState {
     pub(crate) after: Option<Vec<Standing>>,
     pub(crate) goal: Option<Standing>,
     pub(crate) reverted: bool,
+    /// The functions whose drivers hang.
+    pub(crate) hung: BTreeSet<PciAddress>,
 }
 
 /// What the records come to.
@@ -134,6 +140,9 @@ impl Course {
                 self.step(*index)?.intent = Some((images.clone(), directories.clone()));
             }
             Record::StepDone { index, after } => self.step(*index)?.after = Some(after.clone()),
+            Record::Hung { index, address } => {
+                self.step(*index)?.hung.insert(*address);
+            }
             Record::StepFailed { index, cause } => self.failed = Some((*index, cause.clone())),
             Record::RollbackStarted => self.phase = Phase::RollingBack,
             Record::RevertIntent { index, goal } => self.step(*index)?.goal = Some(goal.clone()),

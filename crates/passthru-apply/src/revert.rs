@@ -1,6 +1,6 @@
 //! Taking back what was done: the one way for a rollback and for an undo.
 //!
-//! Files first, last step first; then what programs built. So the inputs of a program are as before when its outputs
+//! Drivers first, for nothing of a file matters to them; then files, last step first; then what programs built. So the inputs of a program are as before when its outputs
 //! are put back or, where they were rebuilt since, built again.
 
 use std::io;
@@ -151,6 +151,7 @@ impl<'c, 'a> Revert<'c, 'a> {
     }
 
     fn everything(&mut self) {
+        self.rebound_functions();
         for file in self.judge() {
             self.file(file);
         }
@@ -175,7 +176,7 @@ impl<'c, 'a> Revert<'c, 'a> {
             deed.map_err(|error| error.to_string()).and_then(|deed| self.carry_out(last, &image, deed));
         match carried_out {
             Ok(how) => {
-                self.say(last, &image, how);
+                self.say(last, &image.path, how);
                 for index in steps {
                     self.done(index, how);
                 }
@@ -258,8 +259,8 @@ impl<'c, 'a> Revert<'c, 'a> {
         self.commands.extend(by_hand::put_back(&prefix, &journal, image));
     }
 
-    pub(crate) fn say(&mut self, step: usize, image: &Image, how: How) {
-        self.reverted.push(Reverted { step, path: image.path.clone(), how });
+    pub(crate) fn say(&mut self, step: usize, path: &str, how: How) {
+        self.reverted.push(Reverted { step, path: path.to_owned(), how });
     }
 
     pub(crate) fn done(&mut self, index: usize, how: How) {

@@ -4,14 +4,13 @@
 //! limit, which is this program once more: `main` calls [`enter`] first. Nothing is left behind: the child puts back
 //! what it changed on every path, also when its owner is gone.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::mpsc;
+use std::process::ExitCode;
 use std::time::Duration;
+
+use crate::child::{self, ChildError};
 
 /// The largest range that a ROM can have, in bytes (PCI Local Bus Specification 3.0, §6.2.5.2).
 pub const MOST_BYTES: u64 = 16 << 20;
@@ -23,9 +22,6 @@ const NAME: &str = "passthru-rom-reader";
 const ON: &[u8] = b"1\n";
 /// With the line's end: the kernel takes `0` alone for on (`pci_write_rom`, `drivers/pci/pci-sysfs.c`).
 const OFF: &[u8] = b"0\n";
-/// What the child's answer begins with: the ROM follows, or a message.
-const READ: u8 = b'R';
-const FAILED: u8 = b'E';
 
 /// Why a ROM could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -59,68 +55,28 @@ pub struct RomReader {
 
 impl Default for RomReader {
     fn default() -> Self {
-        Self { helper: PathBuf::from("/proc/self/exe"), limit: LIMIT }
+        Self { helper: child::this_program(), limit: LIMIT }
     }
 }
 
 impl RomReader {
     /// Reads the ROM of the function whose directory in sysfs this is, and leaves the function as it was.
     pub fn read(&self, directory: &Path) -> Result<Vec<u8>, RomReadError> {
-        let mut child = Command::new(&self.helper)
-            .arg0(NAME)
-            .arg(directory)
-            .env_clear()
-            // A terminal's Ctrl-C must not take the child away before it has switched the ROM off.
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(RomReadError::NotStarted)?;
-        let mut pipe = child.stdout.take().ok_or(RomReadError::NoAnswer)?;
-        let (sender, receiver) = mpsc::channel();
-        // The child is waited for here, so that a hung one keeps this thread and nobody else.
-        std::thread::spawn(move || {
-            let mut answer = Vec::new();
-            let read = pipe.read_to_end(&mut answer).map(|_| answer);
-            let _ = sender.send(read);
-            let _ = child.wait();
-        });
-        let answer = match receiver.recv_timeout(self.limit) {
-            Ok(answer) => answer.map_err(|_| RomReadError::NoAnswer)?,
-            Err(mpsc::RecvTimeoutError::Timeout) => return Err(RomReadError::TimedOut(self.limit)),
-            Err(mpsc::RecvTimeoutError::Disconnected) => return Err(RomReadError::NoAnswer),
-        };
-        match answer.split_first() {
-            Some((&READ, rom)) => Ok(rom.to_vec()),
-            Some((&FAILED, message)) => {
-                Err(RomReadError::Refused(String::from_utf8_lossy(message).into_owned()))
-            }
-            _ => Err(RomReadError::NoAnswer),
-        }
+        child::ask(&self.helper, NAME, &[directory.as_os_str()], self.limit).map_err(|error| match error {
+            ChildError::NotStarted(error) => RomReadError::NotStarted(error),
+            ChildError::TimedOut => RomReadError::TimedOut(self.limit),
+            ChildError::NoAnswer => RomReadError::NoAnswer,
+            ChildError::Refused(why) => RomReadError::Refused(why),
+        })
     }
 }
 
 /// To be called first in `main`: where this process is the child, it does its work and says how it ends.
 pub fn enter() -> Option<ExitCode> {
-    let mut arguments = std::env::args_os();
-    if arguments.next()? != NAME {
-        return None;
-    }
-    Some(child(&arguments.collect::<Vec<_>>()))
-}
-
-fn child(arguments: &[OsString]) -> ExitCode {
-    let [directory] = arguments else { return ExitCode::FAILURE };
-    let (begin, bytes) = match read_here(Path::new(directory)) {
-        Ok(rom) => (READ, rom),
-        Err(error) => (FAILED, error.to_string().into_bytes()),
-    };
-    let mut out = io::stdout().lock();
-    match out.write_all(&[begin]).and_then(|()| out.write_all(&bytes)).and_then(|()| out.flush()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+    child::enter(NAME, |arguments| match arguments {
+        [directory] => Some(read_here(Path::new(directory))),
+        _ => None,
+    })
 }
 
 /// Reads the ROM in this process: without a time limit, for a process that has nothing else to do.

@@ -1,8 +1,10 @@
-//! The way in which this crate runs programs: it does not. Whoever calls gives a [`Runner`].
+//! The way in which this crate runs programs and writes to sysfs: it does not. Whoever calls gives a [`Runner`].
 
 use std::path::Path;
 
 use passthru_model::program::Program;
+
+use crate::attribute::AttributeFailure;
 
 /// Why a program did not do its work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +25,7 @@ fn stderr_suffix(tail: &str) -> String {
     if tail.is_empty() { String::new() } else { format!(", and said:\n{tail}") }
 }
 
-/// Runs programs. The real one is in the crate that opens the host; tests bring fakes.
+/// Runs programs and writes attributes of sysfs. The real one is in the crate that opens the host; tests bring fakes.
 pub trait Runner {
     /// Runs `program` to its end with these arguments inside the host whose root directory is `root`.
     ///
@@ -36,6 +38,13 @@ pub trait Runner {
         root: &Path,
         line: &mut dyn FnMut(&str),
     ) -> Result<(), RunFailure>;
+
+    /// Writes a text to an attribute of sysfs of the host whose root directory is `root`, and waits for the kernel to have
+    /// acted on it, but not for ever. Refuses, where nothing else is said.
+    fn write_attribute(&mut self, path: &str, text: &str, _root: &Path) -> Result<(), AttributeFailure> {
+        let why = "there is no running system here".to_owned();
+        Err(AttributeFailure::Refused { path: path.to_owned(), text: text.to_owned(), why })
+    }
 
     /// Whether it starts real processes, which must then hold the lock for as long as they live, should we be killed.
     fn starts_processes(&self) -> bool {

@@ -91,7 +91,10 @@ fn choose(target: &Target, which: &Which) -> Result<String, Error> {
                 return Ok(found.journal);
             }
             for id in journal::list(target)?.into_iter().rev() {
-                if journal::read(target, &id)?.course.phase == Phase::Applied {
+                let saved = journal::read(target, &id)?;
+                if saved.course.phase == Phase::Applied
+                    && !journal::ended_by_boot(target, &saved.plan, &saved.course)
+                {
                     return Ok(id);
                 }
             }
@@ -101,8 +104,14 @@ fn choose(target: &Target, which: &Which) -> Result<String, Error> {
             if !journal::list(target)?.contains(id) {
                 return Err(Error::NoSuchJournal { id: id.clone() });
             }
-            let course = journal::read(target, id)?.course;
+            let saved = journal::read(target, id)?;
+            let course = saved.course;
             match unfinished {
+                _ if journal::ended_by_boot(target, &saved.plan, &course)
+                    && course.phase != Phase::Undone =>
+                {
+                    Err(Error::EndedByBoot { id: id.clone() })
+                }
                 Some(found) if found.journal != *id => Err(Error::Interrupted(Box::new(found))),
                 _ if course.phase == Phase::Applied || underway(&course).is_some() => Ok(id.clone()),
                 _ => Err(Error::AlreadyUndone { id: id.clone() }),

@@ -1,8 +1,8 @@
-//! The files in which boot loaders other than GRUB keep kernel command lines. They are read here, never edited.
+//! The files in which boot loaders other than GRUB keep kernel command lines. Each dialect's own module edits them.
 
 use passthru_model::boot::{BootEntry, Loader};
 
-use crate::key_value;
+use crate::{limine, refind, syslinux};
 
 /// What one file is read as.
 fn entry(path: &str, line: usize, loader: Loader, cmdline: &str) -> BootEntry {
@@ -29,111 +29,50 @@ pub fn bls(path: &str, bytes: &[u8]) -> Option<BootEntry> {
     })
 }
 
-/// A unified kernel image, by the text of its section with the command line ([`crate::pe::CMDLINE`]).
-pub fn unified(path: &str, section: &[u8]) -> BootEntry {
-    let text = String::from_utf8_lossy(section);
-    entry(path, 1, Loader::UnifiedImage, text.trim_end_matches('\0'))
-}
-
-/// The files that an entry of the Boot Loader Specification has loaded, each from the root of its partition: kernel, devicetree
-/// and initramfs images, in their order.
-pub fn bls_files(bytes: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(bytes);
-    // A path of another form could lead out of the partition.
-    let plain = |path: &str| {
-        path.starts_with('/') && path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."))
-    };
-    key_value::lines(&text)
-        .filter(|line| matches!(line.key, "linux" | "initrd" | "devicetree") && plain(line.value))
-        .map(|line| line.value.to_owned())
+/// `refind_linux.conf`: a label and options a line.
+pub fn refind_linux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
+    let lines = refind::read_linux(&String::from_utf8_lossy(bytes)).into_iter();
+    lines
+        .map(|line| BootEntry {
+            rescue: line.title.to_ascii_lowercase().contains("single-user"),
+            title: Some(line.title),
+            ..entry(path, line.line, Loader::Refind, &line.options)
+        })
         .collect()
 }
 
-/// `refind_linux.conf`: lines of two quoted strings, the label and the options.
-pub fn refind_linux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut found = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.starts_with('#') {
-            continue;
-        }
-        let mut quoted = line.split('"').skip(1).step_by(2);
-        if let (Some(label), Some(options)) = (quoted.next(), quoted.next()) {
-            let rescue = label.to_ascii_lowercase().contains("single-user");
-            found.push(BootEntry {
-                title: Some(label.to_owned()),
-                rescue,
-                ..entry(path, index + 1, Loader::Refind, options)
-            });
-        }
-    }
-    found
-}
-
-/// `limine.conf`: entries begin with `/TITLE`, options are `name: value`; `cmdline` was `kernel_cmdline`, and in the old
-/// `limine.cfg` `CMDLINE=value`.
+/// `limine.conf`, and the `limine.cfg` of old: the entries that have a command line.
 pub fn limine(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut found: Vec<BootEntry> = Vec::new();
-    let (mut title, mut kernel) = (None, None);
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.starts_with('#') {
-            continue;
-        }
-        if line.starts_with(['/', ':']) && !line.contains(": ") {
-            title = Some(line.trim_start_matches(['/', ':', '+']).trim().to_owned());
-            kernel = None;
-            continue;
-        }
-        let Some((name, value)) = line.split_once([':', '=']) else { continue };
-        match name.trim().to_ascii_lowercase().as_str() {
-            "cmdline" | "kernel_cmdline" => found.push(BootEntry {
-                title: title.clone(),
-                kernel: kernel.clone(),
-                ..entry(path, index + 1, Loader::Limine, value)
-            }),
-            "kernel_path" | "path" => {
-                kernel = Some(value.trim().to_owned());
-                if let Some(last) =
-                    found.last_mut().filter(|last| last.title == title && last.kernel.is_none())
-                {
-                    last.kernel.clone_from(&kernel);
-                }
-            }
-            _ => {}
-        }
-    }
-    found
+    let entries = limine::entries(&String::from_utf8_lossy(bytes)).into_iter();
+    entries
+        .filter_map(|found| {
+            let line = found.cmdline_line?;
+            Some(BootEntry {
+                title: Some(found.title),
+                kernel: found.image,
+                ..entry(path, line, Loader::Limine, &found.cmdline?)
+            })
+        })
+        .collect()
 }
 
-/// `syslinux.cfg` and `extlinux.conf`: `LABEL`, `LINUX` or `KERNEL`, `APPEND`, in letters of either case.
+/// `syslinux.cfg` and `extlinux.conf`: the labels that have parameters of their own.
 pub fn syslinux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut found = Vec::new();
-    let (mut title, mut kernel) = (None, None);
-    for line in key_value::lines(&text) {
-        let value = line.value;
-        match line.key.to_ascii_lowercase().as_str() {
-            "label" => {
-                title = Some(value.to_owned());
-                kernel = None;
-            }
-            "linux" | "kernel" => kernel = Some(value.to_owned()),
-            "append" => found.push(BootEntry {
-                title: title.clone(),
-                kernel: kernel.clone(),
-                ..entry(path, line.number, Loader::Syslinux, value)
-            }),
-            _ => {}
-        }
-    }
-    found
+    let entries = syslinux::entries(&String::from_utf8_lossy(bytes)).into_iter();
+    entries
+        .filter_map(|found| {
+            let line = found.append_line?;
+            Some(BootEntry {
+                title: Some(found.label),
+                kernel: found.kernel,
+                ..entry(path, line, Loader::Syslinux, &found.append?)
+            })
+        })
+        .collect()
 }
 
-/// `/etc/kernel/cmdline` and its like: one command line over all lines; those that begin with `#` are comments
-/// (kernel-install(8)). `None`: it holds nothing.
+/// `/etc/kernel/cmdline` and its like: one command line over all lines; for those that begin with `#` see
+/// [`crate::kernel_cmdline`]. `None`: it holds nothing.
 pub fn kernel_cmdline(path: &str, bytes: &[u8], loader: Loader) -> Option<BootEntry> {
     let text = String::from_utf8_lossy(bytes);
     let line = crate::kernel_cmdline::read(&text);
@@ -185,12 +124,6 @@ mod tests {
     };
     use passthru_model::boot::Loader;
     use proptest::prelude::*;
-
-    #[test]
-    fn the_files_of_an_entry_are_those_below_the_root_of_its_partition() {
-        let text = "title x\nlinux /t/6.12/linux\ninitrd\t/t/6.12/initrd.img \ninitrd /../../etc/shadow\ndevicetree dtb\n# initrd /no\n";
-        assert_eq!(super::bls_files(text.as_bytes()), ["/t/6.12/linux", "/t/6.12/initrd.img"]);
-    }
 
     #[test]
     fn an_entry_of_the_specification_has_its_options_joined() {

@@ -41,7 +41,7 @@ impl List {
 
 /// Whether dracut reads a file of this name in `dracut.conf.d`: only what ends in `.conf`.
 pub fn is_read(file_name: &str) -> bool {
-    file_name.ends_with(".conf") && !file_name.starts_with('.')
+    crate::shell::is_drop_in(file_name)
 }
 
 /// Everything that files set, read one on top of the other: `/etc/dracut.conf`, then `dracut.conf.d` in order of name.

@@ -7,6 +7,8 @@ use std::io::{self, BufReader, Read};
 
 use crate::cpio::{self, Entry, Kind};
 
+use crate::compression::Compression;
+
 /// An image of more unpacked bytes than this is not looked through to the end.
 const MOST_UNPACKED: u64 = 4 * 1024 * 1024 * 1024;
 /// Nor is one of more files.
@@ -97,50 +99,15 @@ fn walk(bytes: &[u8], found: &mut Found<'_>) -> io::Result<()> {
             continue;
         }
         // What follows a compressed archive is not looked for: no generator writes anything there.
-        return match compression(rest) {
-            Some(Compression::Gzip) => unpacked(flate2::read::MultiGzDecoder::new(rest), &mut budget, found),
-            Some(Compression::Bzip2) => unpacked(bzip2::read::BzDecoder::new(rest), &mut budget, found),
-            Some(Compression::Zstd) => {
-                let decoder = ruzstd::decoding::StreamingDecoder::new(rest).map_err(io::Error::other)?;
-                unpacked(decoder, &mut budget, found)
-            }
-            Some(Compression::Xz) => unpacked(lzma_rust2::XzReader::new(rest, true), &mut budget, found),
-            Some(Compression::Lzma) => {
-                // Memory as large as the dictionary that a hostile header names is refused.
-                let decoder = lzma_rust2::LzmaReader::new_mem_limit(rest, 128 * 1024, None)?;
-                unpacked(decoder, &mut budget, found)
-            }
-            Some(Compression::Lz4) => unpacked(Lz4::new(rest), &mut budget, found),
-            None => Err(wrong("neither an archive nor a compression that is known")),
-        };
+        let kind = Compression::of(rest)
+            .ok_or_else(|| wrong("neither an archive nor a compression that is known"))?;
+        return unpacked(kind.unpack(rest)?, &mut budget, found);
     }
 }
 
 struct Budget {
     bytes: u64,
     entries: usize,
-}
-
-enum Compression {
-    Gzip,
-    Bzip2,
-    Zstd,
-    Xz,
-    Lzma,
-    Lz4,
-}
-
-/// The compression by its first bytes, as the kernel tells it (`lib/decompress.c`).
-fn compression(bytes: &[u8]) -> Option<Compression> {
-    let kinds: [(&[u8], Compression); 6] = [
-        (&[0x1f, 0x8b], Compression::Gzip),
-        (b"BZh", Compression::Bzip2),
-        (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstd),
-        (&[0xfd, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
-        (&[0x5d, 0, 0], Compression::Lzma),
-        (&LZ4_LEGACY, Compression::Lz4),
-    ];
-    kinds.into_iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, kind)| kind)
 }
 
 /// Archives in a stream that was compressed.
@@ -226,58 +193,6 @@ fn archive(stream: &mut impl Read, budget: &mut Budget, found: &mut Found<'_>) -
 
 fn wrong(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
-}
-
-/// The magic number of lz4's legacy frames, the only ones that the kernel reads (`lib/decompress_unlz4.c`).
-const LZ4_LEGACY: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];
-/// Each block of a legacy frame unpacks to this at most.
-const LZ4_BLOCK: usize = 8 * 1024 * 1024;
-
-/// A stream of legacy blocks: the length of each as four bytes, then the block.
-struct Lz4<'a> {
-    rest: &'a [u8],
-    block: Vec<u8>,
-    at: usize,
-}
-
-impl<'a> Lz4<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, block: Vec::new(), at: 0 }
-    }
-
-    /// The next block; false at the end.
-    fn advance(&mut self) -> io::Result<bool> {
-        while let Some(rest) = self.rest.strip_prefix(&LZ4_LEGACY) {
-            self.rest = rest;
-        }
-        let Some((length, rest)) = self.rest.split_first_chunk::<4>() else { return Ok(false) };
-        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        // After the last block the kernel's build writes the unpacked length, which is no block.
-        let Some((block, rest)) = rest.split_at_checked(length).filter(|_| length > 0) else {
-            return Ok(false);
-        };
-        self.block = lz4_flex::block::decompress(block, LZ4_BLOCK).map_err(io::Error::other)?;
-        self.rest = rest;
-        self.at = 0;
-        Ok(true)
-    }
-}
-
-impl Read for Lz4<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.at >= self.block.len() {
-            if !self.advance()? {
-                return Ok(0);
-            }
-        }
-        let rest = self.block.get(self.at..).unwrap_or_default();
-        let count = rest.len().min(buffer.len());
-        if let (Some(to), Some(from)) = (buffer.get_mut(..count), rest.get(..count)) {
-            to.copy_from_slice(from);
-        }
-        self.at += count;
-        Ok(count)
-    }
 }
 
 #[cfg(test)]

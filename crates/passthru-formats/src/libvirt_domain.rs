@@ -1,10 +1,15 @@
-//! Domain XML of libvirt (<https://libvirt.org/formatdomain.html>), read for what checks ask. It is never written here.
+//! Domain XML of libvirt (<https://libvirt.org/formatdomain.html>), read for what checks ask, and changed where they say how.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod devices;
+mod edit;
+mod processors;
 
-use passthru_model::address::PciAddress;
-use passthru_model::virtualisation::{Domain, DomainFirmware, DomainPci, DomainTopology};
+use std::collections::BTreeMap;
+
+use passthru_model::virtualisation::{Domain, DomainFirmware, Place};
 use roxmltree::{Document, Node};
+
+pub use edit::{edited, lines};
 
 /// Why a file is no domain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,23 +67,17 @@ const DEEPEST: usize = 128;
 
 /// Reads a domain. What is missing or cannot be read as what it should be is left at nothing.
 pub fn parse(path: &str, bytes: &[u8]) -> Result<Domain, DomainError> {
-    let wrong = |why: String| DomainError::Xml { path: path.to_owned(), why };
-    let text = std::str::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
-    let text = &without_comments(text);
-    if depth(text) > DEEPEST {
-        return Err(wrong(format!("elements are nested more than {DEEPEST} deep")));
-    }
-    let document = Document::parse(text).map_err(|error| wrong(error.to_string()))?;
+    let (text, bad_comment) = readable(path, bytes)?;
+    let document = document(path, &text)?;
     let root = document.root_element();
-    if root.tag_name().name() != "domain" {
-        return Err(DomainError::Root { path: path.to_owned(), found: root.tag_name().name().to_owned() });
-    }
     let mut domain = Domain {
         path: path.to_owned(),
         name: text_of(root, "name").unwrap_or_default(),
         kind: attribute(root, "type").unwrap_or_default(),
         memory: child(root, "memory").and_then(bytes_of),
         vcpus: text_of(root, "vcpu").and_then(|count| count.parse().ok()),
+        vcpus_now: child(root, "vcpu").and_then(|vcpu| vcpu.attribute("current")?.parse().ok()),
+        bad_comment,
         ..Domain::default()
     };
     domain.os = root
@@ -92,41 +91,84 @@ pub fn parse(path: &str, bytes: &[u8]) -> Result<Domain, DomainError> {
         domain.machine = child(os, "type").and_then(|kind| attribute(kind, "machine"));
         domain.firmware = firmware(os);
     }
-    processor(root, &mut domain);
-    features(root, &mut domain);
+    processors::read(root, &mut domain);
     if let Some(devices) = child(root, "devices") {
         domain.emulator = text_of(devices, "emulator");
+        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
         for device in devices.children().filter(Node::is_element) {
-            one_device(device, &mut domain);
+            let name = device.tag_name().name();
+            let number = numbers.entry(name).and_modify(|number| *number += 1).or_insert(1);
+            let place = Place::new(format!("devices/{name}[{number}]"));
+            devices::read(device, place, &mut domain);
         }
     }
     if let Some(line) = child(root, "commandline") {
-        for node in line.children().filter(Node::is_element) {
-            match (node.tag_name().name(), attribute(node, "name"), attribute(node, "value")) {
-                ("arg", _, Some(value)) => domain.qemu_arguments.push(value),
-                ("env", Some(name), value) => {
-                    domain.qemu_environment.insert(name, value.unwrap_or_default());
-                }
-                _ => {}
-            }
-        }
+        let elements = |wanted: &'static str| {
+            let named = line.children().filter(move |node| node.tag_name().name() == wanted);
+            named
+                .zip(1..)
+                .map(move |(node, number)| (node, Place::new(format!("commandline/{wanted}[{number}]"))))
+        };
+        domain.qemu_arguments.extend(
+            elements("arg").filter_map(|(node, place)| attribute(node, "value").map(|value| (value, place))),
+        );
+        domain.qemu_environment.extend(elements("env").filter_map(|(node, place)| {
+            Some((attribute(node, "name")?, (attribute(node, "value").unwrap_or_default(), place)))
+        }));
     }
     Ok(domain)
 }
 
-/// The text with blanks in the place of comments: people put dashes into them, which XML forbids, and mean no harm.
-fn without_comments(text: &str) -> String {
+/// The text as a parser takes it, and where it was no XML before.
+fn readable(path: &str, bytes: &[u8]) -> Result<(String, Option<(usize, usize)>), DomainError> {
+    let wrong = |why: String| DomainError::Xml { path: path.to_owned(), why };
+    let text = std::str::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
+    let (text, bad_comment) = without_comments(text);
+    if depth(&text) > DEEPEST {
+        return Err(wrong(format!("elements are nested more than {DEEPEST} deep")));
+    }
+    Ok((text, bad_comment))
+}
+
+/// The document of a domain in a readable text.
+fn document<'a>(path: &str, text: &'a str) -> Result<Document<'a>, DomainError> {
+    let document = Document::parse(text)
+        .map_err(|error| DomainError::Xml { path: path.to_owned(), why: error.to_string() })?;
+    let found = document.root_element().tag_name().name();
+    if found == "domain" {
+        Ok(document)
+    } else {
+        Err(DomainError::Root { path: path.to_owned(), found: found.to_owned() })
+    }
+}
+
+/// The text with blanks in the place of comments, byte for byte, and line and column of the first two dashes within one:
+/// people put them there, which XML forbids, and mean no harm.
+fn without_comments(text: &str) -> (String, Option<(usize, usize)>) {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
+    let mut bad = None;
     while let Some((before, comment)) = rest.split_once("<!--") {
         let Some((comment, after)) = comment.split_once("-->") else { break };
         out.push_str(before);
-        // Lines keep their numbers.
-        out.extend(comment.chars().filter(|c| *c == '\n'));
+        out.push_str("    ");
+        // The last dash may touch the end too.
+        let dashes = comment.find("--").or_else(|| comment.ends_with('-').then(|| comment.len() - 1));
+        if let (None, Some(dashes)) = (bad, dashes) {
+            bad = text.get(..out.len() + dashes).map(position);
+        }
+        out.extend(comment.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+        out.push_str("   ");
         rest = after;
     }
     out.push_str(rest);
-    out
+    (out, bad)
+}
+
+/// Line and column, from 1, of what comes after a text.
+fn position(before: &str) -> (usize, usize) {
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
 /// How deep elements could be nested at most, counted without parsing: an opening tag goes down, a closing one up.
@@ -195,162 +237,13 @@ fn firmware(os: Node<'_, '_>) -> DomainFirmware {
     }
 }
 
-fn processor(root: Node<'_, '_>, domain: &mut Domain) {
-    if let Some(cpu) = child(root, "cpu") {
-        domain.cpu_mode = attribute(cpu, "mode");
-        let number = |node: Node<'_, '_>, name: &str| node.attribute(name).and_then(|text| text.parse().ok());
-        domain.topology = child(cpu, "topology").and_then(|node| {
-            Some(DomainTopology {
-                sockets: number(node, "sockets")?,
-                dies: number(node, "dies").unwrap_or(1),
-                clusters: number(node, "clusters").unwrap_or(1),
-                cores: number(node, "cores")?,
-                threads: number(node, "threads")?,
-            })
-        });
-        for feature in cpu.children().filter(|node| node.tag_name().name() == "feature") {
-            if let (Some(name), Some(policy)) = (attribute(feature, "name"), attribute(feature, "policy")) {
-                domain.cpu_features.insert(name, policy);
-            }
-        }
-    }
-    if let Some(tune) = child(root, "cputune") {
-        for pin in tune.children().filter(Node::is_element) {
-            let cpus = attribute(pin, "cpuset");
-            match pin.tag_name().name() {
-                "vcpupin" => {
-                    let vcpu = pin.attribute("vcpu").and_then(|number| number.parse().ok());
-                    domain.vcpu_pins.extend(vcpu.zip(cpus));
-                }
-                "emulatorpin" => domain.emulator_pin = cpus,
-                _ => {}
-            }
-        }
-    }
-    if let Some(pages) = child(root, "memoryBacking").and_then(|backing| child(backing, "hugepages")) {
-        let sizes = pages.children().filter(|node| node.tag_name().name() == "page").filter_map(|page| {
-            let size: u64 = page.attribute("size")?.parse().ok()?;
-            size.checked_mul(unit(page.attribute("unit").unwrap_or("KiB"))?)
-        });
-        domain.hugepages = Some(sizes.collect::<BTreeSet<u64>>());
-    }
-}
-
-fn features(root: Node<'_, '_>, domain: &mut Domain) {
-    let Some(features) = child(root, "features") else { return };
-    if let Some(hyperv) = child(features, "hyperv") {
-        let mut states =
-            hyperv.children().filter(Node::is_element).filter(|node| node.tag_name().name() != "vendor_id");
-        let mut any = false;
-        domain.hyperv_off = states.all(|node| {
-            any = true;
-            node.attribute("state") == Some("off")
-        }) && any;
-        domain.vendor_id = child(hyperv, "vendor_id")
-            .filter(|node| node.attribute("state") == Some("on"))
-            .map(|node| attribute(node, "value").unwrap_or_default());
-    }
-    domain.kvm_hidden = child(features, "kvm")
-        .and_then(|kvm| child(kvm, "hidden"))
-        .is_some_and(|hidden| hidden.attribute("state") == Some("on"));
-}
-
-fn one_device(device: Node<'_, '_>, domain: &mut Domain) {
-    let kind = || attribute(device, "type").unwrap_or_default();
-    let model = || child(device, "model").and_then(|model| attribute(model, "type")).unwrap_or_default();
-    match device.tag_name().name() {
-        "hostdev" => match device.attribute("type") {
-            Some("pci") => domain.pci.extend(host_function(device)),
-            Some("usb") => domain.usb.extend(child(device, "source").and_then(usb_source)),
-            _ => {}
-        },
-        "input" if kind() == "evdev" => {
-            domain.evdev.extend(child(device, "source").and_then(|source| attribute(source, "dev")));
-        }
-        "shmem" => {
-            let size = child(device, "size").and_then(|size| {
-                size.text()?
-                    .trim()
-                    .parse::<u64>()
-                    .ok()?
-                    .checked_mul(unit(size.attribute("unit").unwrap_or("b"))?)
-            });
-            domain.shared_memory.insert(attribute(device, "name").unwrap_or_default(), size);
-        }
-        "graphics" => domain.graphics.push(kind()),
-        "video" => domain.video.push(model()),
-        "sound" => domain.sound.push(attribute(device, "model").unwrap_or_default()),
-        "audio" => domain.audio.push(kind()),
-        "tpm" => {
-            let backend =
-                child(device, "backend").and_then(|backend| attribute(backend, "type")).unwrap_or_default();
-            domain.tpm.push((attribute(device, "model").unwrap_or_default(), backend));
-        }
-        "filesystem" => {
-            domain.virtiofs |=
-                child(device, "driver").is_some_and(|driver| driver.attribute("type") == Some("virtiofs"));
-        }
-        "disk" => {
-            let source = child(device, "source");
-            let file =
-                source.and_then(|source| attribute(source, "file").or_else(|| attribute(source, "dev")));
-            domain.disks.extend(file.map(|file| (file, device.attribute("device") == Some("cdrom"))));
-        }
-        "interface" if kind() == "network" => {
-            domain.networks.extend(child(device, "source").and_then(|source| attribute(source, "network")));
-        }
-        _ => {}
-    }
-}
-
-/// A number as libvirt writes it: `0x1f`, `31`.
-fn number(text: &str) -> Option<u32> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u32::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    }
-}
-
-fn host_function(device: Node<'_, '_>) -> Option<DomainPci> {
-    let part = |node: Node<'_, '_>, name: &str| node.attribute(name).map_or(Some(0), number);
-    let small = |node: Node<'_, '_>, name: &str| u8::try_from(part(node, name)?).ok();
-    let source = child(child(device, "source")?, "address")?;
-    let address = PciAddress::new(
-        part(source, "domain")?,
-        small(source, "bus")?,
-        small(source, "slot")?,
-        small(source, "function")?,
-    )
-    .ok()?;
-    let guest = child(device, "address")
-        .and_then(|place| Some((small(place, "bus")?, small(place, "slot")?, small(place, "function")?)));
-    Some(DomainPci {
-        address,
-        managed: device.attribute("managed") == Some("yes"),
-        rom_file: child(device, "rom").and_then(|rom| attribute(rom, "file")),
-        guest,
-    })
-}
-
-fn usb_source(source: Node<'_, '_>) -> Option<String> {
-    let id =
-        |name: &str| child(source, name).and_then(|node| attribute(node, "id")).and_then(|id| number(&id));
-    if let (Some(vendor), Some(product)) = (id("vendor"), id("product")) {
-        return Some(format!("{vendor:04x}:{product:04x}"));
-    }
-    let place = child(source, "address")?;
-    Some(format!(
-        "{}.{}",
-        attribute(place, "bus")?,
-        attribute(place, "device").or_else(|| attribute(place, "port"))?
-    ))
-}
-
 /// The sizes that QEMU arguments give a Looking Glass buffer: `"size":67108864` or `size=64M` of an object that is shared
 /// memory for ivshmem, by its path.
-pub fn shared_memory_of_arguments(arguments: &[String]) -> BTreeMap<String, Option<u64>> {
+pub fn shared_memory_of_arguments<'a>(
+    arguments: impl Iterator<Item = &'a str>,
+) -> BTreeMap<String, Option<u64>> {
     let mut found = BTreeMap::new();
-    for argument in arguments.iter().filter(|argument| argument.contains("memory-backend-file")) {
+    for argument in arguments.filter(|argument| argument.contains("memory-backend-file")) {
         let value = |name: &str| {
             let at = argument.find(name)?;
             let rest = argument.get(at + name.len()..)?.trim_start_matches(['"', '\'', ':', '=', ' ']);

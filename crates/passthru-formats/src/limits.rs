@@ -1,5 +1,7 @@
 //! Limits of a process and the groups of a host: `/proc/PID/limits` (proc_pid_limits(5)) and group(5).
 
+pub mod settings;
+
 use std::collections::BTreeMap;
 
 use passthru_model::virtualisation::LockLimit;

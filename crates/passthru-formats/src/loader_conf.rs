@@ -92,15 +92,12 @@ fn contains(set: &[u8], byte: u8) -> bool {
     let mut rest = set;
     let mut found = false;
     while let Some(first) = rest.first() {
-        match rest {
-            [low, b'-', high, ..] => {
-                found |= (*low..=*high).contains(&byte);
-                rest = rest.get(3..).unwrap_or_default();
-            }
-            _ => {
-                found |= *first == byte;
-                rest = rest.get(1..).unwrap_or_default();
-            }
+        if let [low, b'-', high, ..] = rest {
+            found |= (*low..=*high).contains(&byte);
+            rest = rest.get(3..).unwrap_or_default();
+        } else {
+            found |= *first == byte;
+            rest = rest.get(1..).unwrap_or_default();
         }
     }
     found == wanted

@@ -1,58 +1,57 @@
 //! `pci.ids`, the list of names of vendors and devices (<https://pci-ids.ucw.cz>).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use passthru_model::hex::{Hex16, PciId};
 
-/// Names for the wanted ids, in one pass over the text: `Vendor Device`, or `Vendor Device 1234` where only the vendor is
+/// Names for the wanted ids: `Vendor Device`, or `Vendor Device 1234` where only the vendor is
 /// known, as lspci writes it. Ids of unknown vendors are left out.
 ///
 /// A line without a tab is a vendor (`10de  NVIDIA Corporation`), one tab a device of it, two tabs a board with it. The
-/// list of classes, whose lines begin with `C`, comes last and ends the search.
+/// list of classes, which comes last, has no line that begins like a vendor's.
 pub fn names(text: &[u8], wanted: &BTreeSet<PciId>) -> BTreeMap<PciId, String> {
-    // The list is read at every start, so nothing is copied of what is not wanted, and the search ends with the last
-    // wanted vendor. `split` on text looks for newlines a word at a time.
-    let text = String::from_utf8_lossy(text);
-    let mut vendors_left: BTreeSet<Hex16> = wanted.iter().map(|id| id.vendor).collect();
-    let mut found: BTreeMap<PciId, String> = BTreeMap::new();
-    let mut vendor: Option<(Hex16, &str)> = None;
-    for line in text.split('\n') {
-        match line.as_bytes() {
-            [b'\t', b'\t', ..] | [b'#', ..] | [] => {}
-            [b'\t', ..] => {
-                let Some((vendor, vendor_name)) = vendor else { continue };
-                let Some((device, name)) = line.get(1..).and_then(entry) else { continue };
-                if let Some(known) = found.get_mut(&PciId { vendor, device }) {
-                    *known = format!("{vendor_name} {name}");
-                }
-            }
-            [b'C', b' ', ..] => break,
-            _ => {
-                if vendor.is_some() && vendors_left.is_empty() {
-                    break;
-                }
-                vendor = entry(line).filter(|(id, _)| vendors_left.remove(id));
-                let Some((id, name)) = vendor else { continue };
-                let all = |device| PciId { vendor: id, device: Hex16(device) };
-                for mine in wanted.range(all(0)..=all(u16::MAX)) {
-                    found.insert(*mine, format!("{name} Device {}", mine.device));
-                }
+    // The list is read at every start and is a megabyte long: the vendors are sought in it as bytes, and only what is theirs
+    // is read line by line.
+    let mut found = BTreeMap::new();
+    let vendors: BTreeSet<Hex16> = wanted.iter().map(|id| id.vendor).collect();
+    for vendor in vendors {
+        let Some((name, lines)) = of_vendor(text, vendor) else { continue };
+        let all = |device| PciId { vendor, device: Hex16(device) };
+        for mine in wanted.range(all(0)..=all(u16::MAX)) {
+            found.insert(*mine, format!("{name} Device {}", mine.device));
+        }
+        for line in lines {
+            let Some((device, device_name)) = line.strip_prefix(b"\t").and_then(entry) else { continue };
+            if let Some(known) = found.get_mut(&PciId { vendor, device }) {
+                *known = format!("{name} {device_name}");
             }
         }
     }
     found
 }
 
+/// A vendor's name, and the lines below it up to the next vendor's.
+fn of_vendor(text: &[u8], vendor: Hex16) -> Option<(Cow<'_, str>, impl Iterator<Item = &[u8]>)> {
+    let begin = format!("{vendor}  ");
+    let at = if text.starts_with(begin.as_bytes()) {
+        0
+    } else {
+        memchr::memmem::find(text, format!("\n{begin}").as_bytes())? + 1
+    };
+    let mut lines = text.get(at..)?.split(|byte| *byte == b'\n');
+    let (_, name) = entry(lines.next()?)?;
+    Some((name, lines.take_while(|line| matches!(line, [] | [b'\t' | b'#', ..]))))
+}
+
 /// `10de  NVIDIA Corporation`: four digits, two spaces, a name.
-fn entry(line: &str) -> Option<(Hex16, &str)> {
+fn entry(line: &[u8]) -> Option<(Hex16, Cow<'_, str>)> {
     let (digits, name) = line.split_at_checked(4)?;
-    let name = name.strip_prefix("  ")?;
+    let name = name.strip_prefix(b"  ")?;
     // Signs, which the standard library would take, are refused.
-    let id = digits
-        .bytes()
-        .all(|byte| byte.is_ascii_hexdigit())
-        .then(|| u16::from_str_radix(digits, 16).ok())??;
-    Some((Hex16(id), name.trim_end()))
+    let digits = std::str::from_utf8(digits).ok()?;
+    let id = digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(digits)?;
+    Some((Hex16(u16::from_str_radix(id, 16).ok()?), String::from_utf8_lossy(name.trim_ascii_end())))
 }
 
 #[cfg(test)]

@@ -34,8 +34,40 @@ pub enum ProgramError {
     OptionalHeader(u16),
 }
 
-/// Reads the header. A kilobyte is enough of most programs.
-pub fn parse(bytes: &[u8]) -> Result<Program, ProgramError> {
+/// A part of a program with a name of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section<'a> {
+    /// Its name, such as `.cmdline`.
+    pub name: &'a str,
+    /// Its content, without what it is filled up with in the file.
+    pub content: &'a [u8],
+}
+
+/// The sections, in their order. One whose content is not in the bytes is an error: what is cut must not pass for empty.
+pub fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>, ProgramError> {
+    const HEADER: usize = 40;
+    let header = pe_header(bytes)?;
+    let number = |at| le16(header, at).map(usize::from).ok_or(ProgramError::CutShort);
+    let (count, first) = (number(6)?, 24 + number(20)?);
+    let one = |index: usize| {
+        let entry = part(header, first + index * HEADER, HEADER)?;
+        let place = |at| usize::try_from(le32(entry, at)?).ok();
+        // The size in memory is that of the content; the size in the file is filled up to a multiple.
+        let size = place(8)?.min(place(16)?);
+        let name = part(entry, 0, 8)?.split(|byte| *byte == 0).next()?;
+        let content = if size == 0 { &[] } else { part(bytes, place(20)?, size)? };
+        Some(Section { name: std::str::from_utf8(name).unwrap_or_default(), content })
+    };
+    (0..count).map(|index| one(index).ok_or(ProgramError::CutShort)).collect()
+}
+
+/// The content of the first section of this name; `None`: there is none.
+pub fn section<'a>(bytes: &'a [u8], name: &str) -> Result<Option<&'a [u8]>, ProgramError> {
+    Ok(sections(bytes)?.iter().find(|section| section.name == name).map(|section| section.content))
+}
+
+/// The bytes from `PE` on.
+fn pe_header(bytes: &[u8]) -> Result<&[u8], ProgramError> {
     if part(bytes, 0, 2) != Some(b"MZ") {
         return Err(ProgramError::NoMz);
     }
@@ -43,10 +75,15 @@ pub fn parse(bytes: &[u8]) -> Result<Program, ProgramError> {
     let at = usize::try_from(pointer).map_err(|_| ProgramError::NoPe(pointer))?;
     let header = bytes.get(at..).ok_or(ProgramError::CutShort)?;
     match part(header, 0, 4) {
-        Some(b"PE\0\0") => {}
-        Some(_) => return Err(ProgramError::NoPe(pointer)),
-        None => return Err(ProgramError::CutShort),
+        Some(b"PE\0\0") => Ok(header),
+        Some(_) => Err(ProgramError::NoPe(pointer)),
+        None => Err(ProgramError::CutShort),
     }
+}
+
+/// Reads the header. A kilobyte is enough of most programs.
+pub fn parse(bytes: &[u8]) -> Result<Program, ProgramError> {
+    let header = pe_header(bytes)?;
     let read = || {
         let optional = header.get(24..)?;
         // Where the count of data directories stands; the directories follow it, eight bytes each.
@@ -60,38 +97,6 @@ pub fn parse(bytes: &[u8]) -> Result<Program, ProgramError> {
         Some(Ok(Program { machine: le16(header, 4)?, subsystem: le16(optional, 68)?, signed }))
     };
     read().unwrap_or(Err(ProgramError::CutShort))
-}
-
-/// The section of a unified kernel image with the kernel command line
-/// (<https://uapi-group.org/specifications/specs/unified_kernel_image/>).
-pub const CMDLINE: &str = ".cmdline";
-/// The section of a unified kernel image with the initramfs.
-pub const INITRD: &str = ".initrd";
-
-/// The content of a section, without the padding behind it; of several of one name the first. `None` where the bytes are
-/// no program, have no such section, or end within it.
-pub fn section<'a>(bytes: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    parse(bytes).ok()?;
-    let header = usize::try_from(le32(bytes, 0x3c)?).ok()?;
-    let count = usize::from(le16(bytes, header.checked_add(6)?)?);
-    // The section table follows the optional header, whose size the header gives.
-    let table = header.checked_add(24)?.checked_add(usize::from(le16(bytes, header.checked_add(20)?)?))?;
-    let found = (0..count)
-        .map_while(|number| part(bytes, table.checked_add(number * SECTION)?, SECTION))
-        .find(|entry| entry.get(..8).is_some_and(|field| is_named(field, name)))?;
-    let number = |at| le32(found, at).and_then(|value| usize::try_from(value).ok());
-    // The size in memory leaves out the padding that the file has up to the next block.
-    let size = number(8)?.min(number(16)?);
-    part(bytes, number(20)?, size)
-}
-
-/// Bytes of one line of the section table ("Section Table (Section Headers)").
-const SECTION: usize = 40;
-
-/// Whether a name of eight bytes, filled up with zeros, is this one.
-fn is_named(field: &[u8], name: &str) -> bool {
-    let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
-    field.get(..end) == Some(name.as_bytes())
 }
 
 /// The machine's name, for people.
@@ -111,7 +116,7 @@ pub fn machine_name(machine: u16) -> &'static str {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{CMDLINE, INITRD, Program, ProgramError, X86_64, parse, section};
+    use super::{Program, ProgramError, X86_64, parse, section, sections};
     use proptest::prelude::*;
 
     /// The smallest header of a program, 1 KiB with padding.
@@ -150,7 +155,7 @@ pub(crate) mod tests {
     }
 
     /// A program with these sections, each filled up to a block of 512 bytes.
-    pub(crate) fn with_sections(sections: &[(&str, &[u8])]) -> Vec<u8> {
+    fn with_sections(sections: &[(&str, &[u8])]) -> Vec<u8> {
         let mut bytes = program(X86_64, 10, false);
         let number = |size: usize| u32::try_from(size).expect("small").to_le_bytes();
         let optional = 240;
@@ -172,11 +177,11 @@ pub(crate) mod tests {
     #[test]
     fn sections_are_found_by_their_names_without_their_padding() {
         let image = with_sections(&[(".cmdline", b"root=UUID=1 quiet"), (".initrd", &[7; 600])]);
-        assert_eq!(section(&image, CMDLINE), Some(b"root=UUID=1 quiet".as_slice()));
-        assert_eq!(section(&image, INITRD), Some([7; 600].as_slice()));
-        assert_eq!(section(&image, ".linux"), None);
-        assert_eq!(section(&image[..image.len() - 512], INITRD), None);
-        assert_eq!(section(b"no program", CMDLINE), None);
+        assert_eq!(section(&image, ".cmdline"), Ok(Some(b"root=UUID=1 quiet".as_slice())));
+        assert_eq!(section(&image, ".initrd"), Ok(Some([7; 600].as_slice())));
+        assert_eq!(section(&image, ".linux"), Ok(None));
+        assert_eq!(section(&image[..image.len() - 512], ".initrd"), Err(ProgramError::CutShort));
+        assert_eq!(section(b"no program", ".cmdline"), Err(ProgramError::NoMz));
     }
 
     proptest! {
@@ -184,15 +189,15 @@ pub(crate) mod tests {
         fn no_bytes_of_a_section_table_make_it_panic(at in 0usize..1024, value: u8, cut in 0usize..2048) {
             let mut image = with_sections(&[(".cmdline", b"quiet"), (".initrd", &[7; 600])]);
             image[at] = value;
-            let _ = section(&image[..cut.min(image.len())], INITRD);
+            let _ = section(&image[..cut.min(image.len())], ".initrd");
         }
 
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>, cut in 0usize..1024, at in 0usize..1024, value: u8) {
-            let _ = parse(&bytes);
+            let _ = (parse(&bytes), sections(&bytes));
             let mut whole = program(X86_64, 11, true);
             whole[at] = value;
-            let _ = parse(&whole[..cut]);
+            let _ = (parse(&whole[..cut]), sections(&whole[..cut]));
         }
     }
 }

@@ -111,6 +111,12 @@ impl From<ShellError> for Refused {
     }
 }
 
+/// Whether a shell's `*.conf` stands for a file of this name.
+pub(crate) fn is_drop_in(file_name: &str) -> bool {
+    let path = std::path::Path::new(file_name);
+    path.extension().is_some_and(|ending| ending == "conf") && !file_name.starts_with('.')
+}
+
 /// What is known of each variable after a file has been read: its value, or why that cannot be told.
 pub type Variables = BTreeMap<String, Result<String, ShellError>>;
 

@@ -1,5 +1,7 @@
 //! Small text files of sysfs: attributes of PCI functions and IOMMU groups.
 
+use std::borrow::Cow;
+
 use passthru_model::hex::{ClassCode, Hex16, PciId};
 use passthru_model::iommu::ReservedRegion;
 use passthru_model::pci::Resource;
@@ -8,12 +10,19 @@ use crate::error::FormatError;
 
 /// The text of a one-line attribute without its newline. Bytes that are no UTF-8 are replaced.
 pub fn line(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim_end_matches(['\n', '\0']).to_owned()
+    text(bytes).into_owned()
+}
+
+/// The same without a copy, where nothing had to be replaced.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    let ends = |byte: &&u8| matches!(byte, b'\n' | b'\0');
+    let end = bytes.len() - bytes.iter().rev().take_while(ends).count();
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default())
 }
 
 /// A flag: `1` and `Y` are yes, `0` and `N` are no (`param_get_bool`, `kernel/params.c`, writes the letters).
 pub fn flag(bytes: &[u8]) -> Option<bool> {
-    match line(bytes).as_str() {
+    match &*text(bytes) {
         "1" | "Y" | "y" => Some(true),
         "0" | "N" | "n" => Some(false),
         _ => None,
@@ -30,7 +39,7 @@ pub fn driver_override(bytes: &[u8]) -> Option<String> {
 /// A `reset_method` attribute: names parted by spaces, in the order in which the kernel tries them
 /// (`Documentation/ABI/testing/sysfs-bus-pci`).
 pub fn reset_methods(bytes: &[u8]) -> Vec<String> {
-    line(bytes).split_ascii_whitespace().map(str::to_owned).collect()
+    text(bytes).split_ascii_whitespace().map(str::to_owned).collect()
 }
 
 /// A `numa_node` attribute; -1 means that the firmware did not say.
@@ -68,8 +77,7 @@ pub fn pci_modalias(text: &str) -> Option<(PciId, PciId, ClassCode)> {
     let ids = PciId { vendor: id("v")?, device: id("d")? };
     let board = PciId { vendor: id("sv")?, device: id("sd")? };
     let class = (number("bc", 2)? << 16) | (number("sc", 2)? << 8) | number("i", 2)?;
-    let class = format!("{class:06x}").parse().ok()?;
-    rest.is_empty().then_some((ids, board, class))
+    rest.is_empty().then_some((ids, board, ClassCode::new(class)?))
 }
 
 /// A `resource` file: a line `start end flags` for each range, in hexadecimal (`resource_show`,

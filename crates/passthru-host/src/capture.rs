@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use passthru_formats::unified_image;
 use tar::{Builder, EntryType, Header};
 
 use crate::archive::{NOTE, Note};
@@ -119,9 +120,16 @@ fn hidden_bytes(redactor: &mut Redactor, path: &str, bytes: &[u8]) -> Vec<u8> {
         // A kernel that somebody built may name his home in it.
         return packed_again(redactor, bytes).unwrap_or_default();
     }
+    if path.starts_with("/etc/security/limits") {
+        return redactor.limits(bytes);
+    }
     if bytes.starts_with(b"070701") {
         // What is left of an initramfs: lengths stand in it, so it is taken apart and put together again.
         return redactor.archive(bytes);
+    }
+    if bytes.starts_with(b"MZ") {
+        // What is left of a unified kernel image; the same holds there.
+        return unified_image::reduced(bytes, |text| redactor.bytes(text));
     }
     redactor.bytes(bytes)
 }

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, FileType, OFlags};
+use rustix::io::Errno;
 
 use crate::error::{ReadError, ReadErrorKind};
 use crate::host::{Host, MOST_FILE_BYTES, Source};
@@ -29,18 +30,13 @@ impl<'a> Directory<'a> {
         Self { host, path: path.to_owned(), handle }
     }
 
-    /// The handle, if an entry can be opened below it without leaving the root or waking anything up: in sysfs itself no
-    /// attribute is a link, a pipe or a device; in another tree one may be, and goes the long way.
-    fn short_cut(&self, name: &str) -> Result<Option<&OwnedFd>, ReadErrorKind> {
-        let Some(handle) = &self.handle else { return Ok(None) };
-        if self.host.is_live() {
-            return Ok(Some(handle));
-        }
-        if name.contains('/') {
-            return Ok(None);
-        }
-        let stat = rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(Some(handle).filter(|_| FileType::from_raw_mode(stat.st_mode).is_file()))
+    /// Opens a file in it below the handle. `None`: only the way from the root leads there, or tells what is there.
+    fn open(&self, name: &str) -> Result<Option<OwnedFd>, ReadErrorKind> {
+        Ok(match &self.handle {
+            None => None,
+            Some(handle) if self.host.is_live() => Some(Tree::open_at(handle, name)?),
+            Some(handle) => Tree::open_file_at(handle, name)?,
+        })
     }
 
     /// Its path.
@@ -53,12 +49,11 @@ impl<'a> Directory<'a> {
         child(&self.path, name)
     }
 
-    /// Reads a file in it.
+    /// Reads a file in it, or in a directory of it.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, ReadError> {
-        match self.short_cut(name).map_err(|kind| kind.at(&self.child(name)))? {
-            Some(handle) => {
-                Tree::read_at(handle, name, MOST_FILE_BYTES).map_err(|kind| kind.at(&self.child(name)))
-            }
+        let at = |kind: ReadErrorKind| kind.at(&self.child(name));
+        match self.open(name).map_err(at)? {
+            Some(file) => Tree::read_attribute(&file, MOST_FILE_BYTES).map_err(at),
             None => self.host.read(&self.child(name)),
         }
     }
@@ -71,9 +66,9 @@ impl<'a> Directory<'a> {
         begin: usize,
         go_on: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<u8>, ReadError> {
-        if let Some(handle) = self.short_cut(name).map_err(|kind| kind.at(&self.child(name)))? {
-            return Tree::read_begin_at(handle, name, begin, go_on)
-                .map_err(|kind| kind.at(&self.child(name)));
+        let at = |kind: ReadErrorKind| kind.at(&self.child(name));
+        if let Some(file) = self.open(name).map_err(at)? {
+            return Tree::read_begin(&file, begin, go_on).map_err(at);
         }
         let mut bytes = self.host.read(&self.child(name))?;
         if !bytes.get(..begin).is_some_and(go_on) {
@@ -93,16 +88,13 @@ impl<'a> Directory<'a> {
 
     /// Whether it has an entry of this name.
     pub fn has(&self, name: &str) -> Result<bool, ReadError> {
-        match self.short_cut(name) {
-            // In a directory of sysfs, to be a file or to be there is the same, and a look at it costs less than a way to it.
-            Ok(Some(handle)) => match rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(_) => Ok(true),
-                Err(rustix::io::Errno::NOENT) => Ok(false),
-                Err(errno) => Err(ReadErrorKind::from(errno).at(&self.child(name))),
-            },
-            Err(ReadErrorKind::NotFound) => Ok(false),
-            Err(kind) => Err(kind.at(&self.child(name))),
-            Ok(None) => self.host.exists(&self.child(name)),
+        // To be a link and to lead somewhere are two things; to be a file or to be there is one.
+        let handle = self.handle.as_ref().filter(|_| !name.contains('/'));
+        match handle.map(|handle| rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW)) {
+            Some(Ok(stat)) if !FileType::from_raw_mode(stat.st_mode).is_symlink() => Ok(true),
+            Some(Err(Errno::NOENT)) => Ok(false),
+            Some(Err(errno)) => Err(ReadErrorKind::from(errno).at(&self.child(name))),
+            Some(Ok(_)) | None => self.host.exists(&self.child(name)),
         }
     }
 }

@@ -35,8 +35,8 @@ pub(crate) fn text(input: impl Read) -> Result<Archive, String> {
         let devices = udev_database::parse(&text).map_err(|error| error.to_string())?;
         udev::tree(&devices)
     } else {
-        Err("it is neither a directory nor a capture (a tar archive, plain or compressed with gzip or bzip2), nor a text of lspci (best \
-             with -Dnnvvxxxx) or of udevadm info --export-db"
+        Err("it is neither a directory nor a capture (a tar archive, plain or compressed with gzip, bzip2, xz or zstd), nor a text \
+             of lspci (best with -Dnnvvxxxx) or of udevadm info --export-db"
             .to_owned())
     }
 }

@@ -33,6 +33,17 @@ pub(crate) enum Source {
     Archive(Archive),
 }
 
+/// Who owns a file, and what its mode lets others do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ownership {
+    /// Mode bits, the type of file among them.
+    pub mode: u32,
+    /// The owner's number.
+    pub uid: u32,
+    /// The number of its group.
+    pub gid: u32,
+}
+
 impl Host {
     /// The machine that this runs on.
     pub fn live() -> Self {
@@ -261,6 +272,14 @@ impl Host {
         }
     }
 
+    /// Who owns what is at a path, links followed; `None` where that cannot be looked at, as in captures, which do not
+    /// keep it of what was not read.
+    pub fn ownership(&self, path: &str) -> Option<Ownership> {
+        let Source::Tree(tree) = &self.source else { return None };
+        let stat = tree.stat(&self.reach(path, true).ok()?).ok()?;
+        Some(Ownership { mode: stat.st_mode, uid: stat.st_uid, gid: stat.st_gid })
+    }
+
     /// What stands at a path, the last link not followed: what a plan compares before it edits.
     ///
     /// A directory, a device or a pipe there is an error: no plan edits one.
@@ -281,6 +300,16 @@ impl Host {
             Err(ReadErrorKind::NotFound | ReadErrorKind::NotADirectory) => Ok(FileState::Absent),
             other => other.map_err(|kind| kind.at(path)),
         }
+    }
+
+    /// When a file was changed last, in seconds since 1970. A capture keeps no times, so that the same host gives the same
+    /// bytes: an error there.
+    pub(crate) fn modified(&self, path: &str) -> Result<i64, ReadError> {
+        let attempt = || match &self.source {
+            Source::Tree(tree) => tree.modified(&self.reach(path, true)?),
+            Source::Archive(_) => Err(ReadErrorKind::Other("a capture keeps no times".to_owned())),
+        };
+        attempt().map_err(|kind| kind.at(path))
     }
 
     /// A directory whose files are read one after another.

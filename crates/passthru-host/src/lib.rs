@@ -20,6 +20,6 @@ mod tree;
 pub use archive::{MOST_BYTES, MOST_ENTRIES};
 pub use directory::Directory;
 pub use error::{OpenError, ReadError, ReadErrorKind};
-pub use gather::{Options, Subject, Subjects, gather, gather_with};
-pub use host::{Host, MOST_FILE_BYTES};
+pub use gather::{Options, Subject, Subjects, gather, gather_with, look_at_guest};
+pub use host::{Host, MOST_FILE_BYTES, Ownership};
 pub use record::Recording;

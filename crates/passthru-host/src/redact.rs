@@ -42,6 +42,10 @@ const SYSTEM_USERS: &[&[u8]] = &[
     b"tss",
     b"swtpm",
     b"input",
+    b"gdm",
+    b"Debian-gdm",
+    b"sddm",
+    b"lightdm",
 ];
 
 /// Directories whose entries are called after users.
@@ -207,6 +211,27 @@ impl Redactor {
         self.known.entry(original.to_ascii_lowercase()).or_insert_with(|| make(count).into_bytes()).clone()
     }
 
+    /// Lines of limits.conf(5), which begin with whom they are for: a user, or a group after `@` or `%`.
+    pub(crate) fn limits(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len());
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let start = line.iter().position(|byte| !b" \t@%".contains(byte)).unwrap_or(line.len());
+            let (before, rest) = line.split_at(start);
+            let length = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+            let (name, rest) = rest.split_at(length);
+            let points =
+                !name.is_empty() && !name.starts_with(b"#") && name != b"*" && !SYSTEM_USERS.contains(&name);
+            out.extend(before);
+            out.extend(if points {
+                self.instead(name, |count| format!("user{count}"))
+            } else {
+                name.to_vec()
+            });
+            self.line(rest, &mut out);
+        }
+        out
+    }
+
     /// A cpio archive; one that cannot be read becomes empty.
     pub(crate) fn archive(&mut self, bytes: &[u8]) -> Vec<u8> {
         let entries = cpio::read(bytes).unwrap_or_default();
@@ -240,9 +265,13 @@ impl Redactor {
     }
 }
 
-/// Where the name stands in a line of libvirt's settings such as `user = "anna"`.
+/// Where the name stands in a line of libvirt's settings such as `user = "anna"`, or of a session such as `USER=anna`.
 fn user_setting(line: &[u8]) -> Option<std::ops::Range<usize>> {
     let text = std::str::from_utf8(line).ok()?;
+    if let Some(name) = text.strip_prefix("USER=") {
+        let length = name.trim_end().len();
+        return (length > 0).then_some(5..5 + length);
+    }
     let name = text.split('=').next()?.trim();
     if !matches!(name, "user" | "group" | "swtpm_user" | "swtpm_group") {
         return None;
@@ -308,6 +337,17 @@ mod tests {
     }
 
     #[test]
+    fn users_in_limits_are_replaced_like_their_homes() {
+        let mut redactor = Redactor::new("pc");
+        let out = redactor.limits(b"\n@kvm - memlock unlimited\n lennart hard memlock 1\n* soft memlock 1\n");
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "\n@kvm - memlock unlimited\n user1 hard memlock 1\n* soft memlock 1\n"
+        );
+        assert_eq!(redactor.text("/home/lennart"), "/home/user1");
+    }
+
+    #[test]
     fn an_archive_stays_one() {
         use passthru_formats::cpio::{Entry, Kind, read, write};
         let entry = |name: &str, text: &str| Entry {
@@ -335,6 +375,10 @@ mod tests {
         for (text, hidden) in [
             ("/dev/mapper/anna--pc--vg-root /home/anna/x y", "/dev/mapper/host--vg-root /home/user1/x y"),
             ("U: Uniq=a1:b2:c3:d4:e5:f6\n", "U: Uniq=serial1\n"),
+            (
+                "USER=lennart\nSEAT=seat0\nUSER=gdm\n/home/lennart\n",
+                "USER=user1\nSEAT=seat0\nUSER=gdm\n/home/user1\n",
+            ),
             ("address a1:b2:c3:d4:e5:f6,", "address 02:00:00:00:00:01,"),
             ("/dev/disk/by-id/nvme-Maker_Disk_S123-part2", "/dev/disk/by-id/device1"),
             ("enxa1b2c3d4e5f6 0", "enx020000000001 0"),

@@ -1,16 +1,20 @@
 //! A directory tree of the running system: `/` itself, or any directory taken for a root.
 
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use passthru_model::plan::{Content, FileState};
-use rustix::fs::{CWD, FileType, Mode, OFlags, RawMode, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawMode, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use crate::error::ReadErrorKind;
 
 /// One page: what a read of a sysfs attribute brings at most.
 const PAGE: usize = 4096;
+
+/// Longer than the target of nearly every link in sysfs, in bytes.
+const LINK: usize = 256;
 
 /// The permission bits of a mode, with set-user-id, set-group-id and sticky; above them is the kind of file.
 const PERMISSIONS: RawMode = 0o7777;
@@ -82,32 +86,56 @@ impl Tree {
         drain(&file, limit, size, path.starts_with("/sys/"))
     }
 
-    /// Reads a file below an opened directory of sysfs.
-    pub(crate) fn read_at(directory: &OwnedFd, name: &str, limit: u64) -> Result<Vec<u8>, ReadErrorKind> {
-        let file = rustix::fs::openat(directory, name, BELOW, Mode::empty())?;
-        drain(&file, limit, None, true)
+    /// Opens a file below an opened directory of the live sysfs, where none is a link, a pipe or a device.
+    pub(crate) fn open_at(directory: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+        rustix::fs::openat(directory, name, BELOW, Mode::empty())
     }
 
-    /// Reads the first bytes of a file below an opened directory of sysfs, and the rest only if these ask for it.
-    pub(crate) fn read_begin_at(
-        directory: &OwnedFd,
-        name: &str,
+    /// Opens a regular file below an opened directory of another tree. `None`: something else is there, or on the way, and
+    /// only the long way from the root can tell what it means.
+    pub(crate) fn open_file_at(directory: &OwnedFd, name: &str) -> Result<Option<OwnedFd>, Errno> {
+        match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_file() => {}
+            // Whether a link on the way led there is not known yet.
+            Err(errno) if !name.contains('/') => return Err(errno),
+            Ok(_) | Err(_) => return Ok(None),
+        }
+        let contained = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match rustix::fs::openat2(directory, name, BELOW, Mode::empty(), contained) {
+            Err(Errno::LOOP | Errno::XDEV | Errno::AGAIN) => Ok(None),
+            file => file.map(Some),
+        }
+    }
+
+    /// Reads an opened attribute of sysfs whole.
+    pub(crate) fn read_attribute(file: &OwnedFd, limit: u64) -> Result<Vec<u8>, ReadErrorKind> {
+        drain(file, limit, None, true)
+    }
+
+    /// Reads the first bytes of an opened file of sysfs, and the rest only if these ask for it.
+    pub(crate) fn read_begin(
+        file: &OwnedFd,
         begin: usize,
         go_on: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<u8>, ReadErrorKind> {
-        let file = rustix::fs::openat(directory, name, BELOW, Mode::empty())?;
         let mut bytes = vec![0; begin];
-        let count = rustix::io::read(&file, bytes.as_mut_slice())?;
+        let count = rustix::io::read(file, bytes.as_mut_slice())?;
         bytes.truncate(count);
         if count == begin && go_on(&bytes) {
-            bytes.extend(drain(&file, u64::MAX, None, true)?);
+            bytes.extend(drain(file, u64::MAX, None, true)?);
         }
         Ok(bytes)
     }
 
     /// The target of a link below an opened directory.
     pub(crate) fn link_at(directory: &OwnedFd, name: &str) -> Result<String, ReadErrorKind> {
-        utf8(rustix::fs::readlinkat(directory, name, Vec::new()))
+        // Targets in sysfs are short, and fit on the stack.
+        let mut space = [MaybeUninit::<u8>::uninit(); LINK];
+        let (target, _) = rustix::fs::readlinkat_raw(directory, name, &mut space)?;
+        if target.len() == LINK {
+            return utf8(rustix::fs::readlinkat(directory, name, Vec::new())?.as_bytes());
+        }
+        utf8(target)
     }
 
     /// The target of a link, `None` where something else stands.
@@ -123,7 +151,7 @@ impl Tree {
         };
         match target {
             Err(Errno::INVAL) => Ok(None),
-            other => utf8(other).map(Some),
+            other => utf8(other?.as_bytes()).map(Some),
         }
     }
 
@@ -143,11 +171,20 @@ impl Tree {
 
     /// What kind of thing a path leads to, links followed.
     pub(crate) fn kind(&self, path: &str) -> Result<FileType, ReadErrorKind> {
-        let stat = match &self.root {
+        Ok(FileType::from_raw_mode(self.stat(path)?.st_mode))
+    }
+
+    /// What the kernel says of what a path leads to, links followed.
+    pub(crate) fn stat(&self, path: &str) -> Result<Stat, ReadErrorKind> {
+        Ok(match &self.root {
             None => rustix::fs::statat(CWD, path, rustix::fs::AtFlags::empty())?,
             Some(_) => rustix::fs::fstat(self.open(path, OFlags::PATH)?)?,
-        };
-        Ok(FileType::from_raw_mode(stat.st_mode))
+        })
+    }
+
+    /// When the content of what a path leads to was changed last, in seconds since 1970.
+    pub(crate) fn modified(&self, path: &str) -> Result<i64, ReadErrorKind> {
+        Ok(self.stat(path)?.st_mtime)
     }
 
     /// What stands at a path, the last link not followed.
@@ -174,8 +211,9 @@ fn must_be_file(stat: &Stat) -> Result<(), ReadErrorKind> {
     }
 }
 
-fn utf8(target: Result<std::ffi::CString, Errno>) -> Result<String, ReadErrorKind> {
-    target?.into_string().map_err(|_| ReadErrorKind::Other("the link's target is not UTF-8".to_owned()))
+fn utf8(target: &[u8]) -> Result<String, ReadErrorKind> {
+    let text = std::str::from_utf8(target);
+    text.map(str::to_owned).map_err(|_| ReadErrorKind::Other("the link's target is not UTF-8".to_owned()))
 }
 
 /// Reads to the end, or to the limit. `one_page`: a sysfs attribute, which comes whole in one read unless it fills a page
@@ -183,7 +221,7 @@ fn utf8(target: Result<std::ffi::CString, Errno>) -> Result<String, ReadErrorKin
 fn drain(file: &OwnedFd, limit: u64, size: Option<usize>, one_page: bool) -> Result<Vec<u8>, ReadErrorKind> {
     if one_page {
         // Nearly all attributes are a few bytes long: they are read on the stack and copied out, without a buffer to clear.
-        let mut page = [std::mem::MaybeUninit::<u8>::uninit(); PAGE];
+        let mut page = [MaybeUninit::<u8>::uninit(); PAGE];
         let begin = loop {
             match rustix::io::read(file, &mut page) {
                 Err(Errno::INTR) => {}

@@ -87,9 +87,36 @@ impl PciAddress {
     }
 }
 
+/// The hexadecimal digit of the lower four bits.
+fn digit(bits: u8) -> u8 {
+    match bits & 0xf {
+        low @ 0..=9 => b'0' + low,
+        low => b'a' - 10 + low,
+    }
+}
+
 impl fmt::Display for PciAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04x}:{:02x}:{:02x}.{:x}", self.domain, self.bus, self.device, self.function)
+        // Lists of functions are long. Nearly all domains have four digits, and then the text can be put together by hand.
+        let (Ok(domain), 0..=7) = (u16::try_from(self.domain), self.function) else {
+            return write!(f, "{:04x}:{:02x}:{:02x}.{:x}", self.domain, self.bus, self.device, self.function);
+        };
+        let [high, low] = domain.to_be_bytes();
+        let text = [
+            digit(high >> 4),
+            digit(high),
+            digit(low >> 4),
+            digit(low),
+            b':',
+            digit(self.bus >> 4),
+            digit(self.bus),
+            b':',
+            digit(self.device >> 4),
+            digit(self.device),
+            b'.',
+            digit(self.function),
+        ];
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

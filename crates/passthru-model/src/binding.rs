@@ -177,6 +177,15 @@ pub struct ImageContents {
     pub entries: usize,
 }
 
+/// When images and the settings that they hold were changed last, in seconds since 1970, by path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageTimes {
+    /// The initramfs images of the installed kernels.
+    pub images: BTreeMap<String, i64>,
+    /// Files of settings that go into them or say what does.
+    pub settings: BTreeMap<String, i64>,
+}
+
 /// A script that marks devices for vfio-pci, as the page has one for identical cards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OverrideScript {

@@ -130,6 +130,17 @@ impl KernelInstall {
     }
 }
 
+impl BootEntry {
+    /// The place as people write it: `FILE:LINE`, or the section of an image that has no lines.
+    pub fn place(&self) -> String {
+        if self.loader == Loader::UnifiedImage && !self.source {
+            format!("{}, .cmdline", self.path)
+        } else {
+            format!("{}:{}", self.path, self.line)
+        }
+    }
+}
+
 /// Everything known of how the host boots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootFacts {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
-use crate::binding::{BindingFacts, ImageContents};
+use crate::binding::{BindingFacts, ImageContents, ImageTimes};
 use crate::boot::{BootFacts, KernelInstall};
 pub use crate::cpu::CpuFacts;
 use crate::desktop::DesktopFacts;
@@ -11,6 +11,7 @@ use crate::device_state::DeviceStates;
 use crate::fact::Fact;
 use crate::firmware::FirmwareFacts;
 use crate::graphics::Graphics;
+use crate::hex::PciId;
 use crate::holders::Holders;
 use crate::io_memory::IoMemory;
 use crate::iommu::IommuFacts;
@@ -18,6 +19,7 @@ use crate::kernel::{KernelDrivers, KernelFacts};
 use crate::memory::MemoryFacts;
 use crate::pci::PciFunction;
 use crate::plan::FileState;
+use crate::session::Session;
 use crate::topology::Topology;
 use crate::tuning::TuningFacts;
 use crate::usb::Usb;
@@ -156,6 +158,8 @@ pub struct HostFacts {
     pub tuning: TuningFacts,
     /// USB buses and devices. Known and empty: the kernel has USB and no controller.
     pub usb: Fact<Usb>,
+    /// Who is logged in. Unknown where systemd-logind does not keep sessions.
+    pub sessions: Fact<Vec<Session>>,
     /// KVM.
     pub kvm: Fact<KvmState>,
     /// Bootloader.
@@ -168,6 +172,8 @@ pub struct HostFacts {
     pub binding: BindingFacts,
     /// What the initramfs of each installed kernel holds. Looked at only where something is to be bound at boot.
     pub images: Fact<Vec<ImageContents>>,
+    /// When these images and their settings were changed last. Unknown of a capture, which keeps no times.
+    pub image_times: Fact<ImageTimes>,
     /// The programs that run guests, and the guests that are defined.
     pub virtualisation: VirtualisationFacts,
     /// What the desktop is told about graphics cards.
@@ -187,7 +193,7 @@ pub struct HostFacts {
     /// Files of the same set that could not be read, and why.
     pub unreadable_files: BTreeMap<String, String>,
     /// Names of devices from `pci.ids`: vendor and device, for what is in this host.
-    pub names: BTreeMap<PciAddress, String>,
+    pub names: BTreeMap<PciId, String>,
 }
 
 impl HostFacts {
@@ -218,12 +224,14 @@ impl HostFacts {
             memory: MemoryFacts::unknown(because),
             tuning: TuningFacts::unknown(because),
             usb: Fact::unknown(because),
+            sessions: Fact::unknown(because),
             kvm: Fact::unknown(because),
             bootloader: Fact::unknown(because),
             initramfs: Fact::unknown(because),
             boot: BootFacts::unknown(because),
             binding: BindingFacts::unknown(because),
             images: Fact::unknown(because),
+            image_times: Fact::unknown(because),
             virtualisation: VirtualisationFacts::unknown(because),
             desktop: DesktopFacts::unknown(because),
             guest_firmware: Fact::unknown(because),
@@ -249,7 +257,7 @@ impl HostFacts {
     /// The name to show for a function: from `pci.ids` where known, else its class and id.
     pub fn name_of(&self, function: &PciFunction) -> String {
         self.names
-            .get(&function.address)
+            .get(&function.id)
             .cloned()
             .unwrap_or_else(|| format!("{} {}", function.class.name(), function.id))
     }

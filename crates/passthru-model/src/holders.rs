@@ -1,6 +1,6 @@
 //! Which processes have devices open.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
 
@@ -11,10 +11,25 @@ pub struct Holder {
     pub process: u32,
     /// The program's name, at most 15 bytes of it (`/proc/PID/comm`).
     pub program: String,
-    /// The device files, such as `/dev/dri/card1`.
-    pub files: BTreeSet<String>,
-    /// The PCI functions that these stand for. Empty where that could not be found out.
-    pub functions: BTreeSet<PciAddress>,
+    /// The device files, such as `/dev/dri/card1`, each with the PCI functions that it stands for. Of some that could not
+    /// be found out.
+    pub files: BTreeMap<String, BTreeSet<PciAddress>>,
+}
+
+impl Holder {
+    /// The files that stand for one function.
+    pub fn files_of(&self, address: PciAddress) -> impl Iterator<Item = &str> {
+        self.files
+            .iter()
+            .filter(move |(_, functions)| functions.contains(&address))
+            .map(|(file, _)| file.as_str())
+    }
+
+    /// Those of them for which the driver waits until they are closed. A keyboard or a mouse may go at any time, as when
+    /// it is pulled out (`input_unregister_device`); a sound card waits (`snd_card_free`), as do VFIO and most GPUs.
+    pub fn files_that_keep(&self, address: PciAddress) -> impl Iterator<Item = &str> {
+        self.files_of(address).filter(|file| !file.starts_with("/dev/input/"))
+    }
 }
 
 /// All that were seen.
@@ -29,6 +44,6 @@ pub struct Holders {
 impl Holders {
     /// Those of one function.
     pub fn of(&self, address: PciAddress) -> impl Iterator<Item = &Holder> {
-        self.holders.iter().filter(move |holder| holder.functions.contains(&address))
+        self.holders.iter().filter(move |holder| holder.files_of(address).next().is_some())
     }
 }

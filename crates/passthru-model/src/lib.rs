@@ -28,6 +28,8 @@ pub mod memory;
 pub mod pci;
 pub mod plan;
 pub mod program;
+pub mod rebinding;
+pub mod session;
 pub mod topology;
 pub mod tuning;
 pub mod usb;

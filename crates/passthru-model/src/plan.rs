@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::program::Program;
+use crate::rebinding::Rebinding;
 
 /// The schema's name and version in saved plans.
 pub const PLAN_SCHEMA: &str = "passthru.plan/1";
@@ -201,6 +202,12 @@ pub enum Action {
         /// What must hold afterwards.
         expect: Vec<Expectation>,
     },
+    /// Gives functions to other drivers while the host runs, all of them or none. Lasts until the next boot.
+    #[serde(rename = "sysfs-write")]
+    Rebind {
+        /// The functions, in order of address.
+        functions: Vec<Rebinding>,
+    },
 }
 
 /// The smallest thing that can be done and undone.
@@ -226,14 +233,33 @@ impl Step {
             Action::File { after: FileState::Absent, .. } => "file-remove",
             Action::File { .. } => "file-edit",
             Action::Run { .. } => "run",
+            Action::Rebind { .. } => "sysfs-write",
         }
     }
 
-    /// The path it is about: the file, or the first file that the program rewrites.
+    /// The path of a file that it is about: the file itself, or the first file that the program rewrites.
     pub fn path(&self) -> Option<&str> {
         match &self.action {
             Action::File { path, .. } => Some(path),
             Action::Run { rewrites, .. } => rewrites.first().map(String::as_str),
+            Action::Rebind { .. } => None,
+        }
+    }
+
+    /// The functions that it gives to other drivers.
+    pub fn rebindings(&self) -> &[Rebinding] {
+        match &self.action {
+            Action::Rebind { functions } => functions,
+            Action::File { .. } | Action::Run { .. } => &[],
+        }
+    }
+
+    /// Whether the next boot takes it back by itself, as nothing of it is in a file.
+    fn ends_with_boot(&self) -> bool {
+        match &self.action {
+            Action::Rebind { .. } => true,
+            Action::Run { rewrites, .. } => rewrites.is_empty(),
+            Action::File { .. } => false,
         }
     }
 }
@@ -258,6 +284,16 @@ impl Plan {
     /// Whether anything takes effect only at the next boot.
     pub fn needs_reboot(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.effect, Effect::Reboot | Effect::Initramfs))
+    }
+
+    /// Whether the next boot takes back all of it by itself.
+    pub fn ends_with_boot(&self) -> bool {
+        !self.is_empty() && self.steps.iter().all(Step::ends_with_boot)
+    }
+
+    /// The functions that it gives to other drivers while the host runs.
+    pub fn rebindings(&self) -> impl Iterator<Item = &Rebinding> {
+        self.steps.iter().flat_map(Step::rebindings)
     }
 }
 

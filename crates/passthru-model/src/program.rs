@@ -15,6 +15,8 @@ pub enum Program {
     KernelInstall,
     /// Rebuilds GRUB's menu (Debian).
     UpdateGrub,
+    /// Loads kernel modules (kmod).
+    Modprobe,
     /// The emulator and hypervisor.
     QemuSystemX86_64,
 }
@@ -27,6 +29,7 @@ impl Program {
             Self::Dracut => "dracut",
             Self::KernelInstall => "kernel-install",
             Self::UpdateGrub => "update-grub",
+            Self::Modprobe => "modprobe",
             Self::QemuSystemX86_64 => "qemu-system-x86_64",
         }
     }
@@ -38,6 +41,7 @@ impl Program {
             Self::Dracut => "dracut",
             Self::KernelInstall => "systemd",
             Self::UpdateGrub => "grub2-common",
+            Self::Modprobe => "kmod",
             Self::QemuSystemX86_64 => "qemu-system-x86",
         }
     }

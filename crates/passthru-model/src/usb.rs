@@ -101,6 +101,9 @@ pub struct UsbDevice {
     pub interfaces: Vec<UsbInterface>,
     /// What it is.
     pub roles: BTreeSet<UsbRole>,
+    /// The seat that it belongs to, of keyboards and mice that the host uses (`ID_SEAT` of udev, else `seat0`); `None`
+    /// of others, and where udev's database is not to be seen.
+    pub seat: Option<String>,
     /// Megabits a second (`speed`).
     pub speed_mbps: Option<u32>,
     /// `removable`: whether it is on a port that a user can reach (`removable`, `fixed`; `unknown` is `None`).

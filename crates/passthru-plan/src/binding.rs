@@ -133,7 +133,8 @@ pub(crate) fn claimants(facts: &HostFacts, function: &PciFunction) -> BTreeSet<S
             found.extend(drivers.loadable.iter().cloned());
         }
     }
-    if let Some(driver) = function.driver.as_deref().filter(|_| !function.is_on_vfio()) {
+    // A driver's name is often its module's, but not always: the module bochs has the driver bochs-drm.
+    if let Some(driver) = function.driver.as_deref().filter(|_| found.is_empty() && !function.is_on_vfio()) {
         // xhci_hcd is the driver's name, and xhci_pci that of the module which binds it to PCI.
         let module = canonical(driver);
         found.insert(if module == "xhci_hcd" { "xhci_pci".to_owned() } else { module });

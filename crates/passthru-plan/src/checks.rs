@@ -11,6 +11,9 @@ use passthru_model::HostFacts;
 use passthru_model::fact::{Evidence, Fact};
 use passthru_model::finding::{Finding, Remedy, Verdict};
 
+pub use guests::{Judgement, Lint};
+pub use remarks::Remark;
+
 /// What a check's function says; [`Finding`] adds the check's own data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -143,6 +146,11 @@ pub fn areas() -> &'static [Area] {
 /// All checks, in the order of [`areas`].
 pub fn checks() -> impl Iterator<Item = &'static Check> {
     AREAS.iter().flat_map(|area| area.checks)
+}
+
+/// The rules about one guest, each of which is a check of the same name too, in the order in which they are shown.
+pub fn lints() -> &'static [Lint] {
+    guests::LINTS
 }
 
 /// Judges a host by the checks named, or by all where none is named, always in the order of [`checks`].

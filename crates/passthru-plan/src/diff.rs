@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use passthru_model::plan::{Action, Expectation, FileState, Step};
+use passthru_model::rebinding::Rebinding;
 use similar::TextDiff;
 
-/// What a step changes: a unified diff of its file, or what a program is run for and what must hold afterwards.
+/// What a step changes: a unified diff of its file; what a program is run for and what must hold afterwards; or which
+/// functions go from which driver to which.
 ///
 /// Text of files is data from outside: characters that a terminal would act on are written out.
 pub fn of_step(step: &Step) -> String {
@@ -25,7 +27,17 @@ pub fn of_step(step: &Step) -> String {
             }
             text
         }
+        Action::Rebind { functions } => of_functions(functions),
     }
+}
+
+/// Who has each function, and who is to have it.
+fn of_functions(functions: &[Rebinding]) -> String {
+    functions.iter().fold(String::new(), |mut text, function| {
+        let before = function.before.driver.as_deref().unwrap_or("no driver");
+        let _ = writeln!(text, "{}: {} -> {}", function.device.address, visible(before), function.after);
+        text
+    })
 }
 
 /// A unified diff of one path from one state to another; empty where nothing changes.
@@ -47,12 +59,27 @@ pub fn of_file(path: &str, before: &FileState, after: &FileState) -> String {
         let _ = writeln!(text, "binary content changes");
         return text;
     };
-    let diff = TextDiff::from_lines(&old, &new);
+    for line in hunks(&old, &new).split_terminator('\n') {
+        let _ = writeln!(text, "{}", visible(line));
+    }
+    text
+}
+
+/// A unified diff of one path from one text to another, as patch(1) takes it: nothing is written out that a terminal would act
+/// on. Empty where nothing changes.
+pub fn patch(path: &str, old: &str, new: &str) -> String {
+    if old == new { String::new() } else { format!("--- {path}\n+++ {path}\n{}", hunks(old, new)) }
+}
+
+/// What differs between two texts.
+fn hunks(old: &str, new: &str) -> String {
+    let mut text = String::new();
+    let diff = TextDiff::from_lines(old, new);
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
         let _ = writeln!(text, "{}", hunk.header());
         for change in hunk.iter_changes() {
             let line = change.value();
-            let _ = writeln!(text, "{}{}", change.tag(), visible(line.strip_suffix('\n').unwrap_or(line)));
+            let _ = writeln!(text, "{}{}", change.tag(), line.strip_suffix('\n').unwrap_or(line));
             if change.missing_newline() {
                 text.push_str("\\ No newline at end of file\n");
             }

@@ -1,6 +1,7 @@
 //! What each IOMMU group means for passthrough, and each device in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write as _};
 
 use passthru_model::HostFacts;
 use passthru_model::address::{PciAddress, PciSlot};
@@ -314,12 +315,19 @@ pub(crate) fn listed(addresses: &[PciAddress]) -> String {
     some_of(addresses)
 }
 
-fn some_of(things: &[impl ToString]) -> String {
+fn some_of(things: &[impl fmt::Display]) -> String {
     let first = things.get(..MOST_LISTED).unwrap_or(things);
     and_more(first, things.len() - first.len())
 }
 
-fn and_more(things: &[impl ToString], more: usize) -> String {
-    let list = things.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    if more == 0 { list } else { format!("{list} and {more} more") }
+fn and_more(things: &[impl fmt::Display], more: usize) -> String {
+    let mut list = String::new();
+    for (position, thing) in things.iter().enumerate() {
+        let comma = if position == 0 { "" } else { ", " };
+        let _ = write!(list, "{comma}{thing}");
+    }
+    if more > 0 {
+        let _ = write!(list, " and {more} more");
+    }
+    list
 }

@@ -7,6 +7,7 @@ mod binding;
 pub mod checks;
 pub mod diff;
 pub mod groups;
+pub mod guest_file;
 pub mod intent;
 pub mod pinning;
 pub mod planner;
@@ -18,8 +19,11 @@ pub mod status;
 pub mod usb;
 pub mod verify;
 
-pub use checks::{Area, Check, UnknownCheck, areas, checks, diagnose};
+pub use checks::{Area, Check, Judgement, Lint, Remark, UnknownCheck, areas, checks, diagnose, lints};
 pub use groups::{DeviceView, GroupView, GroupsView};
-pub use planner::{Consent, IntentChange, Reason, Refusal, isolate, isolate_by, plan_for, release};
+pub use planner::{
+    Consent, IntentChange, Reason, Refusal, bind, isolate, isolate_by, may_go_back, may_go_on, plan_for,
+    release, unbind,
+};
 pub use status::{Summary, summary};
 pub use verify::verify;

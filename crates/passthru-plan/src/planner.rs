@@ -10,6 +10,7 @@ mod iommu;
 mod loader;
 mod notes;
 mod refusal;
+mod run_time;
 mod select;
 mod steps;
 mod texts;
@@ -23,6 +24,7 @@ use passthru_model::plan::{FileState, Plan, Step};
 
 pub use consent::Consent;
 pub use refusal::{Reason, Refusal};
+pub use run_time::{bind, may_go_back, may_go_on, unbind};
 
 pub(crate) use desired::drift;
 pub(crate) use iommu::off_words;
@@ -200,6 +202,9 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     }
     if images {
         initramfs::known(facts, &mut reasons);
+    }
+    if !consent.untried_boot_chain {
+        reasons.extend(chain.untried(entries, images));
     }
     if !reasons.is_empty() {
         return Err(Refusal { reasons });

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
 use passthru_model::pci::PciFunction;
-use passthru_model::usb::{Usb, UsbDevice, UsbRole};
+use passthru_model::session::{Session, SessionClass};
+use passthru_model::usb::{PortPath, Usb, UsbDevice, UsbRole};
 
 use crate::groups;
 
@@ -22,8 +23,21 @@ pub struct UsbView {
     pub controllers: Vec<ControllerView>,
     /// Buses whose controller is no PCI function, such as `vhci_hcd`; by number, with the device above them.
     pub other_buses: BTreeMap<u16, String>,
+    /// Who uses the keyboards and mice, by bus and port.
+    pub sitting: BTreeMap<(u16, PortPath), Sitting>,
     /// Why something is missing here, where it could not be read.
     pub unknown: Vec<String>,
+}
+
+/// Who sits at a keyboard or a mouse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sitting {
+    /// The seat that the device belongs to.
+    pub seat: String,
+    /// The user whose session is shown at that seat now; `None`: nobody's.
+    pub user: Option<String>,
+    /// In words, such as "anna sits there (wayland, seat0)".
+    pub words: String,
 }
 
 /// One controller.
@@ -77,7 +91,49 @@ pub fn view(facts: &HostFacts) -> UsbView {
         .filter(|bus| !is_known(bus.controller))
         .map(|bus| (bus.number, bus.parent.clone()))
         .collect();
-    UsbView { controllers, other_buses, unknown }
+    let sitting = sitting(facts, usb, &mut unknown);
+    UsbView { controllers, other_buses, sitting, unknown }
+}
+
+/// Who sits at each keyboard and mouse that the host uses, as far as that can be seen.
+fn sitting(facts: &HostFacts, usb: &Usb, unknown: &mut Vec<String>) -> BTreeMap<(u16, PortPath), Sitting> {
+    let mut found = BTreeMap::new();
+    for device in usb.devices.iter().filter(|device| device.roles.iter().copied().any(is_of_a_seat)) {
+        match (&device.seat, facts.sessions.value()) {
+            (Some(seat), Some(sessions)) => {
+                found.insert((device.bus, device.port.clone()), at(seat, sessions));
+            }
+            _ if found.is_empty() && !unknown.iter().any(|line| line.starts_with(WHO)) => {
+                let no_database = "udev's database, /run/udev/data, does not tell of it";
+                unknown.push(format!("{WHO}: {}", facts.sessions.because().unwrap_or(no_database)));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// How the line begins that says why it is not known who sits somewhere.
+const WHO: &str = "it cannot be seen who sits at the keyboard";
+
+fn is_of_a_seat(role: UsbRole) -> bool {
+    matches!(role, UsbRole::Keyboard | UsbRole::Mouse)
+}
+
+/// Who is to be seen at a seat.
+fn at(seat: &str, sessions: &[Session]) -> Sitting {
+    let shown = sessions.iter().find(|session| session.active && session.seat.as_deref() == Some(seat));
+    let (user, words) = match shown {
+        Some(session) if session.class == SessionClass::User => {
+            let kind = session.kind.as_deref().map_or_else(String::new, |kind| format!("{kind}, "));
+            (Some(session.user.clone()), format!("{} sits there ({kind}{seat})", session.user))
+        }
+        Some(session) if session.class == SessionClass::Greeter => {
+            (None, format!("the login screen of {seat}"))
+        }
+        _ => (None, format!("nobody is logged in at {seat}")),
+    };
+    Sitting { seat: seat.to_owned(), user, words }
 }
 
 /// What can be done with each function, from the view of the groups.
@@ -100,7 +156,7 @@ fn controller(
         .iter()
         .filter(hangs_on)
         .flat_map(|device| device.roles.iter().copied())
-        .filter(|role| matches!(role, UsbRole::Keyboard | UsbRole::Mouse))
+        .filter(|role| is_of_a_seat(*role))
         .collect();
     let outlook = outlook.cloned().unwrap_or_default();
     let mut notes = Vec::new();

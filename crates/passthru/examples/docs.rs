@@ -84,6 +84,7 @@ fn pages_of(
 fn schemas(files: &mut BTreeMap<PathBuf, Vec<u8>>) -> Result<(), Failure> {
     let all = [
         ("findings", schema_for!(envelope::Findings)),
+        ("guest-check", schema_for!(envelope::GuestCheck)),
         ("checks", schema_for!(envelope::Checks)),
         ("groups", schema_for!(envelope::Groups)),
         ("groups-why", schema_for!(envelope::GroupsWhy)),

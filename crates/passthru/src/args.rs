@@ -9,6 +9,7 @@ use passthru_plan::predict::AcsOverride;
 mod guest;
 mod machine;
 mod rom;
+mod run_time;
 
 pub use guest::{
     GuestCheckArguments, GuestCommand, GuestName, GuestNewArguments, GuestStartArguments, GuestStopArguments,
@@ -16,6 +17,7 @@ pub use guest::{
 };
 pub use machine::{PreferChoice, ThreadsChoice, TopologyArguments};
 pub use rom::{RomCheckArguments, RomCommand, RomDumpArguments};
+pub use run_time::{BindArguments, UnbindArguments};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -112,6 +114,22 @@ pub enum Command {
     /// Give isolated functions back to their own drivers at boot
     #[command(after_help = "Example:\n  passthru release 06:00.0\n  passthru release --all")]
     Release(ReleaseArguments),
+
+    /// Give functions to vfio-pci now, until the next boot, so that a guest can have them
+    #[command(
+        after_help = "Nothing is written to a file but the journal: a reboot takes it back by itself, and `passthru undo` at once.\n\
+                      The whole card goes. What the host uses is refused, and so is what a program has open: its driver could\n\
+                      not let go. A driver that hangs all the same is left alone after a minute, and only a reboot frees it.\n\n\
+                      Example:\n  passthru bind 06:00.0\n  passthru bind 06:00.0 --dry-run\n  \
+                      passthru bind 81:00.2 --driver mlx5_vfio_pci"
+    )]
+    Bind(BindArguments),
+
+    /// Give functions back from vfio-pci to the host’s own drivers now
+    #[command(
+        after_help = "Refused while a guest has one of them.\n\nExample:\n  passthru unbind 06:00.0\n  passthru unbind 06:00.0 --yes"
+    )]
+    Unbind(UnbindArguments),
 
     /// Show the steps that would bring this host to the intent in /etc/passthru/passthru.toml
     #[command(
@@ -232,6 +250,15 @@ pub struct Insist {
     pub only_named: bool,
 }
 
+/// What the user insists on where the way in which the host boots is changed.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Insisting")]
+pub struct BootChain {
+    /// Change a boot chain not yet started in the laboratory: dracut, systemd-boot, unified kernel images
+    #[arg(long)]
+    pub untried_boot_chain: bool,
+}
+
 /// How functions are bound at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum MethodChoice {
@@ -259,6 +286,10 @@ pub struct IsolateArguments {
     /// What to insist on
     #[command(flatten)]
     pub insist: Insist,
+
+    /// Which boot chains to change
+    #[command(flatten)]
+    pub boot: BootChain,
 }
 
 /// Arguments of `release`.
@@ -275,6 +306,10 @@ pub struct ReleaseArguments {
     /// How to agree
     #[command(flatten)]
     pub agreement: Agreement,
+
+    /// Which boot chains to change
+    #[command(flatten)]
+    pub boot: BootChain,
 }
 
 /// Arguments of `plan`.
@@ -287,6 +322,10 @@ pub struct PlanArguments {
     /// What to insist on
     #[command(flatten)]
     pub insist: Insist,
+
+    /// Which boot chains to change
+    #[command(flatten)]
+    pub boot: BootChain,
 }
 
 /// Arguments of `apply`.
@@ -307,6 +346,10 @@ pub struct ApplyArguments {
     /// What to insist on
     #[command(flatten)]
     pub insist: Insist,
+
+    /// Which boot chains to change
+    #[command(flatten)]
+    pub boot: BootChain,
 }
 
 /// Arguments of `undo`.

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod apply;
+pub(crate) mod bind;
 pub(crate) mod capture;
 pub(crate) mod change;
 pub(crate) mod completions;
@@ -15,6 +16,7 @@ pub(crate) mod rom;
 pub(crate) mod status;
 pub(crate) mod topology;
 pub(crate) mod try_device;
+pub(crate) mod unbind;
 pub(crate) mod undo;
 pub(crate) mod usb;
 pub(crate) mod verify;

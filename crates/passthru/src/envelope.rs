@@ -1,13 +1,15 @@
 //! What `--json` prints. Fields may be added; none is renamed or removed. The schemas in `schemas/` are made of these types.
 
+mod plan;
 pub mod rom;
 pub mod topology;
 pub mod usb;
 
-use passthru_model::plan::{Effect, Plan};
 use passthru_model::{Finding, PciAddress};
 use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use plan::{FunctionMove, PlanEnvelope, PlanStep};
 
 /// `passthru doctor --json` and, with another schema name, `passthru verify --json`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -16,6 +18,18 @@ pub struct Findings {
     pub schema: &'static str,
     /// One finding a check, in a stable order.
     pub findings: Vec<Finding>,
+}
+
+/// `passthru guest check --json`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GuestCheck {
+    /// `passthru.guest-check/1`.
+    pub schema: &'static str,
+    /// What was found, in a stable order; of domain XML one or more a rule.
+    pub findings: Vec<Finding>,
+    /// Of domain XML: a unified diff that mends what a change of the file can mend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<String>,
 }
 
 /// `passthru doctor --list --json`.
@@ -122,75 +136,6 @@ pub struct Group {
     pub advice: Vec<String>,
 }
 
-/// `passthru plan --json`.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct PlanEnvelope {
-    /// `passthru.plan/1`.
-    pub schema: &'static str,
-    /// What it is for.
-    pub title: String,
-    /// The steps in order.
-    pub steps: Vec<PlanStep>,
-    /// What to know before agreeing.
-    pub notes: Vec<String>,
-}
-
-/// One step of a plan.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct PlanStep {
-    /// Its name, unique in the plan.
-    pub id: String,
-    /// `file-create`, `file-edit`, `file-remove` or `run`.
-    pub kind: &'static str,
-    /// The file, or the first file that the program rewrites.
-    pub path: Option<String>,
-    /// The program and its arguments, for `run`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<Vec<String>>,
-    /// What it does.
-    pub what: String,
-    /// Why it is needed.
-    pub why: String,
-    /// When it takes effect.
-    pub effect: Effect,
-    /// The unified difference, for files.
-    pub diff: Option<String>,
-}
-
-impl PlanEnvelope {
-    /// The envelope of a plan.
-    pub fn of(plan: &Plan) -> Self {
-        let steps = plan
-            .steps
-            .iter()
-            .map(|step| PlanStep {
-                id: step.id.clone(),
-                kind: step.kind(),
-                path: step.path().map(str::to_owned),
-                command: match &step.action {
-                    passthru_model::plan::Action::Run { program, arguments, .. } => Some(
-                        std::iter::once(program.file_name().to_owned())
-                            .chain(arguments.iter().cloned())
-                            .collect(),
-                    ),
-                    passthru_model::plan::Action::File { .. } => None,
-                },
-                what: step.what.clone(),
-                why: step.why.clone(),
-                effect: step.effect,
-                diff: matches!(step.action, passthru_model::plan::Action::File { .. })
-                    .then(|| passthru_plan::diff::of_step(step)),
-            })
-            .collect();
-        Self {
-            schema: passthru_model::plan::PLAN_SCHEMA,
-            title: plan.title.clone(),
-            steps,
-            notes: plan.notes.clone(),
-        }
-    }
-}
-
 /// `passthru history --json`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct History {
@@ -211,7 +156,7 @@ pub struct Change {
     pub started: String,
     /// When it came to its present state, where it is finished.
     pub ended: Option<String>,
-    /// `applied`, `undone`, `rolled-back`, `interrupted`, or `unreadable: …`.
+    /// `applied`, `undone`, `rolled-back`, `interrupted`, `ended-by-boot`, or `unreadable: …`.
     pub state: String,
     /// Where its before-images are.
     pub journal: String,
@@ -232,6 +177,8 @@ pub struct Status {
     pub next: Option<passthru_model::Remedy>,
     /// A change that was not brought to its end.
     pub interrupted: Option<String>,
+    /// Changes that last until the next boot, oldest first, as far as this user may see them.
+    pub until_boot: Vec<String>,
 }
 
 /// `passthru guest list --json`.

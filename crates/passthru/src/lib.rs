@@ -25,7 +25,10 @@ use printer::Printer;
 
 /// Runs the program and says how it ended.
 pub fn main() -> ExitCode {
-    if let Some(code) = passthru_guest::entry::enter().or_else(passthru_apply::rom::enter) {
+    let child = passthru_guest::entry::enter()
+        .or_else(passthru_apply::rom::enter)
+        .or_else(passthru_apply::attribute::enter);
+    if let Some(code) = child {
         return code;
     }
     explain_bugs();
@@ -44,6 +47,7 @@ pub fn main() -> ExitCode {
 
 /// Calls the command's own file, after a word about a change that was not brought to its end.
 fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
+    commands::change::refuse_to_hang(context, &command)?;
     if !matches!(command, Command::Status | Command::Apply(_) | Command::Undo(_) | Command::Completions(_))
         && let Some(interrupted) = commands::change::interruption(context)
     {
@@ -58,6 +62,8 @@ fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Rom(command) => commands::rom::run(context, &command),
         Command::Isolate(arguments) => commands::isolate::run(context, &arguments),
         Command::Release(arguments) => commands::release::run(context, &arguments),
+        Command::Bind(arguments) => commands::bind::run(context, &arguments),
+        Command::Unbind(arguments) => commands::unbind::run(context, &arguments),
         Command::Plan(arguments) => commands::plan::run(context, &arguments),
         Command::Apply(arguments) => commands::apply::run(context, &arguments),
         Command::Undo(arguments) => commands::undo::run(context, &arguments),

@@ -1,5 +1,6 @@
 //! The one place that writes to the terminal. Data goes to standard output, talk to standard error.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -66,15 +67,14 @@ impl Printer {
             kept.borrow_mut().push_str(text);
             return Ok(());
         }
-        // What colour leaves of it is written at once: standard output would write it line by line.
-        let mut plain = anstream::StripStream::new(Vec::new());
         let colour = anstream::AutoStream::new(io::stdout(), self.color).current_choice();
-        let bytes = match colour {
-            anstream::ColorChoice::Never => plain.write_all(text.as_bytes()).map(|()| plain.into_inner()),
-            _ => Ok(text.as_bytes().to_vec()),
+        let text = match colour {
+            anstream::ColorChoice::Never => Cow::Owned(without_styles(text)),
+            _ => Cow::Borrowed(text),
         };
+        // Written at once: standard output would write it line by line.
         let mut stream = io::stdout().lock();
-        match bytes.and_then(|bytes| stream.write_all(&bytes)).and_then(|()| stream.flush()) {
+        match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(error) => Err(Failure::no(format!("standard output cannot be written: {error}"))),
             Ok(()) => Ok(()),
@@ -130,10 +130,10 @@ pub(crate) fn verdict(verdict: Verdict) -> String {
 ///
 /// Newlines and tabs stay; everything else below U+0020, DEL, the C1 controls and the bidirectional overrides are
 /// written as an escape.
-pub(crate) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     // Nearly all text is ASCII without a control character, which is seen at a glance.
     if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -144,6 +144,17 @@ pub(crate) fn plain(text: &str) -> String {
         } else {
             out.push(character);
         }
+    }
+    Cow::Owned(out)
+}
+
+/// Text without the styles that are written into it here (`ESC [ … m`): all other text has been made [`plain`] before.
+fn without_styles(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (part, piece) in text.split('\u{1b}').enumerate() {
+        let styled = piece.strip_prefix('[').filter(|_| part > 0);
+        let rest = styled.and_then(|styled| Some(styled.split_once('m')?.1));
+        out.push_str(rest.unwrap_or(piece));
     }
     out
 }
@@ -164,12 +175,20 @@ pub(crate) fn difference(text: &str) -> String {
 }
 
 /// Wraps words to a width, each line after the first behind an indent of blanks.
-pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
-    let mut out = String::new();
+pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> Cow<'_, str> {
+    let room = width.saturating_sub(indent);
+    let has_one_blank_between = || {
+        let bytes = text.as_bytes();
+        bytes.iter().all(|byte| (0x20..0x7f).contains(byte)) && text.trim() == text && !text.contains("  ")
+    };
+    if text.len() <= room && has_one_blank_between() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
     let mut column = 0;
     for word in text.split_whitespace() {
         let length = word.chars().count();
-        if column > 0 && column + 1 + length > width.saturating_sub(indent) {
+        if column > 0 && column + 1 + length > room {
             out.push('\n');
             out.extend(std::iter::repeat_n(' ', indent));
             column = 0;
@@ -180,7 +199,7 @@ pub(crate) fn wrap(text: &str, width: usize, indent: usize) -> String {
         out.push_str(word);
         column += length;
     }
-    out
+    Cow::Owned(out)
 }
 
 /// The width to wrap at: the terminal's, but never wider than is read with ease.
@@ -194,7 +213,7 @@ pub(crate) fn width() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{plain, wrap};
+    use super::{FAINT, STRONG, plain, without_styles, wrap};
 
     #[test]
     fn a_terminal_escape_in_a_name_is_shown_and_not_obeyed() {
@@ -204,5 +223,27 @@ mod tests {
     #[test]
     fn words_are_wrapped_behind_their_indent() {
         assert_eq!(wrap("one two three four", 12, 2), "one two\n  three four");
+    }
+
+    #[test]
+    fn what_fits_on_a_line_is_left_as_it_is_but_for_its_blanks() {
+        for (text, wrapped) in [
+            ("one two", "one two"),
+            (" one\ttwo\n", "one two"),
+            ("one  two", "one two"),
+            ("größer", "größer"),
+        ] {
+            assert_eq!(wrap(text, 12, 2), wrapped);
+        }
+    }
+
+    #[test]
+    fn styles_are_taken_out_and_nothing_else_is() {
+        let text = format!("{STRONG}a [1m{STRONG:#} m {FAINT}b{FAINT:#}\n");
+        assert_eq!(without_styles(&text), "a [1m m b\n");
+        assert_eq!(
+            without_styles("[0m as it stands, and without an end \u{1b}[1"),
+            "[0m as it stands, and without an end [1"
+        );
     }
 }

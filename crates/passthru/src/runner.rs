@@ -1,14 +1,17 @@
-//! Runs the programs of a plan on this machine, for the room that changes hosts.
+//! Runs the programs of a plan on this machine, and writes to its sysfs, for the room that changes hosts.
 
 use std::path::Path;
 use std::time::Duration;
 
-use passthru_apply::{RunFailure, Runner};
+use passthru_apply::{AttributeFailure, AttributeWriter, RunFailure, Runner};
 use passthru_host::program::{self, ProgramError, Stream};
 use passthru_model::program::Program;
 
 /// Longer than the slowest rebuild that we have seen (an initramfs under emulation: 2.5 minutes), and not for ever.
 const LIMIT: Duration = Duration::from_mins(30);
+
+/// A driver that is loaded looks at its devices first, and may wait for one that does not answer.
+const MODULE_LIMIT: Duration = Duration::from_mins(2);
 
 /// The real programs of the live host.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +34,20 @@ impl Runner for HostRunner {
                 stderr_tail: String::new(),
             });
         }
+        let limit = if program == Program::Modprobe { MODULE_LIMIT } else { LIMIT };
         let mut seen = |_: Stream, text: &str| line(text);
-        match program::run(program, arguments, LIMIT, &mut seen) {
+        match program::run(program, arguments, limit, &mut seen) {
             Ok(_) => Ok(()),
             Err(error) => Err(failure(command_line, error)),
         }
+    }
+
+    fn write_attribute(&mut self, path: &str, text: &str, root: &Path) -> Result<(), AttributeFailure> {
+        if root != Path::new("/") {
+            let why = format!("{} is not the running system", root.display());
+            return Err(AttributeFailure::Refused { path: path.to_owned(), text: text.to_owned(), why });
+        }
+        AttributeWriter::default().write(path, text)
     }
 }
 

@@ -28,6 +28,11 @@ fn headline(step: &Step) -> String {
             format!("{verb} {path}")
         }
         Action::Run { program, arguments, .. } => format!("run {}", program.command_line(arguments)),
+        Action::Rebind { functions } => {
+            let addresses: Vec<String> =
+                functions.iter().map(|function| function.device.address.to_string()).collect();
+            format!("change the driver of {}", addresses.join(", "))
+        }
     }
 }
 
@@ -45,8 +50,14 @@ pub(crate) fn whole(plan: &Plan) -> String {
         let _ = writeln!(out, "\n{:>3}. {STRONG}{}{STRONG:#}", number + 1, printer::plain(&headline(step)));
         let _ = writeln!(out, "     {}", printer::wrap(&printer::plain(&step.what), printer::width(), 5));
         let _ = writeln!(out, "     {FAINT}takes effect {}{FAINT:#}", when(step.effect));
-        if matches!(step.action, Action::File { .. }) {
-            out.push_str(&printer::difference(&passthru_plan::diff::of_step(step)));
+        match &step.action {
+            Action::File { .. } => out.push_str(&printer::difference(&passthru_plan::diff::of_step(step))),
+            Action::Rebind { .. } => {
+                for line in passthru_plan::diff::of_step(step).lines() {
+                    let _ = writeln!(out, "      {}", printer::plain(line));
+                }
+            }
+            Action::Run { .. } => {}
         }
         if let Action::Run { rewrites, .. } = &step.action {
             for path in rewrites {
@@ -73,6 +84,14 @@ pub(crate) fn explanation(plan: &Plan) -> String {
     for (number, step) in plan.steps.iter().enumerate() {
         let _ = writeln!(out, "{:>3}. {}", number + 1, printer::plain(&headline(step)));
         let _ = writeln!(out, "     {}", printer::wrap(&printer::plain(&step.why), printer::width(), 5));
+    }
+    if plan.ends_with_boot() {
+        out.push_str(
+            "\nWho has what now is written down in /var/lib/passthru/journal first. If a step fails, each function goes back to\n\
+             the driver that it had; `passthru undo` does the same later, and so does a reboot. A driver that does not let go\n\
+             is waited for at most a minute, and is then left alone.",
+        );
+        return out;
     }
     out.push_str(
         "\nEverything that is there now is kept in /var/lib/passthru/journal before it is touched, as plain files with a\n\

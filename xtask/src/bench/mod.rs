@@ -13,6 +13,12 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{exec, paths};
 
+/// Sizes of all trees, in functions.
+const SIZES: [u32; 4] = [256, 512, 1024, 4096];
+
+/// Those of which it is shown that cost grows in proportion.
+const GROWING: [u32; 3] = [256, 1024, 4096];
+
 /// The page's first script, in one line, for a tree in the place of `/sys`.
 const SCRIPT: &str = r#"shopt -s nullglob
 for device in "$0"/sys/kernel/iommu_groups/*/devices/*; do
@@ -25,11 +31,25 @@ done"#;
 struct Contender {
     name: &'static str,
     command: Vec<String>,
+    target: Option<Target>,
+}
+
+/// What is aimed at.
+#[derive(Clone, Copy)]
+enum Target {
+    /// That ours takes no more than this part of the other's time.
+    Ratio(f64),
+    /// That ours takes no more than so many milliseconds.
+    Milliseconds(f64),
 }
 
 impl Contender {
     fn new(name: &'static str, words: &[&str]) -> Self {
-        Self { name, command: words.iter().map(|word| (*word).to_owned()).collect() }
+        Self { name, command: words.iter().map(|word| (*word).to_owned()).collect(), target: None }
+    }
+
+    fn aiming(self, target: Target) -> Self {
+        Self { target: Some(target), ..self }
     }
 
     fn once(&self) -> Result<Duration> {
@@ -60,40 +80,67 @@ pub fn work(binary: Option<&Path>, repeats: usize) -> Result<ExitCode> {
     if !lspci {
         println!("lspci is not installed (package pciutils): nothing to compare with but the bare loop");
     }
+    for functions in SIZES {
+        tree::make(&place.path().join(functions.to_string()), functions)?;
+    }
     for functions in [512, 4096] {
-        let root = place.path().join(functions.to_string());
-        tree::make(&root, functions)?;
-        let root = root.to_str().context("the temporary path is not UTF-8")?;
+        let root = root(place.path(), functions)?;
         let sysfs = format!("sysfs.path={root}/sys/bus/pci");
         println!("\n{functions} functions, each in a group");
-        let mut contenders = vec![Contender::new("passthru groups", &[passthru, "--host", root, "groups"])];
-        contenders.push(Contender::new("bare loop, 1 thread", &[&bare, root, "1"]));
-        contenders.push(Contender::new("bare loop, as many threads", &[&bare, root, "8"]));
+        let groups = || Contender::new("passthru groups", &[passthru, "--host", &root, "groups"]);
+        let mut contenders = vec![
+            groups(),
+            Contender::new("bare loop, 1 thread", &[&bare, &root, "1"]).aiming(Target::Ratio(1.3)),
+            Contender::new("bare loop, as many threads", &[&bare, &root, "8"]).aiming(Target::Ratio(1.3)),
+        ];
         if lspci {
-            contenders
-                .push(Contender::new("lspci -nnk", &["lspci", "-A", "linux-sysfs", "-O", &sysfs, "-nnk"]));
+            let words = ["lspci", "-A", "linux-sysfs", "-O", &sysfs, "-nnk"];
+            contenders.push(Contender::new("lspci -nnk", &words).aiming(Target::Ratio(0.2)));
         }
         race(&contenders, repeats)?;
         if lspci && functions == 512 {
-            let script = Contender::new("the page's script", &["bash", "-c", SCRIPT, root]);
-            let groups = Contender::new("passthru groups", &[passthru, "--host", root, "groups"]);
-            race(&[groups, script], 3)?;
+            let script = Contender::new("the page's script", &["bash", "-c", SCRIPT, &root]);
+            race(&[groups(), script.aiming(Target::Ratio(0.002))], 3)?;
         }
     }
     println!("\nthis machine");
+    let doctor = Contender::new("passthru doctor", &[passthru, "doctor"]);
     race(
         &[
-            Contender::new("passthru doctor", &[passthru, "doctor"]),
+            doctor.aiming(Target::Milliseconds(50.0)),
             Contender::new("passthru groups", &[passthru, "groups"]),
         ],
         repeats,
     )?;
+    growth(place.path(), passthru, repeats)?;
     calls(place.path(), passthru)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Times contenders in turn and prints the median of each and its ratio to the first.
+/// The tree with so many functions.
+fn root(place: &Path, functions: u32) -> Result<String> {
+    let root = place.join(functions.to_string());
+    Ok(root.to_str().context("the temporary path is not UTF-8")?.to_owned())
+}
+
+/// Times contenders in turn and prints the median of each, its ratio to the first, and what is aimed at.
 fn race(contenders: &[Contender], repeats: usize) -> Result<()> {
+    let medians = medians(contenders, repeats)?;
+    let own = medians.first().copied().unwrap_or_default();
+    for (contender, milliseconds) in contenders.iter().zip(&medians) {
+        let ratio = own / milliseconds;
+        let target = match contender.target {
+            None => String::new(),
+            Some(Target::Ratio(most)) => format!(", target {most}"),
+            Some(Target::Milliseconds(most)) => format!(", target {most} ms"),
+        };
+        println!("  {:<28} {milliseconds:>10.2} ms   ours is {ratio:.4} of it{target}", contender.name);
+    }
+    Ok(())
+}
+
+/// The median time of each contender in milliseconds; they take turns.
+fn medians(contenders: &[Contender], repeats: usize) -> Result<Vec<f64>> {
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); contenders.len()];
     for round in 0..=repeats {
         for (contender, times) in contenders.iter().zip(&mut times) {
@@ -103,11 +150,28 @@ fn race(contenders: &[Contender], repeats: usize) -> Result<()> {
             }
         }
     }
-    let medians: Vec<f64> = times.iter_mut().map(|times| median(times)).collect();
-    let own = medians.first().copied().unwrap_or_default();
-    for (contender, milliseconds) in contenders.iter().zip(&medians) {
-        let ratio = own / milliseconds;
-        println!("  {:<28} {milliseconds:>10.2} ms   ours is {ratio:.4} of it", contender.name);
+    Ok(times.iter_mut().map(|times| median(times)).collect())
+}
+
+/// Times commands on trees of several sizes, to show that what they take grows with the number of functions and not faster.
+fn growth(place: &Path, passthru: &str, repeats: usize) -> Result<()> {
+    println!("\nmicroseconds a function");
+    for (name, words) in [
+        ("passthru groups", &["groups"][..]),
+        ("passthru groups --predict", &["groups", "--predict"]),
+        ("passthru doctor", &["doctor"]),
+    ] {
+        let mut contenders = Vec::new();
+        for functions in GROWING {
+            let root = root(place, functions)?;
+            let words = [&[passthru, "--host", &root], words].concat();
+            contenders.push(Contender::new(name, &words));
+        }
+        let medians = medians(&contenders, repeats)?;
+        let each = GROWING.iter().zip(medians).map(|(functions, milliseconds)| {
+            format!("{:>8.1} of {functions}", milliseconds * 1000.0 / f64::from(*functions))
+        });
+        println!("  {name:<28} {}", each.collect::<Vec<_>>().join(" "));
     }
     Ok(())
 }
@@ -125,16 +189,13 @@ fn calls(place: &Path, passthru: &str) -> Result<()> {
         println!("  not counted: strace is not installed");
         return Ok(());
     }
-    for functions in [256_u32, 1024, 4096] {
-        let root = place.join(format!("calls-{functions}"));
-        tree::make(&root, functions)?;
+    for functions in GROWING {
+        let root = root(place, functions)?;
         let counts = place.join("counts");
         Command::new("strace")
             .args(["-f", "-c", "-o"])
             .arg(&counts)
-            .args([passthru, "--host"])
-            .arg(&root)
-            .arg("groups")
+            .args([passthru, "--host", &root, "groups"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

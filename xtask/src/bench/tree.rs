@@ -14,6 +14,12 @@ const KINDS: &[(u16, u16, u32, &str)] = &[
     (0x8086, 0x2922, 0x01_0601, "ahci"),
 ];
 
+/// What begins each bus: a bridge, as no machine with so many functions is without.
+const PORT: (u16, u16, u32, &str) = (0x8086, 0xa340, 0x06_0400, "pcieport");
+
+/// Functions of one bus.
+const OF_A_BUS: u32 = 64;
+
 /// Makes the tree. The list of names is the machine's own, where it has one, for lspci reads that too.
 pub fn make(root: &Path, functions: u32) -> Result<()> {
     let sys = root.join("sys");
@@ -22,7 +28,7 @@ pub fn make(root: &Path, functions: u32) -> Result<()> {
     for place in [&groups, &devices, &sys.join("bus/pci/slots"), &root.join("usr/share/misc")] {
         fs::create_dir_all(place)?;
     }
-    for (.., driver) in KINDS {
+    for (.., driver) in KINDS.iter().chain([&PORT]) {
         fs::create_dir_all(sys.join("bus/pci/drivers").join(driver))?;
     }
     let names = Path::new("/usr/share/misc/pci.ids");
@@ -30,13 +36,14 @@ pub fn make(root: &Path, functions: u32) -> Result<()> {
         fs::copy(names, root.join("usr/share/misc/pci.ids"))?;
     }
     for (number, kind) in (0..functions).zip(KINDS.iter().cycle()) {
-        function(&sys, number, *kind)?;
+        function(&sys, number, if number % OF_A_BUS == 0 { PORT } else { *kind })?;
     }
     Ok(())
 }
 
 fn function(sys: &Path, number: u32, (vendor, device, class, driver): (u16, u16, u32, &str)) -> Result<()> {
-    let bus = format!("{:04x}:{:02x}", number >> 14, (number >> 6) & 0xff);
+    let (domain, bus) = (number / OF_A_BUS / 256, number / OF_A_BUS % 256);
+    let bus = format!("{domain:04x}:{bus:02x}");
     let address = format!("{bus}:{:02x}.{}", (number >> 3) & 7, number & 7);
     let real = format!("devices/pci{bus}/{address}");
     let place = sys.join(&real);
@@ -78,11 +85,15 @@ fn function(sys: &Path, number: u32, (vendor, device, class, driver): (u16, u16,
     if class == 0x03_0000 {
         fs::write(place.join("boot_vga"), "0\n")?;
     }
+    if class == PORT.2 {
+        fs::write(place.join("secondary_bus_number"), "0\n")?;
+        fs::write(place.join("subordinate_bus_number"), "0\n")?;
+    }
     fs::write(place.join("config"), config(vendor, device, class))?;
     Ok(())
 }
 
-/// Configuration space of an endpoint of PCI Express that can reset itself.
+/// Configuration space of an endpoint of PCI Express that can reset itself, or of a root port.
 fn config(vendor: u16, device: u16, class: u32) -> Vec<u8> {
     let mut bytes = vec![0; 4096];
     let mut put = |at: usize, part: &[u8]| {
@@ -94,9 +105,11 @@ fn config(vendor: u16, device: u16, class: u32) -> Vec<u8> {
     put(0x02, &device.to_le_bytes());
     put(0x06, &[0x10]);
     put(0x08, &((class << 8) | 0xa1).to_le_bytes());
-    put(0x0e, &[0x80]);
+    put(0x0e, &[0x80 | u8::from(class == PORT.2)]);
     put(0x2c, &[0x58, 0x14, 0x7a, 0x36]);
     put(0x34, &[0x60]);
-    put(0x60, &[0x10, 0, 0x02, 0, 0, 0, 0, 0x10]);
+    // A port is one by bits 4 to 7 of the PCI Express capabilities register.
+    let kind = if class == PORT.2 { 0x42 } else { 0x02 };
+    put(0x60, &[0x10, 0, kind, 0, 0, 0, 0, 0x10]);
     bytes
 }

@@ -5,14 +5,26 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::archive::Archive;
 use crate::exec::Run;
 use crate::image::Image;
 
 /// Modules that are there to be loaded, with whatever they need.
-const MODULES: &[&str] = &["vfio-pci", "vfio_iommu_type1", "bochs", "snd-hda-intel", "nvme"];
+const MODULES: &[&str] = &[
+    "vfio-pci",
+    "vfio_iommu_type1",
+    "pci-stub",
+    "bochs",
+    "snd-hda-intel",
+    "nvme",
+    "e1000e",
+    "kvm-amd",
+    "xhci-pci",
+    "virtio-blk",
+    "ext4",
+];
 
 /// The first process: mounts what programs expect and then answers questions on the second serial port.
 const INIT: &str = r#"#!/bin/busybox sh
@@ -59,12 +71,17 @@ done
 "#;
 
 /// The archive for the kernel of `image` and the program `binary`.
-pub(super) fn make(image: &Image, binary: &Path) -> Result<Vec<u8>> {
+///
+/// The kernel takes a table of ACPI from here in the place of the firmware's (`Documentation/admin-guide/acpi/initrd_table_override.rst`).
+pub(super) fn make(image: &Image, binary: &Path, acpi_table: Option<&str>) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     archive.file("init", 0o755, INIT.as_bytes())?;
     archive.file("bin/busybox", 0o755, &fs::read(image.busybox())?)?;
     archive.file("usr/local/bin/passthru", 0o755, &fs::read(binary)?)?;
     archive.file("etc/os-release", 0o644, b"ID=lab\nPRETTY_NAME=\"fast machine\"\n")?;
+    if let Some(table) = acpi_table {
+        archive.file("kernel/firmware/acpi/table.aml", 0o644, &bytes_of(table)?)?;
+    }
     for directory in ["proc", "sys", "dev", "run", "tmp", "root", "sbin", "usr/bin", "usr/sbin"] {
         archive.directory(directory)?;
     }
@@ -94,6 +111,15 @@ fn modules(archive: &mut Archive, image: &Image) -> Result<()> {
         files.insert(*file);
         files.extend(others.split_whitespace());
     }
+    // Aliases of modules that are here, as depmod would write them: the whole list is a large part of every capture.
+    let names: BTreeSet<String> = files.iter().map(|file| name_of(file).replace('-', "_")).collect();
+    let mut aliases = String::new();
+    for line in fs::read_to_string(from.join("modules.alias"))?.lines() {
+        if line.rsplit(' ').next().is_some_and(|module| names.contains(module)) {
+            writeln!(aliases, "{line}")?;
+        }
+    }
+    archive.file(&format!("{base}/modules.alias"), 0o644, aliases.as_bytes())?;
     let mut kept = String::new();
     for file in files {
         // busybox is not always built with a decompressor for modules: hand them over plain.
@@ -103,10 +129,23 @@ fn modules(archive: &mut Archive, image: &Image) -> Result<()> {
         writeln!(kept, "{plain}:{}", needs.get(file).unwrap_or(&"").replace(".xz", ""))?;
     }
     archive.file(&format!("{base}/modules.dep"), 0o644, kept.as_bytes())?;
-    for name in ["modules.alias", "modules.builtin", "modules.builtin.modinfo"] {
+    for name in ["modules.builtin", "modules.builtin.modinfo"] {
         archive.file(&format!("{base}/{name}"), 0o644, &fs::read(from.join(name))?)?;
     }
     Ok(())
+}
+
+/// The bytes that hexadecimal digits say; blanks between them do not matter.
+fn bytes_of(digits: &str) -> Result<Vec<u8>> {
+    let digits: Vec<u8> = digits
+        .chars()
+        .filter(|letter| !letter.is_whitespace())
+        .map(|letter| letter.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect::<Option<_>>()
+        .context("acpi_table holds something else than hexadecimal digits")?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    ensure!(rest.is_empty(), "acpi_table holds an odd number of hexadecimal digits");
+    Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 /// `kernel/drivers/vfio/pci/vfio-pci.ko.xz` → `vfio-pci`.

@@ -22,7 +22,6 @@ use crate::image::hex;
 use crate::machine::accel::Accel;
 use crate::machine::spec::MachineSpec;
 use crate::machine::{connect, device_arguments};
-use crate::payload::Payload;
 use crate::target::{Job, LabFault, Output, Target};
 
 /// From power-on to the first question. Seconds on an idle machine; minutes with hundreds of devices on a busy one.
@@ -41,32 +40,40 @@ pub struct Machine {
     port: UnixStream,
     pending: Vec<u8>,
     logs: PathBuf,
+    kit: Kit,
     _scratch: TempDir,
+}
+
+/// What fast machines are made of.
+#[derive(Debug, Clone)]
+pub struct Kit {
+    /// How QEMU runs their processors.
+    pub accel: Accel,
+    /// Where their kernel and modules are from.
+    pub image: Image,
+    /// The program under test.
+    pub binary: PathBuf,
 }
 
 impl Machine {
     /// Boots one and waits until it takes commands.
-    pub fn boot(
-        spec: &MachineSpec,
-        accel: Accel,
-        image: &Image,
-        payload: &Payload,
-        logs: &Path,
-    ) -> Result<Self> {
+    pub fn boot(spec: &MachineSpec, kit: Kit, logs: &Path) -> Result<Self> {
         let scratch = tempfile::Builder::new().prefix("passthru-lab").tempdir()?;
         let initrd = scratch.path().join("initramfs");
-        fs::write(&initrd, initramfs::make(image, payload.binary())?)?;
+        fs::write(&initrd, initramfs::make(&kit.image, &kit.binary, spec.acpi_table.as_deref())?)?;
         let socket = scratch.path().join("port");
         let mut arguments: Vec<String> = Vec::new();
-        let cmdline = format!("console=ttyS0 panic=-1 quiet loglevel=4 {}", spec.kernel_args.join(" "));
+        // On a busy machine the emulated timer is late, and the kernel would take it for broken without no_timer_check.
+        let cmdline =
+            format!("console=ttyS0 panic=-1 quiet loglevel=4 no_timer_check {}", spec.kernel_args.join(" "));
         for (name, value) in [
             ("-machine", "q35,kernel-irqchip=split".to_owned()),
-            ("-accel", accel.argument().to_owned()),
+            ("-accel", kit.accel.argument().to_owned()),
             ("-cpu", spec.cpu.clone()),
-            ("-smp", spec.cpus.to_string()),
+            ("-smp", format!("{},threads={}", spec.cpus, spec.threads)),
             ("-m", spec.memory.clone()),
             ("-display", "none".to_owned()),
-            ("-kernel", image.kernel().display().to_string()),
+            ("-kernel", kit.image.kernel().display().to_string()),
             ("-initrd", initrd.display().to_string()),
             ("-append", cmdline),
             ("-serial", format!("file:{}", logs.join("serial.log").display())),
@@ -76,6 +83,12 @@ impl Machine {
         }
         arguments.extend(["-nodefaults", "-no-user-config", "-no-reboot"].map(str::to_owned));
         arguments.extend(device_arguments(spec)?);
+        if spec.disk {
+            let disk = kit.image.disk();
+            let drive = format!("if=none,id=disk,format=raw,snapshot=on,file={}", disk.display());
+            let device = "virtio-blk-pci,drive=disk,bus=pcie.0,addr=0x1a".to_owned();
+            arguments.extend(["-drive".to_owned(), drive, "-device".to_owned(), device]);
+        }
         let program = exec::find("qemu-system-x86_64").context("qemu-system-x86_64 is not installed")?;
         let mut command = Command::new(exec::find("setpriv").context("setpriv is not installed")?);
         command.args(["--pdeathsig", "KILL", "--"]).arg(program).args(arguments);
@@ -84,7 +97,9 @@ impl Machine {
         let child = command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn()?;
         let port = connect(&socket, Duration::from_secs(20));
         let mut machine = match port {
-            Ok(port) => Self { child, port, pending: Vec::new(), logs: logs.to_owned(), _scratch: scratch },
+            Ok(port) => {
+                Self { child, port, pending: Vec::new(), logs: logs.to_owned(), kit, _scratch: scratch }
+            }
             Err(error) => {
                 let mut child = child;
                 child.kill().ok();
@@ -166,8 +181,18 @@ impl Target for Machine {
         bail!("a fast machine has nothing to reboot into")
     }
 
-    fn rebuild(&mut self, _machine: &str) -> Result<()> {
-        bail!("a fast machine has no disk to boot elsewhere")
+    fn rebuild(&mut self, machine: &str, kernel_args: &[String]) -> Result<()> {
+        let mut spec = MachineSpec::load(machine)?;
+        spec.kernel_args.extend_from_slice(kernel_args);
+        let (kit, logs) = (self.kit.clone(), self.logs.clone());
+        // The console's log of the last boot would be overwritten.
+        let words: String =
+            kernel_args.concat().chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+        fs::rename(logs.join("serial.log"), logs.join(format!("serial-before-{machine}-{words}.log")))?;
+        self.child.kill().ok();
+        self.child.wait().ok();
+        *self = Self::boot(&spec, kit, &logs)?;
+        Ok(())
     }
 }
 

@@ -109,7 +109,7 @@ fn once(lab: &Lab, spec: &MachineSpec, seed: u64, off: bool) -> Result<(Agreemen
 }
 
 fn boot(lab: &Lab, spec: &MachineSpec, name: &str) -> Result<Machine> {
-    Machine::boot(spec, lab.accel, &lab.image, &lab.payload, &paths::fresh_logs(name)?)
+    Machine::boot(spec, lab.kit(), &paths::fresh_logs(name)?)
 }
 
 fn foretell(machine: &mut Machine) -> Result<Output> {

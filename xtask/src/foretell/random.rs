@@ -86,8 +86,12 @@ pub(super) fn machine(seed: u64, iommu: Iommu, virtual_functions: bool) -> (Mach
     let spec = MachineSpec {
         description: format!("{trees} random trees of seed {seed}"),
         iommu,
+        iommu_properties: toml::Table::new(),
+        acpi_table: None,
+        disk: false,
         memory: "1G".to_owned(),
         cpus: 1,
+        threads: 1,
         cpu: "max".to_owned(),
         boot_vga: None,
         kernel_args: Vec::new(),

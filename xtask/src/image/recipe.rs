@@ -64,7 +64,8 @@ pub(super) const SEEDS: &[Seed] = &[
          UUID=51C0-FFEE /boot/efi vfat umask=0077 0 1\n",
     ),
     // The IOMMU of Debian's kernel is on unless told otherwise: the plain host tells it otherwise.
-    // Probes are logged (dyndbg) because who probed first is what the race scenarios are about.
+    // Probes are logged (dyndbg) because who probed first is what the race scenarios are about. On a busy machine the emulated
+    // timer is late, and the kernel would take it for broken and panic without no_timer_check.
     seed(
         "/etc/default/grub",
         r#"# If you change this file, run 'update-grub' afterwards to update
@@ -76,7 +77,7 @@ GRUB_DEFAULT=0
 GRUB_TIMEOUT=1
 GRUB_DISTRIBUTOR=`( . /etc/os-release && echo ${NAME} )`
 GRUB_CMDLINE_LINUX_DEFAULT="quiet intel_iommu=off"
-GRUB_CMDLINE_LINUX='console=ttyS0,115200 log_buf_len=8M dyndbg="func really_probe +p"'
+GRUB_CMDLINE_LINUX='console=ttyS0,115200 no_timer_check log_buf_len=8M dyndbg="func really_probe +p"'
 
 # Uncomment to disable graphical terminal
 GRUB_TERMINAL="console serial"
@@ -113,7 +114,7 @@ pub(super) fn first_grub_cfg(release: &str) -> String {
     format!(
         "serial --speed=115200\nterminal_input console serial\nterminal_output console serial\n\
          search.fs_uuid {ROOT_UUID} root\n\
-         linux /boot/vmlinuz-{release} root=UUID={ROOT_UUID} ro console=ttyS0,115200 intel_iommu=off\n\
+         linux /boot/vmlinuz-{release} root=UUID={ROOT_UUID} ro console=ttyS0,115200 no_timer_check intel_iommu=off\n\
          initrd /boot/initrd.img-{release}\nboot\n"
     )
 }

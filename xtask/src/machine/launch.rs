@@ -92,6 +92,7 @@ fn arguments(setup: &Setup, sockets: &Path) -> Result<Vec<String>> {
     args.add("-machine", "q35,kernel-irqchip=split");
     args.add("-accel", setup.accel.argument());
     args.add("-cpu", &spec.cpu);
+    ensure!(spec.threads == 1 && !spec.disk, "threads and disk are for fast machines");
     args.add("-smp", &spec.cpus.to_string());
     args.add("-m", &spec.memory);
     args.add("-drive", &format!("if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE}"));

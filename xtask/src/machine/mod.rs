@@ -198,7 +198,8 @@ impl Target for Machine {
         self.wait_for_boot()
     }
 
-    fn rebuild(&mut self, machine: &str) -> Result<()> {
+    fn rebuild(&mut self, machine: &str, kernel_args: &[String]) -> Result<()> {
+        ensure!(kernel_args.is_empty(), "a distribution takes its command line from its boot loader");
         self.power_off()?;
         let setup = Setup { spec: MachineSpec::load(machine)?, incoming: None, ..self.setup.clone() };
         // The console's log of the first machine would be overwritten.

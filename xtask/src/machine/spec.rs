@@ -15,12 +15,18 @@ pub struct MachineSpec {
     pub description: String,
     /// The emulated IOMMU.
     pub iommu: Iommu,
+    /// Properties of the IOMMU's device, such as `intremap = "off"`, which win over the laboratory's own.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub iommu_properties: toml::Table,
     /// Memory, as QEMU takes it.
     #[serde(default = "default_memory")]
     pub memory: String,
     /// Number of virtual CPUs.
     #[serde(default = "default_cpus")]
     pub cpus: u32,
+    /// Threads of each core.
+    #[serde(default = "default_threads", skip_serializing_if = "is_one")]
+    pub threads: u32,
     /// The CPU model.
     #[serde(default = "default_cpu")]
     pub cpu: String,
@@ -29,6 +35,12 @@ pub struct MachineSpec {
     /// Words for the kernel command line of a fast machine. A distribution keeps its own in its boot loader.
     #[serde(default)]
     pub kernel_args: Vec<String>,
+    /// A whole ACPI table in hexadecimal digits, which a fast machine's kernel takes in the place of its firmware's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acpi_table: Option<String>,
+    /// Fast machines only: the lab host's disk as /dev/vda. What is written to it is gone with the machine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disk: bool,
     /// Slots with devices, each below a root port of its own unless it says otherwise.
     #[serde(default)]
     pub slot: Vec<Slot>,
@@ -92,6 +104,16 @@ fn default_memory() -> String {
 
 fn default_cpus() -> u32 {
     2
+}
+
+fn default_threads() -> u32 {
+    1
+}
+
+/// What a machine's file need not say, and so does not change what a saved state is found by.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_one(number: &u32) -> bool {
+    *number == 1
 }
 
 fn default_cpu() -> String {

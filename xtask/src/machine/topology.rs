@@ -10,7 +10,12 @@ use super::spec::{Device, Function, Iommu, MachineSpec, Slot};
 pub fn arguments(spec: &MachineSpec) -> Result<Vec<String>> {
     let mut args = Args::default();
     if spec.iommu == Iommu::Intel {
-        args.device("intel-iommu,intremap=on,caching-mode=on,device-iotlb=on");
+        let given = [("intremap", "on"), ("caching-mode", "on"), ("device-iotlb", "on")];
+        args.device(&line(
+            "intel-iommu",
+            &spec.iommu_properties,
+            &given.map(|(key, value)| (key, value.to_owned())),
+        )?);
     }
     if let Some(vga) = &spec.boot_vga {
         args.device(&format!("{vga},bus=pcie.0,addr=0x1"));
@@ -23,7 +28,12 @@ pub fn arguments(spec: &MachineSpec) -> Result<Vec<String>> {
     }
     // AMD-Vi is a PCI function too and takes the first free slot: last, so that it is none of those asked for.
     if spec.iommu == Iommu::Amd {
-        args.device("amd-iommu,intremap=on,device-iotlb=on");
+        let given = [("intremap", "on"), ("device-iotlb", "on")];
+        args.device(&line(
+            "amd-iommu",
+            &spec.iommu_properties,
+            &given.map(|(key, value)| (key, value.to_owned())),
+        )?);
     }
     Ok(args.list)
 }

@@ -1,6 +1,7 @@
 //! Scenarios: what is done to a machine and what must hold, read from `lab/scenarios`.
 
 mod builtin;
+pub mod captures;
 mod judge;
 mod manifest;
 pub mod predicted;
@@ -72,6 +73,10 @@ pub struct Step {
     pub kernel_log: Option<KernelLog>,
     /// Writes a file.
     pub write_file: Option<WriteFile>,
+    /// Captures the host, redacted, and keeps the archive under this name.
+    pub capture: Option<String>,
+    /// Beside `capture`: a directory that is taken for the root, as by `chroot`.
+    pub root: Option<String>,
     /// A check in Rust, by itself or of what `run` printed.
     pub builtin: Option<String>,
 
@@ -102,8 +107,11 @@ pub struct Step {
 pub struct Reboot {
     /// The id or title of an entry of GRUB's menu, for this one boot.
     pub boot_entry: Option<String>,
-    /// Another machine of `lab/machines` for the same disk: other hardware.
+    /// Another machine of `lab/machines`: for the same disk, or a fast machine from nothing.
     pub machine: Option<String>,
+    /// Beside `machine`: more words for the kernel command line of a fast machine.
+    #[serde(default)]
+    pub kernel_args: Vec<String>,
 }
 
 /// What the kernel's log must say.
@@ -183,12 +191,20 @@ impl Scenario {
         scenario.name = name;
         for (index, step) in scenario.step.iter().enumerate() {
             step.valid().with_context(|| format!("{}, step {}", path.display(), index + 1))?;
-            ensure!(
-                step.reboot.is_none() || scenario.size == Size::Distribution,
-                "{}, step {}: a fast machine has nothing to reboot into",
-                path.display(),
-                index + 1
-            );
+            let Some(reboot) = &step.reboot else { continue };
+            let place = || format!("{}, step {}", path.display(), index + 1);
+            match scenario.size {
+                Size::Distribution => ensure!(
+                    reboot.kernel_args.is_empty(),
+                    "{}: a distribution takes its command line from its boot loader",
+                    place()
+                ),
+                Size::Fast => ensure!(
+                    reboot.machine.is_some() && reboot.boot_entry.is_none(),
+                    "{}: a fast machine has nothing to reboot into, but for a machine of lab/machines",
+                    place()
+                ),
+            }
         }
         Ok(scenario)
     }
@@ -227,6 +243,7 @@ impl Step {
             self.file_manifest.is_some(),
             self.kernel_log.is_some(),
             self.write_file.is_some(),
+            self.capture.is_some(),
             self.builtin.is_some() && self.run.is_none(),
         ];
         match actions.iter().filter(|there| **there).count() {
@@ -250,7 +267,12 @@ impl Step {
                 reboot.boot_entry.is_none() || reboot.machine.is_none(),
                 "boot_entry and machine do not go together: make it two reboots"
             );
+            ensure!(
+                reboot.kernel_args.is_empty() || reboot.machine.is_some(),
+                "kernel_args go with a machine"
+            );
         }
+        ensure!(self.root.is_none() || self.capture.is_some(), "root belongs to capture");
         if let Some(name) = &self.builtin {
             builtin::find(name)?;
         }

@@ -86,11 +86,16 @@ impl Lab {
             }
             Size::Fast => {
                 let begun = Instant::now();
-                let mut machine = fast::Machine::boot(&spec, self.accel, &self.image, &self.payload, &logs)?;
+                let mut machine = fast::Machine::boot(&spec, self.kit(), &logs)?;
                 self.ui.done("ok", begun.elapsed(), "boot");
                 self.steps(scenario, &mut machine, &logs)
             }
         }
+    }
+
+    /// What it takes to have fast machines.
+    pub fn kit(&self) -> fast::Kit {
+        fast::Kit { accel: self.accel, image: self.image.clone(), binary: self.payload.binary().to_owned() }
     }
 
     /// What it takes to have lab hosts.
@@ -158,7 +163,9 @@ fn title(step: &Step) -> String {
     }
     if let Some(reboot) = &step.reboot {
         let into = reboot.boot_entry.as_ref().map(|entry| format!("reboot into {entry}"));
-        let with = reboot.machine.as_ref().map(|machine| format!("boot the disk in machine {machine}"));
+        let with = reboot.machine.as_ref().map(|machine| {
+            format!("boot machine {machine} {}", reboot.kernel_args.join(" ")).trim_end().to_owned()
+        });
         return into.or(with).unwrap_or_else(|| "reboot".to_owned());
     }
     if let Some(wanted) = &step.driver {
@@ -174,6 +181,9 @@ fn title(step: &Step) -> String {
             words(&step.cmdline_has, "+"),
             words(&step.cmdline_lacks, "-")
         );
+    }
+    if let Some(name) = &step.capture {
+        return format!("capture {name}");
     }
     if let Some(order) = &step.file_manifest {
         return format!("file manifest {order}");

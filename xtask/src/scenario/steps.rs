@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::manifest::{self, Manifest};
-use super::{Step, WriteFile, builtin, judge};
+use super::{Step, WriteFile, builtin, captures, judge};
 use crate::target::{Job, Output, Target};
 
 /// What one run of a scenario carries from step to step.
@@ -33,7 +33,7 @@ impl Stage {
         }
         if let Some(reboot) = &step.reboot {
             match &reboot.machine {
-                Some(machine) => target.rebuild(machine)?,
+                Some(machine) => target.rebuild(machine, &reboot.kernel_args)?,
                 None => target.reboot(reboot.boot_entry.as_deref())?,
             }
             return Ok(String::new());
@@ -59,6 +59,9 @@ impl Stage {
         if let Some(file) = &step.write_file {
             write_file(target, file)?;
             return Ok(String::new());
+        }
+        if let Some(name) = &step.capture {
+            return captures::take(target, &self.logs, name, step.root.as_deref());
         }
         match &step.builtin {
             Some(name) => builtin::find(name)?(target, None),

@@ -5,7 +5,8 @@ use std::process::Command;
 use passthru_model::plan::{Action, Plan};
 use passthru_model::program::Program;
 
-use super::tree::{Programs, Tree, copied_plan, difference, whole_plan};
+use super::kernel::{self, CARD};
+use super::tree::{Programs, Snapshot, Tree, copied_plan, difference, whole_plan};
 use crate::{Error, OnConflict, Resumed, RunFailure, Runner, Silent, Target, Underway, Which, failpoint};
 
 const TREE: &str = "PASSTHRU_TEST_TREE";
@@ -46,12 +47,13 @@ fn the_child_that_is_killed() {
     let plan: Plan =
         serde_json::from_slice(&std::fs::read(format!("{tree}.plan")).expect("reads")).expect("parses");
     let mut good = Programs::default();
-    // The last program fails, so that there is most to take back.
-    let last = plan.steps.iter().rev().find_map(|step| match &step.action {
-        Action::Run { program, .. } => Some(*program),
-        Action::File { .. } => None,
-    });
+    // The last step fails, so that there is most to take back: a program, or what the last function's driver does.
+    let last = match plan.steps.last().map(|step| &step.action) {
+        Some(Action::Run { program, .. }) => Some(*program),
+        _ => None,
+    };
     let mut bad = Programs { fails: last, ..Programs::default() };
+    bad.kernel.unstartable = Some(CARD[1].0);
     failpoint::arm(point.parse().expect("is a number"));
     match work.as_str() {
         "Apply" => drop(crate::apply(&target, &plan, &mut good, &mut Silent).expect("applies")),
@@ -97,8 +99,8 @@ impl Runner for Starter {
 
 #[test]
 fn a_program_that_outlives_us_keeps_the_lock_until_it_ends() {
-    let (tree, _, _) = prepared(whole_plan);
-    let _plan = give_plan(&tree, &whole_plan(&tree));
+    let Scene { tree, plan, .. } = Scene::of_files();
+    let _plan = give_plan(&tree, &plan);
     assert!(killed(&tree, Work::ApplyAndLeaveAProgramRunning, usize::MAX));
     assert!(matches!(tree.undo(), Err(Error::Locked { .. })));
     let pid = tree.text("/pid");
@@ -111,16 +113,42 @@ fn a_program_that_outlives_us_keeps_the_lock_until_it_ends() {
     assert!(undone);
 }
 
-/// A plan for a tree.
-type Make = fn(&Tree) -> Plan;
+/// A tree, what is done to it, and how it looks before and after.
+struct Scene {
+    tree: Tree,
+    plan: Plan,
+    old: Snapshot,
+    new: Snapshot,
+}
 
-/// A tree with the plan for its child beside it, and how it looks when the plan is applied.
-fn prepared(make: Make) -> (Tree, super::tree::Snapshot, super::tree::Snapshot) {
-    let tree = Tree::new();
-    let old = tree.snapshot();
-    let copy = tree.copy();
-    copy.apply(&make(&copy)).expect("applies");
-    (tree, old, copy.snapshot())
+impl Scene {
+    /// The plan that touches every kind of file and runs programs.
+    fn of_files() -> Self {
+        let tree = Tree::new();
+        let plan = whole_plan(&tree);
+        Self::of(tree, plan)
+    }
+
+    /// The plan whose programs copy images for the boot loader.
+    fn of_copies() -> Self {
+        let tree = Tree::new();
+        let plan = copied_plan(&tree);
+        Self::of(tree, plan)
+    }
+
+    /// The plan that gives functions to other drivers.
+    fn of_drivers() -> Self {
+        let tree = Tree::new();
+        kernel::plug_in(&tree);
+        Self::of(tree, kernel::bind())
+    }
+
+    fn of(tree: Tree, plan: Plan) -> Self {
+        let old = tree.snapshot();
+        let copy = tree.copy();
+        copy.apply(&plan).expect("applies");
+        Self { old, new: copy.snapshot(), tree, plan }
+    }
 }
 
 fn give_plan(tree: &Tree, plan: &Plan) -> PlanFile {
@@ -143,7 +171,7 @@ fn resume(tree: &Tree) -> Resumed {
 }
 
 /// After a kill, in two copies: finished it is wholly as it was heading for, undone it is wholly old.
-fn both_ways(tree: &Tree, old: &super::tree::Snapshot, new: &super::tree::Snapshot, point: &str) {
+fn both_ways(tree: &Tree, old: &Snapshot, new: &Snapshot, point: &str) {
     let found = crate::interrupted(&tree.target()).expect("reads");
     let Some(found) = found else {
         let now = tree.snapshot();
@@ -176,25 +204,26 @@ fn both_ways(tree: &Tree, old: &super::tree::Snapshot, new: &super::tree::Snapsh
 }
 
 /// Kills the work at every point there is.
-fn everywhere(make: Make, work: Work, applied: bool, boot_known: bool) -> usize {
-    let (template, old, new) = prepared(make);
-    if applied {
-        template.apply(&make(&template)).expect("applies");
-    }
+fn everywhere(scene: &Scene, work: Work, boot_known: bool) -> usize {
     let boot = "/proc/sys/kernel/random/boot_id";
-    let without = |snapshot: &super::tree::Snapshot| {
+    let without = |snapshot: &Snapshot| {
         let mut snapshot = snapshot.clone();
-        snapshot.remove(std::path::Path::new(boot.trim_start_matches('/')));
+        if !boot_known {
+            snapshot.remove(std::path::Path::new(boot.trim_start_matches('/')));
+        }
         snapshot
     };
-    let (old, new) = if boot_known { (old, new) } else { (without(&old), without(&new)) };
-    let plan = make(&Tree::new());
+    let (old, new) = (without(&scene.old), without(&scene.new));
+    let template = scene.tree.copy();
+    if work == Work::Undo {
+        template.apply(&scene.plan).expect("applies");
+    }
     for point in 0.. {
         let tree = template.copy();
         if !boot_known {
             std::fs::remove_file(tree.host(boot)).expect("removes");
         }
-        let _plan = give_plan(&tree, &plan);
+        let _plan = give_plan(&tree, &scene.plan);
         if !killed(&tree, work, point) {
             return point;
         }
@@ -207,30 +236,19 @@ fn everywhere(make: Make, work: Work, applied: bool, boot_known: bool) -> usize 
 #[expect(clippy::print_stderr, reason = "how many points were tried is what this test is for")]
 fn killed_at_any_point_of_any_work_the_host_ends_wholly_old_or_wholly_new() {
     let mut all = 0;
-    for (work, applied, boot_known) in [
-        (Work::Apply, false, true),
-        (Work::Apply, false, false),
-        (Work::ApplyAndFail, false, true),
-        (Work::ApplyAndFail, false, false),
-        (Work::Undo, true, true),
-    ] {
-        let points = everywhere(whole_plan, work, applied, boot_known);
-        eprintln!("{work:?}: killed at {points} points, {points} passed");
-        assert!(points > 50);
-        all += points;
-    }
-    eprintln!("killed at {all} points in all, {all} passed");
-}
-
-#[test]
-#[expect(clippy::print_stderr, reason = "how many points were tried is what this test is for")]
-fn killed_while_images_are_copied_for_the_boot_loader_the_host_ends_wholly_old_or_wholly_new() {
-    let mut all = 0;
-    for (work, applied) in [(Work::Apply, false), (Work::ApplyAndFail, false), (Work::Undo, true)] {
-        let points = everywhere(copied_plan, work, applied, true);
-        eprintln!("{work:?}: killed at {points} points, {points} passed");
-        assert!(points > 25);
-        all += points;
+    for scene in [Scene::of_files(), Scene::of_copies(), Scene::of_drivers()] {
+        for (work, boot_known) in [
+            (Work::Apply, true),
+            (Work::Apply, false),
+            (Work::ApplyAndFail, true),
+            (Work::ApplyAndFail, false),
+            (Work::Undo, true),
+        ] {
+            let points = everywhere(&scene, work, boot_known);
+            eprintln!("{}, {work:?}: killed at {points} points, {points} passed", scene.plan.title);
+            assert!(points > 20);
+            all += points;
+        }
     }
     eprintln!("killed at {all} points in all, {all} passed");
 }
@@ -238,12 +256,20 @@ fn killed_while_images_are_copied_for_the_boot_loader_the_host_ends_wholly_old_o
 #[test]
 #[expect(clippy::print_stderr, reason = "how many points were tried is what this test is for")]
 fn killed_again_while_it_is_finished_or_undone_it_can_still_be_finished_or_undone() {
-    let (template, old, new) = prepared(whole_plan);
-    let plan = whole_plan(&template);
+    for (scene, strides) in [(Scene::of_files(), (23, 5)), (Scene::of_drivers(), (9, 3))] {
+        let pairs = twice(&scene, strides);
+        eprintln!("{}: killed twice at {pairs} pairs of points, {pairs} passed", scene.plan.title);
+        assert!(pairs > 20);
+    }
+}
+
+/// Kills the work, and then whatever completes it, at pairs of points so far apart.
+fn twice(scene: &Scene, (outer, inner): (usize, usize)) -> usize {
+    let Scene { tree: template, plan, old, new } = scene;
     let mut pairs = 0;
-    for first in (0..).step_by(23) {
+    for first in (0..).step_by(outer) {
         let once = template.copy();
-        let given = give_plan(&once, &plan);
+        let given = give_plan(&once, plan);
         if !killed(&once, Work::Apply, first) {
             break;
         }
@@ -252,17 +278,16 @@ fn killed_again_while_it_is_finished_or_undone_it_can_still_be_finished_or_undon
             continue;
         }
         for work in [Work::Undo, Work::Resume] {
-            for second in (first % 5..).step_by(5) {
+            for second in (first % inner..).step_by(inner) {
                 let twice = once.copy();
-                let _plan = give_plan(&twice, &plan);
+                let _plan = give_plan(&twice, plan);
                 if !killed(&twice, work, second) {
                     break;
                 }
                 pairs += 1;
-                both_ways(&twice, &old, &new, &format!("apply killed at {first}, {work:?} at {second}"));
+                both_ways(&twice, old, new, &format!("apply killed at {first}, {work:?} at {second}"));
             }
         }
     }
-    eprintln!("killed twice at {pairs} pairs of points, {pairs} passed");
-    assert!(pairs > 20);
+    pairs
 }

@@ -10,8 +10,11 @@ use passthru_model::plan::{Action, Content, Effect, Expectation, FileState, Plan
 use passthru_model::program::Program;
 use tempfile::TempDir;
 
+use super::kernel::Kernel;
 use crate::failpoint;
-use crate::{Applied, Error, OnConflict, RunFailure, Runner, Silent, Target, Undone, Which};
+use crate::{
+    Applied, AttributeFailure, Error, OnConflict, RunFailure, Runner, Silent, Target, Undone, Which,
+};
 
 pub(super) const GRUB: &str = "/etc/default/grub";
 pub(super) const DEVICES: &str = "/etc/passthru/devices";
@@ -181,6 +184,8 @@ pub(super) struct Programs {
     pub(super) build: String,
     /// What was run.
     pub(super) ran: Vec<Program>,
+    /// What stands for sysfs.
+    pub(super) kernel: Kernel,
 }
 
 impl Programs {
@@ -258,7 +263,7 @@ impl Runner for Programs {
                     Self::put(&root.join(&OFF_ENTRY[1..]), format!("{line} passthru.off\n").as_bytes());
                 }
             }
-            Program::QemuSystemX86_64 => {}
+            Program::Modprobe | Program::QemuSystemX86_64 => {}
         }
         if self.fails == Some(program) {
             return Err(RunFailure {
@@ -269,6 +274,10 @@ impl Runner for Programs {
             });
         }
         Ok(())
+    }
+
+    fn write_attribute(&mut self, path: &str, text: &str, root: &Path) -> Result<(), AttributeFailure> {
+        self.kernel.write(path, text, root)
     }
 
     fn starts_processes(&self) -> bool {

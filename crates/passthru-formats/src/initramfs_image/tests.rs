@@ -64,7 +64,7 @@ fn gzip_bzip2_and_lz4_are_unpacked() {
     assert_read("bzip2", &bzip2.finish().expect("done"));
     let block = lz4_flex::block::compress(&main_part());
     let length = u32::try_from(block.len()).expect("small").to_le_bytes();
-    assert_read("lz4", &[super::LZ4_LEGACY.as_slice(), &length, &block].concat());
+    assert_read("lz4", &[crate::compression::LZ4_LEGACY.as_slice(), &length, &block].concat());
 }
 
 /// The real programs compress; where one is missing, the others still speak.

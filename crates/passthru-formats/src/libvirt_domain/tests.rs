@@ -1,5 +1,5 @@
 use super::{DomainError, parse, shared_memory_of_arguments};
-use passthru_model::virtualisation::DomainFirmware;
+use passthru_model::virtualisation::{DomainFirmware, GuestFunction, Place};
 use proptest::prelude::*;
 
 const WHOLE: &str = r#"<!-- made by libvirt -->
@@ -35,17 +35,23 @@ fn a_whole_domain_is_read() {
     assert_eq!((domain.name.as_str(), domain.kind.as_str()), ("win10", "kvm"));
     assert_eq!((domain.memory, domain.vcpus), (Some(16 << 30), Some(8)));
     assert_eq!(domain.hugepages.iter().flatten().copied().collect::<Vec<_>>(), [1 << 30]);
-    assert!(domain.is_windows() && domain.hyperv_off && domain.kvm_hidden);
+    assert!(domain.is_windows() && domain.is_hyperv_off() && domain.kvm_hidden);
     assert_eq!(domain.topology.map(passthru_model::virtualisation::DomainTopology::product), Some(8));
     assert!(matches!(&domain.firmware, DomainFirmware::File { kind, .. } if kind == "pflash"));
     let [function] = domain.pci.as_slice() else { panic!("{:?}", domain.pci) };
     assert_eq!((function.address.to_string().as_str(), function.managed), ("0000:0a:00.1", true));
-    assert_eq!((function.rom_file.as_deref(), function.guest), (Some("/r.rom"), Some((6, 0, 1))));
+    assert_eq!(
+        (function.rom_file.as_deref(), function.guest),
+        (Some("/r.rom"), Some(GuestFunction { bus: 6, slot: 0, function: 1, multifunction: None }))
+    );
     assert_eq!(domain.usb, ["1a2c:2c27"]);
     assert_eq!(domain.shared_memory.get("looking-glass"), Some(&Some(64 << 20)));
-    assert_eq!(domain.vcpu_pins.get(&1).map(String::as_str), Some("8-9"));
-    assert_eq!(domain.qemu_environment.get("QEMU_AUDIO_DRV").map(String::as_str), Some("pa"));
-    assert_eq!(domain.disks, [("/a.iso".to_owned(), true)]);
+    assert_eq!(domain.vcpu_pins.get(&1), Some(&("8-9".to_owned(), Place::new("cputune/vcpupin[2]"))));
+    assert_eq!(domain.qemu_environment.get("QEMU_AUDIO_DRV").map(|(value, _)| value.as_str()), Some("pa"));
+    assert_eq!(
+        domain.disks.iter().map(|disk| (disk.path.as_str(), disk.is_cdrom)).collect::<Vec<_>>(),
+        [("/a.iso", true)]
+    );
     assert_eq!(domain.evdev.len() + domain.tpm.len() + domain.video.len() + domain.qemu_arguments.len(), 4);
 }
 
@@ -80,9 +86,8 @@ fn buffers_in_arguments_are_found_in_either_syntax() {
         "{'qom-type':'memory-backend-file','id':'looking-glass','mem-path':'/dev/kvmfr0','size':67108864,'share':true}",
         "memory-backend-file,id=x,share=on,mem-path=/dev/shm/looking-glass,size=32M",
         "-device",
-    ]
-    .map(str::to_owned);
-    let found = shared_memory_of_arguments(&arguments);
+    ];
+    let found = shared_memory_of_arguments(arguments.into_iter());
     assert_eq!(found.get("/dev/kvmfr0"), Some(&Some(64 << 20)));
     assert_eq!(found.get("/dev/shm/looking-glass"), Some(&Some(32 << 20)));
 }

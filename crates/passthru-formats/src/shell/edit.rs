@@ -15,7 +15,7 @@ impl ShellFile<'_> {
     ///
     /// The text comes back as it is where the word stands there already.
     pub fn append(&self, name: &str, token: &str) -> Result<String, ShellError> {
-        let assignments = self.editable(name)?;
+        let assignments = self.editable(name, token)?;
         let last = assignments.last().ok_or_else(|| ShellError::NotAssigned { name: name.to_owned() })?;
         if assignments.iter().any(|one| cmdline::append(&decoded(&one.value), token).is_none()) {
             return Ok(self.text.to_owned());
@@ -38,7 +38,7 @@ impl ShellFile<'_> {
 
     /// The file without a word in a variable's value, wherever the value comes from in this file.
     pub fn remove(&self, name: &str, token: &str) -> Result<String, ShellError> {
-        self.change(name, &|value| cmdline::remove(value, token))
+        self.change(name, token, &|value| cmdline::remove(value, token))
     }
 
     /// The file with a word of a variable's value written in another way.
@@ -46,16 +46,21 @@ impl ShellFile<'_> {
         if token == new {
             return Ok(self.text.to_owned());
         }
-        self.change(name, &|value| cmdline::replace(value, token, new))
+        self.change(name, token, &|value| cmdline::replace(value, token, new))
     }
 
     /// Makes a change again and again until it has nothing to do. Each change moves what follows, so the file is read anew.
-    fn change(&self, name: &str, one: &dyn Fn(&str) -> Option<Splice>) -> Result<String, ShellError> {
+    fn change(
+        &self,
+        name: &str,
+        token: &str,
+        one: &dyn Fn(&str) -> Option<Splice>,
+    ) -> Result<String, ShellError> {
         let mut text = self.text.to_owned();
         loop {
             let file = ShellFile::parse(&text)?;
             let found = file
-                .editable(name)?
+                .editable(name, token)?
                 .into_iter()
                 .find_map(|assignment| Some((assignment, one(&decoded(&assignment.value))?)));
             let Some((assignment, splice)) = found else { return Ok(text) };
@@ -65,7 +70,9 @@ impl ShellFile<'_> {
     }
 
     /// The assignments that the value is made of, in order: the last one that sets it anew, and those that add to it.
-    fn editable(&self, name: &str) -> Result<Vec<&Assignment>, ShellError> {
+    ///
+    /// Other variables may stand in it whose words this file gives plainly, as long as `token` is none of them.
+    fn editable(&self, name: &str, token: &str) -> Result<Vec<&Assignment>, ShellError> {
         let mut found: Vec<&Assignment> = Vec::new();
         for statement in &self.statements {
             match statement {
@@ -103,13 +110,44 @@ impl ShellFile<'_> {
             for unit in &assignment.value.units {
                 let raw = match unit {
                     Unit::Dynamic { raw } => raw,
-                    Unit::Reference { name: other, raw, .. } if other != name => raw,
+                    Unit::Reference { name: other, raw, .. }
+                        if other != name && !self.is_plain(other, raw.start, token) =>
+                    {
+                        raw
+                    }
                     _ => continue,
                 };
                 return Err(dynamic(name, self.line(raw.start), &self.text[raw.clone()]));
             }
         }
         Ok(found)
+    }
+
+    /// Whether a variable that is used at this place is set once in the file, ahead of it and to plain words, of which none is
+    /// `token` or ends what the kernel reads.
+    fn is_plain(&self, name: &str, used: usize, token: &str) -> bool {
+        let mut set = None;
+        for statement in &self.statements {
+            match statement {
+                Statement::Assign(one) if base(&one.name) == name => {
+                    let is_first = set.is_none() && one.name == name && !one.append;
+                    if !is_first || one.value.raw.start > used {
+                        return false;
+                    }
+                    set = Some(&one.value);
+                }
+                Statement::Array(one) if base(&one.name) == name => return false,
+                Statement::Opaque(range) if self.leaves_alone(name, range).is_err() => return false,
+                _ => {}
+            }
+        }
+        set.is_some_and(|value| {
+            let words = decoded(value);
+            let ends = |word: cmdline::Token<'_>| word.text() == token || word.text() == "--";
+            value.units.iter().all(|unit| matches!(unit, Unit::Char { .. }))
+                && !words.contains('"')
+                && !cmdline::CommandLine::new(&words).words().any(ends)
+        })
     }
 
     /// Checks that code which is no assignment has nothing to do with a variable.

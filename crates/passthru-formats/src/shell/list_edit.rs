@@ -80,10 +80,9 @@ impl ShellFile<'_> {
                     Part::Array(array) => Some(&array.items),
                     Part::String(_) => None,
                 });
-                let expands = |unit: &Unit| matches!(unit, Unit::Char { c, quote: Quote::None, raw } if raw.len() == 1 && "*?[{".contains(*c));
                 let mut items = Vec::new();
                 for word in words.flatten() {
-                    if word.units.iter().any(expands) {
+                    if expands(word) {
                         let code = &self.text[word.raw.clone()];
                         return Err(dynamic(name, self.line(word.raw.start), code));
                     }
@@ -115,10 +114,10 @@ impl ShellFile<'_> {
             Place::Last => parts.last(),
         };
         match part.ok_or_else(|| ShellError::NotAssigned { name: name.to_owned() })? {
-            Part::Array(array) => Ok(self.into_array(array, item, place)),
+            Part::Array(array) => Ok(self.with_array_item(array, item, place)),
             Part::String(string) => {
                 let value = decoded(&string.value);
-                self.spliced(&string.value, &into_string(&value, item, place, string.append))
+                self.spliced(&string.value, &string_item(&value, item, place, string.append))
             }
         }
     }
@@ -242,11 +241,12 @@ impl ShellFile<'_> {
         Ok(())
     }
 
-    fn into_array(&self, array: &Array, item: &str, place: Place) -> String {
+    fn with_array_item(&self, array: &Array, item: &str, place: Place) -> String {
         let item = quoted(item, Quote::None);
         let (at, new) = match (place, array.items.first(), array.items.last()) {
             (Place::First, Some(first), _) => (first.raw.start, format!("{item} ")),
             (Place::Last, _, Some(last)) => (last.raw.end, format!(" {item}")),
+            _ if self.text[array.inside..].starts_with([' ', '\t']) => (array.inside, format!(" {item}")),
             _ => (array.inside, item),
         };
         let mut text = self.text.to_owned();
@@ -257,6 +257,18 @@ impl ShellFile<'_> {
 
 fn refers_to(word: &Word, name: &str) -> bool {
     word.units.iter().any(|unit| matches!(unit, Unit::Reference { name: other, .. } if other == name))
+}
+
+/// Whether the shell would put something else in the place of a word of an array: names of files, or several words.
+///
+/// A `?` at the end stands for itself, as nothing else is meant by it: mkinitcpio's mark of a module that may be missing.
+fn expands(word: &Word) -> bool {
+    let special = |unit: &Unit, set: &str| matches!(unit, Unit::Char { c, quote: Quote::None, raw } if raw.len() == 1 && set.contains(*c));
+    let units = match word.units.split_last() {
+        Some((last, rest)) if special(last, "?") => rest,
+        _ => &word.units,
+    };
+    units.iter().any(|unit| special(unit, "*?[{"))
 }
 
 /// The places of the words in a text.
@@ -271,7 +283,7 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// How to put an item into a string of words. `appended`: the string is joined to another ahead of it.
-fn into_string(value: &str, item: &str, place: Place, appended: bool) -> Splice {
+fn string_item(value: &str, item: &str, place: Place, appended: bool) -> Splice {
     let (at, text) = match (place, words(value).next(), words(value).last()) {
         (Place::First, Some(first), _) if first.start == 0 && appended => (0, format!(" {item} ")),
         (Place::First, Some(first), _) => (first.start, format!("{item} ")),

@@ -86,7 +86,9 @@ pub(super) fn statements(text: &str) -> Result<Vec<Statement>, ShellError> {
                 _ => None,
             })
             .collect();
-        let (Some(first), Some(last)) = (part.first(), part.last()) else { continue };
+        // A comment ahead of the line break is no part of the statement.
+        let last = part.iter().rev().find(|lexeme| !matches!(lexeme, Lexeme::Newline(_)));
+        let (Some(first), Some(last)) = (part.first(), last) else { continue };
         match kind {
             Kind::Simple if words.is_empty() => {}
             Kind::Simple => match assignments(text, &words) {

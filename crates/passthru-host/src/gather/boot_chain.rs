@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 
 use passthru_formats::cmdline::CommandLine;
-use passthru_formats::{boot_entries, grub_cfg, pe};
+use passthru_formats::{boot_entries, grub_cfg};
 use passthru_model::boot::{BootEntry, BootFacts, Loader, LoaderSign};
 use passthru_model::fact::Fact;
 use passthru_model::plan::FileState;
 
 use super::because;
 use crate::host::Host;
+
+mod unified_images;
 
 /// Paths that are a sign of a loader. `/boot`, `/efi` and `/boot/efi` are where the EFI system partition is mounted.
 const SIGNS: &[(&str, Loader)] = &[
@@ -86,11 +88,8 @@ pub(super) fn facts(host: &Host, files: &BTreeMap<String, FileState>) -> BootFac
         if let Some(name) = names.first() {
             loaders.push(LoaderSign { loader: Loader::UnifiedImage, path: format!("{images}/{name}") });
         }
-        for path in names.iter().map(|name| format!("{images}/{name}")) {
-            match host.read_reduced(&path, MOST_IMAGE_BYTES, line_of_image) {
-                Ok(line) => entries.push(boot_entries::unified(&path, &line)),
-                Err(error) => gaps.push(error.to_string()),
-            }
+        for name in names {
+            entries.extend(unified_images::entries(host, boot, &format!("{images}/{name}"), &mut gaps));
         }
     }
     one_file(host, "/boot/refind_linux.conf", boot_entries::refind_linux, &mut entries, &mut gaps);
@@ -128,15 +127,6 @@ pub(super) fn facts(host: &Host, files: &BTreeMap<String, FileState>) -> BootFac
         entries: Fact::known(entries, "/boot", seen),
         gaps,
     }
-}
-
-/// Unified images are far smaller than this, in bytes.
-const MOST_IMAGE_BYTES: u64 = 1024 * 1024 * 1024;
-
-/// The command line in a unified image; of what a capture keeps of one, which is that line, itself.
-fn line_of_image(bytes: &[u8]) -> Vec<u8> {
-    let whole = bytes.starts_with(b"MZ");
-    pe::section(bytes, pe::CMDLINE).unwrap_or(if whole { &[] } else { bytes }).to_vec()
 }
 
 /// A variable of the firmware; known and `None`: the system was not started by UEFI, or it is not set.
@@ -205,6 +195,7 @@ fn read(host: &Host, path: &str, gaps: &mut Vec<String>) -> Option<Vec<u8>> {
     }
 }
 
+/// The names in a directory that end so, sorted; none where it is not there.
 fn listed(host: &Host, directory: &str, ending: &str, gaps: &mut Vec<String>) -> Vec<String> {
     match host.list(directory) {
         Ok(names) => names.into_iter().filter(|name| name.ends_with(ending)).collect(),

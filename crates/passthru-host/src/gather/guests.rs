@@ -6,12 +6,10 @@ use std::fmt::Write as _;
 use passthru_formats::{interrupts, limits};
 use passthru_model::address::PciAddress;
 use passthru_model::fact::Fact;
-use passthru_model::virtualisation::{
-    DomainFirmware, Kvmfr, Libvirt, LockLimit, Permissions, VirtualisationFacts,
-};
+use passthru_model::virtualisation::{Domain, DomainFirmware, Kvmfr, Permissions, VirtualisationFacts};
 use rustix::fs::{Access, AtFlags, CWD, FileType};
 
-use super::{because, libvirt};
+use super::{because, libvirt, lock_limits};
 use crate::host::{Host, MOST_FILE_BYTES};
 
 /// Helpers of guests, and where distributions put them.
@@ -41,18 +39,23 @@ const PACKAGES: &[&str] = &[
 const GROUPS: &[&str] = &["kvm", "libvirt", "libvirtd", "input", "vfio"];
 
 pub(super) fn facts(host: &Host) -> VirtualisationFacts {
-    let libvirt = libvirt::of(host);
-    VirtualisationFacts {
+    let mut facts = VirtualisationFacts {
         packages: packages(host),
         helpers: helpers(host),
-        named_files: named_files(host, libvirt.value().and_then(Option::as_ref)),
-        libvirt,
+        named_files: BTreeMap::new(),
+        closed_files: BTreeMap::new(),
+        libvirt: libvirt::of(host),
         permissions: permissions(host),
-        lock_limit: lock_limit(host),
+        lock_limit: lock_limits::own(host),
+        lock_settings: lock_limits::settings(host),
         kvmfr: kvmfr(host),
         sound_sockets: sound_sockets(host),
         guest_interrupts: guest_interrupts(host),
+    };
+    for domain in facts.domains().to_vec() {
+        look_at_files(host, &domain, &mut facts);
     }
+    facts
 }
 
 fn helpers(host: &Host) -> Fact<BTreeSet<String>> {
@@ -142,27 +145,52 @@ fn seen(found: &BTreeMap<String, String>) -> String {
     if list.is_empty() { "none of the packages of interest".to_owned() } else { list }
 }
 
-/// Whether the files that guests name are there. One that could not be looked at is left out.
-fn named_files(host: &Host, libvirt: Option<&Libvirt>) -> BTreeMap<String, bool> {
+/// The files that a guest names, by their paths from the root.
+fn files_of(domain: &Domain) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
-    for domain in libvirt.and_then(|libvirt| libvirt.domains.value()).into_iter().flatten() {
-        paths.extend(domain.emulator.clone());
-        paths.extend(domain.evdev.iter().cloned());
-        paths.extend(domain.disks.iter().map(|(path, _)| path.clone()));
-        paths.extend(domain.pci.iter().filter_map(|function| function.rom_file.clone()));
-        if let DomainFirmware::File { code, template, .. } = &domain.firmware {
-            paths.insert(code.clone());
-            paths.extend(template.clone());
+    paths.extend(domain.emulator.clone());
+    paths.extend(domain.evdev.iter().map(|(path, _)| path.clone()));
+    paths.extend(domain.disks.iter().map(|disk| disk.path.clone()));
+    paths.extend(domain.pci.iter().filter_map(|function| function.rom_file.clone()));
+    if let DomainFirmware::File { code, template, .. } = &domain.firmware {
+        paths.insert(code.clone());
+        paths.extend(template.clone());
+    }
+    paths.retain(|path| path.starts_with('/'));
+    paths
+}
+
+/// Looks whether the files that a guest names are there, and whether QEMU's user can read its ROMs. One that could not be
+/// looked at is left out.
+pub(super) fn look_at_files(host: &Host, domain: &Domain, facts: &mut VirtualisationFacts) {
+    for path in files_of(domain) {
+        if let Some(there) = is_there(host, &path) {
+            facts.named_files.insert(path, there);
         }
     }
-    paths
-        .into_iter()
-        .filter(|path| path.starts_with('/'))
-        .filter_map(|path| {
-            let there = is_there(host, &path)?;
-            Some((path, there))
-        })
-        .collect()
+    let roms = domain.pci.iter().filter_map(|function| function.rom_file.as_ref());
+    for path in roms.filter(|path| path.starts_with('/')) {
+        facts.closed_files.extend(closed(host, path).map(|because| (path.clone(), because)));
+    }
+}
+
+/// Why neither a system user nor a group of such users can read a file, where that is so: it, or a directory on the way, is
+/// open to root or to one person alone. People and their groups have numbers from 1000 to 60000
+/// (<https://systemd.io/UIDS-GIDS/>).
+fn closed(host: &Host, path: &str) -> Option<String> {
+    let of_somebody = |number: u32| number == 0 || (1000..=60000).contains(&number);
+    let ends = path.match_indices('/').skip(1).map(|(at, _)| at).chain([path.len()]);
+    for end in ends {
+        let step = path.get(..end)?;
+        let owned = host.ownership(step)?;
+        let (bit, verb) = if end == path.len() { (0o4, "read") } else { (0o1, "entered") };
+        let by_group = owned.mode & (bit << 3) != 0 && !of_somebody(owned.gid);
+        if owned.mode & bit == 0 && of_somebody(owned.uid) && !by_group {
+            let mode = owned.mode & 0o7777;
+            return Some(format!("{step} may be {verb} by user {} alone (mode {mode:04o})", owned.uid));
+        }
+    }
+    None
 }
 
 /// Whether a file is there, where that can be told: a capture or a part of a tree lacks much that the machine has.
@@ -234,23 +262,6 @@ fn permissions(host: &Host) -> Fact<Permissions> {
         nodes,
     };
     Fact::known(permissions, FILE, if seen.is_empty() { "in none of the groups".to_owned() } else { seen })
-}
-
-fn lock_limit(host: &Host) -> Fact<LockLimit> {
-    const FILE: &str = "/proc/self/limits";
-    match host.read(FILE) {
-        Ok(bytes) => match limits::locked_memory(&bytes) {
-            Some(limit) => {
-                let word = |limit: Option<u64>| {
-                    limit.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string())
-                };
-                let seen = format!("{} bytes, at most {}", word(limit.soft), word(limit.hard));
-                Fact::known(limit, FILE, seen)
-            }
-            None => Fact::unknown(format!("{FILE} has no limit of locked memory")),
-        },
-        Err(error) => because(&error),
-    }
 }
 
 /// Looking Glass's device. A guest that starts before the module is loaded leaves a plain file in its place.

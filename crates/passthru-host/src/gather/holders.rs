@@ -1,4 +1,4 @@
-//! Which processes have the files of graphics, sound and VFIO devices open (`/proc/PID/fd`, proc_pid_fd(5)).
+//! Which processes have the files of graphics, sound, input, block and VFIO devices open (`/proc/PID/fd`, proc_pid_fd(5)).
 //!
 //! There can be tens of thousands of open files, so that this is for commands that show it. It is never a part of a capture,
 //! which need not say what its owner ran.
@@ -34,21 +34,21 @@ pub(super) fn of(host: &Host, groups: &Fact<BTreeMap<u32, IommuGroup>>) -> Fact<
                 continue;
             }
         };
-        let files: BTreeSet<String> = numbers
+        let paths: BTreeSet<String> = numbers
             .iter()
             .filter_map(|number| host.link(&format!("{directory}/{number}")).ok())
             .filter(|path| is_device(path))
             .collect();
-        if files.is_empty() {
+        if paths.is_empty() {
             continue;
         }
         let program = host.read_text(&format!("/proc/{process}/comm")).unwrap_or_default().trim().to_owned();
-        let mut theirs = BTreeSet::new();
-        for file in &files {
-            let known = functions.entry(file.clone()).or_insert_with(|| behind(host, groups.value(), file));
-            theirs.extend(known.iter().copied());
+        let mut files = BTreeMap::new();
+        for path in paths {
+            let known = functions.entry(path.clone()).or_insert_with(|| behind(host, groups.value(), &path));
+            files.insert(path, known.clone());
         }
-        found.holders.push(Holder { process, program, files, functions: theirs });
+        found.holders.push(Holder { process, program, files });
     }
     found.holders.sort_by_key(|holder| holder.process);
     let seen = format!("{} processes with devices, {} not seen", found.holders.len(), found.unseen);
@@ -57,9 +57,17 @@ pub(super) fn of(host: &Host, groups: &Fact<BTreeMap<u32, IommuGroup>>) -> Fact<
 
 /// Whether a path is the file of a device that a guest could have.
 fn is_device(path: &str) -> bool {
-    ["/dev/dri/", "/dev/snd/", "/dev/vfio/", "/dev/nvidia"].iter().any(|begin| path.starts_with(begin))
+    (KINDS.iter().any(|(begin, _)| path.starts_with(begin))
+        || ["/dev/vfio/", "/dev/nvidia"].iter().any(|begin| path.starts_with(begin))
+        || DISKS.iter().any(|begin| path.starts_with(begin)))
         && path != "/dev/vfio/vfio"
 }
+
+/// Where files of a kind are, and the class in which sysfs has the devices that they stand for.
+const KINDS: [(&str, &str); 3] = [("/dev/dri/", "drm"), ("/dev/snd/", "sound"), ("/dev/input/", "input")];
+
+/// How the names of disks and their partitions begin. Those that are made of others (dm, md) are in use where these are.
+const DISKS: [&str; 4] = ["/dev/nvme", "/dev/sd", "/dev/sr", "/dev/vd"];
 
 /// The functions that a device file stands for.
 fn behind(host: &Host, groups: Option<&BTreeMap<u32, IommuGroup>>, file: &str) -> BTreeSet<PciAddress> {
@@ -67,11 +75,17 @@ fn behind(host: &Host, groups: Option<&BTreeMap<u32, IommuGroup>>, file: &str) -
         let real = host.real_path(&path).unwrap_or_default();
         controllers(&real).into_iter().next_back().into_iter().collect()
     };
-    if let Some(name) = file.strip_prefix("/dev/dri/") {
-        return of_class(format!("/sys/class/drm/{name}"));
+    for (begin, class) in KINDS {
+        if let Some(name) = file.strip_prefix(begin) {
+            return of_class(format!("/sys/class/{class}/{name}"));
+        }
     }
-    if let Some(name) = file.strip_prefix("/dev/snd/") {
-        return of_class(format!("/sys/class/sound/{name}"));
+    if DISKS.iter().any(|begin| file.starts_with(begin)) {
+        // `/dev/nvme0` is the controller, a character device, and not a disk.
+        let name = file.trim_start_matches("/dev/");
+        let mut found = of_class(format!("/sys/class/block/{name}"));
+        found.extend(of_class(format!("/sys/class/nvme/{name}")));
+        return found;
     }
     if let Some(name) = file.strip_prefix("/dev/vfio/devices/") {
         return of_class(format!("/sys/class/vfio-dev/{name}"));
@@ -107,6 +121,8 @@ mod tests {
             ("/dev/nvidiactl", true),
             ("/dev/vfio/13", true),
             ("/dev/vfio/vfio", false),
+            ("/dev/input/event3", true),
+            ("/dev/nvme0n1p2", true),
             ("/dev/null", false),
             ("socket:[1234]", false),
             ("/home/user/dev/dri/x", false),

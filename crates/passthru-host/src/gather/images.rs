@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use passthru_formats::cpio::{self, Kind};
 use passthru_formats::{initramfs_image, modules};
-use passthru_model::binding::{BindingFacts, ImageContents};
+use passthru_model::binding::{BindingFacts, ImageContents, ImageTimes};
 use passthru_model::fact::Fact;
-use passthru_model::kernel::KernelFacts;
+use passthru_model::kernel::{InstalledKernel, KernelFacts};
 
 use super::because;
+use crate::error::ReadError;
 use crate::host::Host;
 
 /// Images are far smaller than this, in bytes.
@@ -21,21 +22,12 @@ pub(super) fn contents(
     kernels: &KernelFacts,
     binding: &BindingFacts,
 ) -> Fact<Vec<ImageContents>> {
-    if let Some(why) = binding.modprobe.because() {
-        return Fact::unknown(why);
-    }
-    if !wants_images(binding) {
-        return Fact::unknown(
-            "nothing on this host is to be bound to vfio-pci at boot, so no image was opened",
-        );
-    }
-    let Some(installed) = kernels.installed.value() else {
-        return Fact::unknown(kernels.installed.because().unwrap_or_default());
+    let wanted = match wanted(kernels, binding) {
+        Ok(wanted) => wanted,
+        Err(why) => return Fact::unknown(why),
     };
     let mut found = Vec::new();
-    for (release, path) in
-        installed.iter().filter_map(|kernel| Some((&kernel.release, kernel.initramfs.as_ref()?)))
-    {
+    for (release, path) in wanted {
         let bytes = match host.read_reduced(path, MOST_IMAGE_BYTES, initramfs_image::reduced) {
             Ok(bytes) => bytes,
             Err(error) => return because(&error),
@@ -50,6 +42,48 @@ pub(super) fn contents(
     }
     let seen = found.iter().map(|image| image.path.as_str()).collect::<Vec<_>>().join(", ");
     Fact::known(found, "/boot", if seen.is_empty() { "no initramfs".to_owned() } else { seen })
+}
+
+/// When the images, and the settings that go into them or say what does, were changed last.
+pub(super) fn times(host: &Host, kernels: &KernelFacts, binding: &BindingFacts) -> Fact<ImageTimes> {
+    let wanted = match wanted(kernels, binding) {
+        Ok(wanted) => wanted,
+        Err(why) => return Fact::unknown(why),
+    };
+    let files = binding.modprobe.value().into_iter().flat_map(|settings| settings.files.keys());
+    let generators = binding.initramfs.value().into_iter().flatten().filter(|settings| settings.installed);
+    let lists = generators.flat_map(|settings| settings.modules.iter().chain(&settings.files));
+    let paths: BTreeSet<&str> =
+        files.map(String::as_str).chain(lists.map(|listed| listed.path.as_str())).collect();
+    let all = |paths: &mut dyn Iterator<Item = &str>| {
+        paths.map(|path| Ok((path.to_owned(), host.modified(path)?))).collect::<Result<_, ReadError>>()
+    };
+    let images = all(&mut wanted.iter().map(|(_, path)| *path));
+    match images.and_then(|images| Ok(ImageTimes { images, settings: all(&mut paths.into_iter())? })) {
+        Ok(times) => {
+            let seen = format!("{} images, {} files of settings", times.images.len(), times.settings.len());
+            Fact::known(times, "/boot", seen)
+        }
+        Err(error) => because(&error),
+    }
+}
+
+/// The releases and paths of the images that are worth a look, or why none is.
+fn wanted<'a>(kernels: &'a KernelFacts, binding: &BindingFacts) -> Result<Vec<(&'a str, &'a str)>, String> {
+    if let Some(why) = binding.modprobe.because() {
+        return Err(why.to_owned());
+    }
+    if !wants_images(binding) {
+        return Err(
+            "nothing on this host is to be bound to vfio-pci at boot, so no image was opened".to_owned()
+        );
+    }
+    let installed = kernels
+        .installed
+        .value()
+        .ok_or_else(|| kernels.installed.because().unwrap_or_default().to_owned())?;
+    let image = |kernel: &'a InstalledKernel| Some((kernel.release.as_str(), kernel.initramfs.as_deref()?));
+    Ok(installed.iter().filter_map(image).collect())
 }
 
 /// Whether an image can hold something of matter: vfio-pci is named somewhere.

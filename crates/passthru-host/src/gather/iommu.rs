@@ -162,19 +162,19 @@ fn group(
     linked: Option<&Vec<PciAddress>>,
     kinds: bool,
 ) -> Result<IommuGroup, String> {
-    let path = groups.child(&id.to_string());
     let members = if let Some(members) = linked {
         members.clone()
     } else {
-        let names = host.list(&format!("{path}/devices"))?;
+        let names = host.list(&groups.child(&format!("{id}/devices")))?;
         names.iter().filter_map(|name| name.parse().ok()).collect::<BTreeSet<_>>().into_iter().collect()
     };
-    let directory = host.directory(&path);
-    let reserved = match directory.read("reserved_regions") {
-        Ok(bytes) => sysfs::reserved_regions(&bytes).map_err(|error| format!("{path}: {error}"))?,
+    let reserved = match groups.read(&format!("{id}/reserved_regions")) {
+        Ok(bytes) => sysfs::reserved_regions(&bytes)
+            .map_err(|error| format!("{}: {error}", groups.child(&id.to_string())))?,
         Err(_) => Vec::new(),
     };
-    let kind = if kinds { directory.read("type").ok().map(|bytes| sysfs::line(&bytes)) } else { None };
+    let kind = if kinds { groups.read(&format!("{id}/type")).ok() } else { None };
+    let kind = kind.map(|bytes| sysfs::line(&bytes));
     Ok(IommuGroup { id, members, kind, reserved })
 }
 

@@ -19,11 +19,13 @@ mod io_memory;
 mod iommu;
 mod kernel;
 mod libvirt;
+mod lock_limits;
 mod memory;
 mod names;
 mod network;
 mod pci;
 mod platform;
+mod sessions;
 mod storage;
 mod subjects;
 mod surroundings;
@@ -36,6 +38,7 @@ use passthru_model::address::PciAddress;
 use passthru_model::fact::Fact;
 use passthru_model::facts::HostFacts;
 use passthru_model::iommu::IommuFacts;
+use passthru_model::virtualisation::Domain;
 
 use crate::error::ReadError;
 use crate::host::Host;
@@ -59,6 +62,11 @@ pub fn gather(host: &Host) -> HostFacts {
     gather_with(host, &Options::default())
 }
 
+/// Looks at the files that a guest names which is not one of the host's own.
+pub fn look_at_guest(host: &Host, domain: &Domain, facts: &mut HostFacts) {
+    guests::look_at_files(host, domain, &mut facts.virtualisation);
+}
+
 /// Reads what is asked for of a host, with what the caller knows besides. A fact that was not asked for is unknown,
 /// because of [`NOT_ASKED`].
 pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
@@ -74,9 +82,13 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
         facts.surroundings.distribution = surroundings::distribution(host);
     }
     if wants(Subject::Pci) {
-        let extent =
-            pci::Extent { whole_config: wants(Subject::PciConfig), details: wants(Subject::PciDetails) };
-        facts.pci = pci::functions(host, extent);
+        let details = wants(Subject::PciDetails);
+        let space = match (wants(Subject::PciConfig), details) {
+            (true, _) => pci::Space::Whole,
+            (false, true) => pci::Space::Head,
+            (false, false) => pci::Space::Unclear,
+        };
+        facts.pci = pci::functions(host, pci::Extent { space, details });
     }
     if wants(Subject::Names) {
         facts.names = names::of(host, &facts.pci);
@@ -108,6 +120,7 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     }
     if wants(Subject::Usb) {
         facts.usb = usb::of(host);
+        facts.sessions = sessions::of(host);
     }
     if wants(Subject::Virtualization) {
         facts.kvm = virt::kvm(host);
@@ -128,6 +141,7 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     }
     if wants(Subject::Images) {
         facts.images = images::contents(host, &facts.kernel, &facts.binding);
+        facts.image_times = images::times(host, &facts.kernel, &facts.binding);
     }
     if wants(Subject::Guests) {
         facts.virtualisation = guests::facts(host);

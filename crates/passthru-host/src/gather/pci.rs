@@ -1,5 +1,7 @@
 //! PCI functions, from `/sys/bus/pci/devices` (`Documentation/ABI/testing/sysfs-bus-pci`).
 
+mod header;
+
 use std::collections::BTreeMap;
 
 use passthru_formats::{config_space, sysfs};
@@ -19,10 +21,21 @@ const DEVICES: &str = "/sys/bus/pci/devices";
 /// How much is read of each function beyond its identity.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Extent {
-    /// All of configuration space that this user may read, and not only its head.
-    pub(super) whole_config: bool,
-    /// What only some commands show; see [`Details`].
+    /// How much of configuration space.
+    pub(super) space: Space,
+    /// What only some commands show: [`Details`], and the bridges above what is no display.
     pub(super) details: bool,
+}
+
+/// How much is read of configuration space, of which each four bytes take the kernel about a microsecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Space {
+    /// The head of what may be a bridge although its class does not say so: [`header::unclear`].
+    Unclear,
+    /// The head of each function.
+    Head,
+    /// All that this user may read.
+    Whole,
 }
 
 /// All functions, in order of address.
@@ -40,8 +53,16 @@ pub(super) fn functions(host: &Host, extent: Extent) -> Fact<BTreeMap<PciAddress
         .iter()
         .filter_map(|name| name.parse::<PciAddress>().ok().filter(|address| address.to_string() == *name))
         .collect();
-    let functions: BTreeMap<_, _> =
-        side_by_side(&addresses, |address| function(host, address, &links, extent)).into_iter().collect();
+    let read = side_by_side(&addresses, |address| function(host, address, &links, extent));
+    let unclear = if extent.space == Space::Unclear { header::unclear(&read) } else { Vec::new() };
+    let mut functions: BTreeMap<_, _> =
+        read.into_iter().map(|(address, (function, _))| (address, function)).collect();
+    for (address, (config, gaps)) in side_by_side(&unclear, |address| header::read(host, address)) {
+        if let Some(function) = functions.get_mut(&address) {
+            function.config = config;
+            function.gaps.extend(gaps);
+        }
+    }
     let seen = format!("{} functions", functions.len());
     Fact::known(functions, DEVICES, seen)
 }
@@ -112,13 +133,16 @@ impl Reader<'_> {
         {
             self.gap(name, why);
         }
-        found.map(|target| last_part(&target).to_owned())
+        found.map(|mut target| {
+            target.drain(..target.len() - last_part(&target).len());
+            target
+        })
     }
 
     /// Configuration space: 64 bytes without root, else 256 or 4096 (`pci_read_config`, `drivers/pci/pci-sysfs.c`).
     ///
     /// To read it from a function without power would wake it up, which takes long and is a change, so it is left alone.
-    fn config(&mut self, whole: bool) -> Vec<u8> {
+    fn config(&mut self, space: Space) -> Vec<u8> {
         let state = self.sometimes("power_state").map(|bytes| sysfs::line(&bytes));
         if state.as_deref() == Some("D3cold") {
             self.gap("config", "the function has no power (D3cold), and to read it would wake it up");
@@ -127,8 +151,8 @@ impl Reader<'_> {
         // Extended space belongs to PCI Express alone (`pci_cfg_space_size`, `drivers/pci/probe.c`).
         let is_express =
             |begin: &[u8]| config_space::find(begin, config_space::id::EXPRESS).there().is_some();
-        let (begin, goes_on) =
-            if whole { (config_space::CONVENTIONAL, whole) } else { (config_space::HEADER, whole) };
+        let goes_on = space == Space::Whole;
+        let begin = if goes_on { config_space::CONVENTIONAL } else { config_space::HEADER };
         let mut config = self
             .directory
             .read_begin("config", begin, |head| goes_on && is_express(head))
@@ -146,7 +170,13 @@ impl Reader<'_> {
     }
 }
 
-fn function(host: &Host, address: PciAddress, links: &Links<'_>, extent: Extent) -> PciFunction {
+/// One function, and what the numbers of its buses tell of its header where that was not read.
+fn function(
+    host: &Host,
+    address: PciAddress,
+    links: &Links<'_>,
+    extent: Extent,
+) -> (PciFunction, Option<header::Buses>) {
     let path = format!("{DEVICES}/{address}");
     let mut reader = Reader { directory: host.directory(&path), gaps: BTreeMap::new() };
     let (modalias, id, subsystem, class) = identity(&mut reader);
@@ -158,15 +188,19 @@ fn function(host: &Host, address: PciAddress, links: &Links<'_>, extent: Extent)
     });
     // vgaarb shows the file on VGA functions alone (`pci_dev_attrs_are_visible`, `drivers/pci/pci-sysfs.c`).
     let boot_vga = if class.base_and_sub() == 0x0300 { reader.sometimes("boot_vga") } else { None };
-    let parents = parents(host, links, &path, &mut reader);
-    let config = reader.config(extent.whole_config);
+    let above = extent.details || class.is_display();
+    let parents = if above { parents(host, links, &path, &mut reader) } else { Vec::new() };
+    let (config, buses) = match extent.space {
+        Space::Unclear => (Vec::new(), header::buses(&reader.directory, class)),
+        space => (reader.config(space), None),
+    };
     let details = if extent.details {
         details(&mut reader, &config)
     } else {
         reader.gap("details", super::NOT_ASKED);
         Details::default()
     };
-    PciFunction {
+    let function = PciFunction {
         address,
         id,
         subsystem,
@@ -185,7 +219,8 @@ fn function(host: &Host, address: PciAddress, links: &Links<'_>, extent: Extent)
         parents,
         physical_function: details.physical_function,
         gaps: reader.gaps,
-    }
+    };
+    (function, buses)
 }
 
 /// What a function is: by its alias, or file by file where it has none that can be read.

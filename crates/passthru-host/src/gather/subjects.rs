@@ -15,12 +15,13 @@ pub enum Subject {
     Cpu,
     /// The hypervisor and the distribution of `surroundings`. Its kind, root and container are always there.
     Surroundings,
-    /// `pci`, as far as identity and groups go: ids, class, driver, group, reset methods, boot VGA, the bridges above,
-    /// and the 64 bytes at the head of configuration space.
+    /// `pci`, as far as identity and groups go: ids, class, driver, group, reset methods, boot VGA, the bridges above
+    /// displays, and so much of configuration space that bridges are known.
     Pci,
     /// The whole of each function's configuration space.
     PciConfig,
-    /// Everything else that sysfs says of each function: ranges, NUMA node, revision, ROM, physical function, override.
+    /// Everything else that sysfs says of each function: the bridges above, ranges, NUMA node, revision, ROM, physical
+    /// function, override; and the 64 bytes at the head of configuration space.
     PciDetails,
     /// `device_states`: power, links, virtual functions, BARs that can be resized.
     DeviceStates,
@@ -50,7 +51,7 @@ pub enum Subject {
     Tuning,
     /// `memory`.
     Memory,
-    /// `usb`.
+    /// `usb`, and `sessions`: who sits at a keyboard.
     Usb,
     /// `kvm` and `qemu`.
     Virtualization,
@@ -62,7 +63,7 @@ pub enum Subject {
     BootChain,
     /// `initramfs`: who builds it.
     Initramfs,
-    /// `images`: what each initramfs holds.
+    /// `images` and `image_times`: what each initramfs holds, and since when.
     Images,
     /// `virtualisation`: what runs guests, and as whom.
     Guests,

@@ -8,7 +8,7 @@ use passthru_formats::{input_devices, sysfs};
 use passthru_model::fact::Fact;
 use passthru_model::usb::{PortPath, Usb, UsbBus, UsbDevice, UsbInterface, UsbRole};
 
-use super::{because, controllers, last_part};
+use super::{because, controllers, last_part, sessions};
 use crate::directory::Directory;
 use crate::host::Host;
 use crate::resolve::split;
@@ -106,6 +106,7 @@ fn device(
         class: hex(attribute(&directory, "bDeviceClass", gaps)),
         interfaces,
         roles: BTreeSet::new(),
+        seat: None,
         speed_mbps: speed(&directory, gaps),
         removable: match attribute(&directory, "removable", gaps).as_deref() {
             Some("removable") => Some(true),
@@ -148,7 +149,8 @@ fn speed(directory: &Directory<'_>, gaps: &mut BTreeMap<String, String>) -> Opti
     if text == "1.5" { Some(2) } else { text.trim().parse().ok() }
 }
 
-/// Says of each device what it is: by its classes, and, for keyboards and mice, by the input devices that the host has of it.
+/// Says of each device what it is: by its classes, and, for keyboards and mice, by the input devices that the host has of it,
+/// with the seat that these are at.
 fn name_roles(host: &Host, usb: &mut Usb) {
     let inputs = match host.read(INPUT) {
         Ok(bytes) => input_devices::parse(&bytes),
@@ -158,12 +160,15 @@ fn name_roles(host: &Host, usb: &mut Usb) {
         }
     };
     // Input devices by the innermost USB device on their path: a keyboard behind a hub is not the hub's.
-    let mut told: BTreeMap<(u16, PortPath), BTreeSet<UsbRole>> = BTreeMap::new();
+    let mut told: BTreeMap<(u16, PortPath), (BTreeSet<UsbRole>, Option<String>)> = BTreeMap::new();
     for input in inputs {
         let Some(place) = input.sysfs.split('/').filter_map(place).next_back() else { continue };
-        let roles = told.entry(place).or_default();
+        let (roles, seat) = told.entry(place).or_default();
         roles.extend(input.is_keyboard.then_some(UsbRole::Keyboard));
         roles.extend(input.is_pointer.then_some(UsbRole::Mouse));
+        if seat.is_none() && (input.is_keyboard || input.is_pointer) {
+            *seat = sessions::seat_of_input(host, last_part(&input.sysfs));
+        }
     }
     for device in &mut usb.devices {
         let told = told.get(&(device.bus, device.port.clone()));
@@ -175,8 +180,9 @@ fn name_roles(host: &Host, usb: &mut Usb) {
         device.roles = by_class
             .filter(|role| told.is_none() || !matches!(role, UsbRole::Keyboard | UsbRole::Mouse))
             .chain(UsbRole::of_class(device.class, 0, 0))
-            .chain(told.into_iter().flatten().copied())
+            .chain(told.into_iter().flat_map(|(roles, _)| roles).copied())
             .collect();
+        device.seat = told.and_then(|(_, seat)| seat.clone());
         if device.roles.contains(&UsbRole::Keyboard) || device.roles.contains(&UsbRole::Mouse) {
             device.roles.remove(&UsbRole::Input);
         }

@@ -1,5 +1,6 @@
 //! Boot loaders and generators: one that is certain is known; two that could both be live are refused.
 
+use passthru_formats::unified_image;
 use passthru_host::{Host, gather};
 use passthru_model::boot::{Layout, MadeEntry};
 use passthru_model::facts::{Bootloader, HostFacts, InitramfsGenerator};
@@ -53,7 +54,11 @@ fn systemd_boot(more: &[(&str, &str)]) -> HostFacts {
     ]
     .into();
     for (path, text) in more {
-        let bytes = if *path == SELECTED { variable(text) } else { text.as_bytes().to_vec() };
+        let bytes = match *path {
+            SELECTED => variable(text),
+            path if path.ends_with(".efi") => image(&[(".cmdline", text)]),
+            _ => text.as_bytes().to_vec(),
+        };
         // Without a text, the file is not there.
         if text.is_empty() {
             files.remove(path);
@@ -210,5 +215,64 @@ fn the_generator_is_known_where_there_is_but_one() {
     assert_eq!(
         facts(&["usr/bin/mkinitcpio"], None).initramfs.because(),
         Some("passthru does not know yet how to use what was found: /usr/bin/mkinitcpio (mkinitcpio)")
+    );
+}
+
+/// A unified kernel image with these sections.
+fn image(sections: &[(&str, &str)]) -> Vec<u8> {
+    let sections: Vec<_> = sections.iter().map(|(name, text)| (*name, text.as_bytes().to_vec())).collect();
+    unified_image::write(&sections).expect("has sections")
+}
+
+/// A host that was booted by an image with an addon of its own, and one for all.
+fn host_of_images() -> Host {
+    let system = "PRETTY_NAME=\"Arch Linux\"\n";
+    let line = "root=UUID=1b4e28ba-2fa1-11d2-883f-0016d3cca427 rw resume=/dev/mapper/anna--vault-swap intel_iommu=on\n\0";
+    let mut tar = Builder::new(Vec::new());
+    for (name, bytes) in [
+        ("etc/hostname", b"anna-vault\n".to_vec()),
+        (
+            "efi/EFI/Linux/arch.efi",
+            image(&[(".osrel", system), (".uname", "6.12.1-arch1-1"), (".cmdline", line)]),
+        ),
+        ("efi/EFI/Linux/arch.efi.extra.d/b.addon.efi", image(&[(".cmdline", "vfio-pci.ids=10de:13c2")])),
+        ("efi/EFI/Linux/broken.efi", b"MZ".to_vec()),
+        ("efi/loader/addons/a.addon.efi", image(&[(".cmdline", "quiet")])),
+    ] {
+        let mut header = Header::new_gnu();
+        header.set_size(u64::try_from(bytes.len()).expect("small"));
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, bytes.as_slice()).expect("writes");
+    }
+    Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads")
+}
+
+#[test]
+fn unified_images_and_their_addons_give_command_lines() {
+    let facts = gather(&host_of_images());
+    let entries = facts.boot.entries.value().expect("known");
+    let [entry] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!(
+        (entry.title.as_deref(), entry.kernel.as_deref()),
+        (Some("Arch Linux"), Some("6.12.1-arch1-1"))
+    );
+    assert!(entry.cmdline.ends_with(" intel_iommu=on quiet vfio-pci.ids=10de:13c2"), "{}", entry.cmdline);
+    assert_eq!(entry.place(), "/efi/EFI/Linux/arch.efi, .cmdline");
+    assert_eq!(facts.boot.gaps, ["/efi/EFI/Linux/broken.efi is no unified kernel image that can be read"]);
+}
+
+#[test]
+fn a_capture_keeps_the_command_line_of_an_image_and_no_name() {
+    let host = host_of_images().recording();
+    let before = gather(&host);
+    let mut bytes = Vec::new();
+    passthru_host::capture::archive(&host, true, &mut bytes).expect("writes");
+    let after = gather(&Host::from_archive(bytes.as_slice()).expect("reads"));
+    let line = |facts: &HostFacts| facts.boot.entries.value().expect("known")[0].cmdline.clone();
+    assert_eq!(
+        line(&after),
+        line(&before)
+            .replace("1b4e28ba-2fa1-11d2-883f-0016d3cca427", "00000000-0000-4000-8000-000000000001")
+            .replace("anna--vault", "host")
     );
 }

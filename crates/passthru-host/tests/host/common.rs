@@ -70,6 +70,7 @@ pub(crate) fn summary(facts: &HostFacts) -> String {
     fact(&mut out, "transparent huge pages", &facts.memory.transparent);
     fact(&mut out, "free blocks", &facts.memory.free_blocks);
     fact(&mut out, "usb", &facts.usb);
+    fact(&mut out, "sessions", &facts.sessions);
     fact(&mut out, "kvm", &facts.kvm);
     fact(&mut out, "bootloader", &facts.bootloader);
     fact(&mut out, "initramfs", &facts.initramfs);

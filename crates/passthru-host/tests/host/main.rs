@@ -6,6 +6,7 @@ mod common;
 mod corpora;
 mod fixtures;
 mod foreign;
+mod headers;
 mod live;
 mod platforms;
 mod real_files;

@@ -3,6 +3,7 @@
 mod boot_advice;
 mod driver_blacklist;
 mod driver_override;
+mod initramfs_age;
 mod initramfs_contents;
 mod initramfs_settings;
 mod isolation_state;
@@ -27,6 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
     vfio_virqfd::CHECK,
     initramfs_settings::CHECK,
     initramfs_contents::CHECK,
+    initramfs_age::CHECK,
     driver_override::CHECK,
     pci_stub::CHECK,
     pending_parameters::CHECK,

@@ -23,6 +23,14 @@ impl Chain {
         Self { loader: loader::of(facts, reasons), generator: initramfs::of(facts) }
     }
 
+    /// Why not to change it, where what it does with entries or images has not been started in the laboratory yet.
+    pub(super) fn untried(&self, entries: bool, images: bool) -> Option<Reason> {
+        let loader = self.loader.untried().filter(|_| entries || images);
+        let generator = self.generator.untried().filter(|_| images);
+        let parts: Vec<_> = loader.into_iter().chain(generator).collect();
+        (!parts.is_empty()).then_some(Reason::UntriedBootChain { parts })
+    }
+
     /// Whether the loader starts copies of kernels and images.
     pub(super) fn copies(&self, facts: &HostFacts) -> bool {
         let mut kernels = facts.kernel.installed.value().into_iter().flatten();

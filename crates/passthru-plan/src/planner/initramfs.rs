@@ -37,6 +37,10 @@ pub(super) trait Generator {
     fn by_hand(&self) -> &'static str;
     /// How the image of a kernel is built.
     fn build(&self, release: &str, image: &str) -> Build;
+    /// What it is called, where no image of it has been started in the laboratory yet.
+    fn untried(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The generator of the host. Where it is not known it is taken for initramfs-tools, and [`known`] lets nothing be changed.

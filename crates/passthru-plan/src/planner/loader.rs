@@ -76,6 +76,10 @@ pub(super) trait BootLoader {
     fn is_stale(&self, facts: &HostFacts, isolating: bool, needed: &Parameters) -> bool;
     /// The steps that make the entries anew, each with what must hold of them afterwards.
     fn regenerate(&self, facts: &HostFacts, isolating: bool, needed: &Parameters) -> Vec<Step>;
+    /// What a host is called that boots in this way, where no such host has been started in the laboratory yet.
+    fn untried(&self) -> Option<&'static str> {
+        None
+    }
     /// For a loader that starts copies of a kernel and its initramfs: which files these are. They are made anew by
     /// [`BootLoader::regenerate`], after the images.
     fn copies(&self, _release: &str) -> Option<Copies> {

@@ -170,6 +170,44 @@ pub enum Reason {
         /// The function.
         address: PciAddress,
     },
+    /// No function has a group.
+    #[error(
+        "no IOMMU is in use, so no function has an IOMMU group and no guest can have a device; `passthru doctor iommu-enabled` says why, and `passthru isolate` turns it on at boot"
+    )]
+    NoGroupsAtAll,
+    /// The function reads as ones: it has no power, or hangs.
+    #[error(
+        "{address} ({name}) does not answer (its configuration space reads as ones): it has no power or hangs; only a power cycle of the machine is sure to bring it back"
+    )]
+    Silent {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+    },
+    /// Programs have it open.
+    #[error(
+        "{address} ({name}) is open in {}: its driver could not let go of it, and to ask it to would hang until they close it. {advice}",
+        holders.join(", ")
+    )]
+    Held {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+        /// The programs, each with its process and files.
+        holders: Vec<String>,
+        /// What would settle it.
+        advice: String,
+    },
+    /// The modules of the running kernel are not there.
+    #[error(
+        "the modules of the running kernel {release} are not under /lib/modules, so vfio-pci cannot be loaded: the kernel was updated since the boot; reboot first"
+    )]
+    ModulesGone {
+        /// The kernel's release.
+        release: String,
+    },
     /// The platform offers no IOMMU.
     #[error(
         "the firmware offers no IOMMU (no DMAR or IVRS table): turn on VT-d (Intel) or IOMMU/AMD-Vi (AMD) in the firmware setup{surroundings}"
@@ -232,6 +270,15 @@ pub enum Reason {
     /// The initramfs generator is not known for certain.
     #[error("the program that builds the initramfs cannot be told for certain: {0}")]
     Initramfs(String),
+    /// Nothing of this boot chain has been booted yet where it was made.
+    #[error(
+        "this host boots by way of {}; what passthru does there has been tested against the programs themselves and not yet started in the laboratory. Wait for a version that says it has been, or insist: `passthru undo` and the boot entry without passthrough lead back, as on other hosts",
+        parts.join(" and ")
+    )]
+    UntriedBootChain {
+        /// The boot loader or the generator of the initramfs, or both, as people name them.
+        parts: Vec<&'static str>,
+    },
     /// A signed unified image takes no parameters from an entry.
     #[error(
         "Secure Boot is on, and under it a unified kernel image takes no parameters from a boot entry, so there could be no entry without passthrough: turn Secure Boot off in the firmware setup, or have kernel-install make entries (layout=bls in /etc/kernel/install.conf)"
@@ -306,6 +353,7 @@ impl Reason {
             Self::OnlyDisplay { .. } => Some("--take-only-display"),
             Self::StorageInUse { .. } | Self::NetworkInUse { .. } => Some("--take-in-use"),
             Self::LastKeyboard { .. } => Some("--take-last-keyboard"),
+            Self::UntriedBootChain { .. } => Some("--untried-boot-chain"),
             _ => None,
         }
     }

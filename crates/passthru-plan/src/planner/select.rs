@@ -52,7 +52,9 @@ pub(crate) fn with_siblings(
 fn siblings<'a>(facts: &'a HostFacts, function: &'a PciFunction) -> impl Iterator<Item = &'a PciFunction> {
     facts.functions().filter(move |other| {
         let one_group = other.group == function.group;
-        other.address.is_sibling_of(function.address)
+        // A virtual function is a card of its own, wherever its number puts it.
+        let real = function.physical_function.is_none() && other.physical_function.is_none();
+        real && other.address.is_sibling_of(function.address)
             && !other.is_bridge()
             && (one_group || !function.parents.is_empty())
     })
@@ -144,7 +146,7 @@ fn is_settled(facts: &HostFacts, device: &DeviceIdentity, function: &PciFunction
     function.is_on_vfio() || listed().unwrap_or(false)
 }
 
-fn stakes(
+pub(super) fn stakes(
     facts: &HostFacts,
     function: &PciFunction,
     taken: &[PciAddress],
@@ -204,7 +206,7 @@ fn could_serve(function: &PciFunction) -> &'static [HostUse] {
 }
 
 /// Judges the group of a function: all of it goes to the guest, so all of it must be wanted.
-fn group(
+pub(super) fn group(
     facts: &HostFacts,
     function: &PciFunction,
     id: u32,

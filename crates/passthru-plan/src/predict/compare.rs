@@ -26,10 +26,33 @@ pub struct Difference {
     pub because: Vec<String>,
 }
 
-type Sets = Vec<BTreeSet<PciAddress>>;
+/// Groups, and which of them each function is in.
+struct Sets {
+    all: Vec<BTreeSet<PciAddress>>,
+    index: BTreeMap<PciAddress, usize>,
+}
 
-fn set_of(sets: &Sets, address: PciAddress) -> Option<&BTreeSet<PciAddress>> {
-    sets.iter().find(|set| set.contains(&address))
+impl FromIterator<BTreeSet<PciAddress>> for Sets {
+    fn from_iter<I: IntoIterator<Item = BTreeSet<PciAddress>>>(sets: I) -> Self {
+        let all: Vec<_> = sets.into_iter().collect();
+        let places =
+            (0..).zip(&all).flat_map(|(place, set)| set.iter().map(move |address| (*address, place)));
+        Self { index: places.collect(), all }
+    }
+}
+
+impl Sets {
+    fn of(&self, address: PciAddress) -> Option<&BTreeSet<PciAddress>> {
+        self.all.get(*self.index.get(&address)?)
+    }
+
+    /// Those that functions are in, in their order.
+    fn of_all(&self, functions: &BTreeSet<PciAddress>) -> Vec<Vec<PciAddress>> {
+        let places: BTreeSet<usize> =
+            functions.iter().filter_map(|address| self.index.get(address).copied()).collect();
+        let sets = places.into_iter().filter_map(|place| self.all.get(place));
+        sets.map(|set| set.iter().copied().collect()).collect()
+    }
 }
 
 /// The real groups as the functions' own links show them, which a list of groups only repeats; `None` where there are none.
@@ -40,7 +63,7 @@ fn real(facts: &HostFacts) -> Option<Sets> {
             groups.entry(id).or_default().insert(function.address);
         }
     }
-    (!groups.is_empty()).then(|| groups.into_values().collect())
+    (!groups.is_empty()).then(|| groups.into_values().collect::<Sets>())
 }
 
 /// All differences; `None` where the host has no groups to compare with.
@@ -51,7 +74,7 @@ pub fn compare(facts: &HostFacts, prediction: &Prediction) -> Option<Vec<Differe
     let mut open: BTreeSet<PciAddress> = facts
         .functions()
         .map(|function| function.address)
-        .filter(|address| set_of(&real, *address) != set_of(&foretold, *address))
+        .filter(|address| real.of(*address) != foretold.of(*address))
         .collect();
     let mut found = Vec::new();
     while let Some(first) = open.pop_first() {
@@ -59,16 +82,14 @@ pub fn compare(facts: &HostFacts, prediction: &Prediction) -> Option<Vec<Differe
         let mut functions = BTreeSet::from([first]);
         let mut waiting = vec![first];
         while let Some(address) = waiting.pop() {
-            for set in [set_of(&real, address), set_of(&foretold, address)].into_iter().flatten() {
+            for set in [real.of(address), foretold.of(address)].into_iter().flatten() {
                 waiting.extend(set.iter().copied().filter(|other| functions.insert(*other)));
             }
         }
-        open.retain(|address| !functions.contains(address));
-        let of = |sets: &Sets| {
-            let ours = sets.iter().filter(|set| !set.is_disjoint(&functions));
-            ours.map(|set| set.iter().copied().collect()).collect::<Vec<Vec<PciAddress>>>()
-        };
-        let (real, predicted) = (of(&real), of(&foretold));
+        for function in &functions {
+            open.remove(function);
+        }
+        let (real, predicted) = (real.of_all(&functions), foretold.of_all(&functions));
         let because = explain(facts, prediction, &functions, &real);
         found.push(Difference { functions: functions.into_iter().collect(), real, predicted, because });
     }

@@ -80,6 +80,13 @@ pub struct Prediction {
 }
 
 impl Prediction {
+    /// A group by its number.
+    pub fn group(&self, id: u32) -> Option<&PredictedGroup> {
+        // They are in order of their numbers.
+        let index = self.groups.binary_search_by_key(&id, |group| group.id).ok()?;
+        self.groups.get(index)
+    }
+
     /// The group of a function.
     pub fn group_of(&self, address: PciAddress) -> Option<&PredictedGroup> {
         self.groups.iter().find(|group| group.members.iter().any(|member| member.address == address))
@@ -116,12 +123,16 @@ pub fn predict(facts: &HostFacts, assumptions: &Assumptions) -> Prediction {
         .into_iter()
         .map(|members| members.into_iter().map(|(address, _)| address).collect())
         .collect();
+    let apart_of: BTreeMap<PciAddress, usize> =
+        (0..).zip(&apart).flat_map(|(index, set)| set.iter().map(move |address| (*address, index))).collect();
     let mut groups = Vec::with_capacity(shared.len());
     for (id, members) in (0..).zip(shared) {
         let set: BTreeSet<PciAddress> = members.iter().map(|(address, _)| *address).collect();
-        let at_best: Vec<Vec<PciAddress>> = apart
-            .iter()
-            .filter(|other| !other.is_disjoint(&set))
+        let parts: BTreeSet<usize> =
+            set.iter().filter_map(|address| apart_of.get(address).copied()).collect();
+        let at_best: Vec<Vec<PciAddress>> = parts
+            .into_iter()
+            .filter_map(|index| apart.get(index))
             .map(|other| other.iter().copied().collect())
             .collect();
         let certain = at_best.len() == 1 && at_best.iter().all(|other| other.len() == set.len());
@@ -174,14 +185,17 @@ fn unseen(machine: &Machine<'_>) -> Vec<String> {
 pub fn with_groups(facts: &HostFacts, prediction: &Prediction) -> HostFacts {
     let mut facts = facts.clone();
     let mut groups = BTreeMap::new();
+    let mut group_of = BTreeMap::new();
+    let now = groups_now(&facts);
     for group in &prediction.groups {
         let members = group.addresses();
-        let reserved = reserved(&facts, &members);
+        let reserved = reserved(&facts, &now, &members);
+        group_of.extend(members.iter().map(|member| (*member, group.id)));
         groups.insert(group.id, IommuGroup { id: group.id, members, kind: None, reserved });
     }
     if let Fact::Known(functions, _) = &mut facts.pci {
         for function in functions.values_mut() {
-            function.group = prediction.group_of(function.address).map(|group| group.id);
+            function.group = group_of.get(&function.address).copied();
         }
     }
     facts.iommu.groups = match facts.pci.because() {
@@ -191,14 +205,30 @@ pub fn with_groups(facts: &HostFacts, prediction: &Prediction) -> HostFacts {
     facts
 }
 
-/// The reserved regions of the groups that functions are in now, each once.
-fn reserved(facts: &HostFacts, members: &[PciAddress]) -> Vec<ReservedRegion> {
-    let mut found: Vec<ReservedRegion> = Vec::new();
+/// The groups that functions are in now.
+fn groups_now(facts: &HostFacts) -> BTreeMap<PciAddress, BTreeSet<u32>> {
+    let mut now: BTreeMap<PciAddress, BTreeSet<u32>> = BTreeMap::new();
     for group in facts.iommu.groups.value().into_iter().flat_map(BTreeMap::values) {
-        if group.members.iter().any(|member| members.contains(member)) {
-            found.extend(
-                group.reserved.iter().filter(|region| !found.contains(region)).cloned().collect::<Vec<_>>(),
-            );
+        for member in &group.members {
+            now.entry(*member).or_default().insert(group.id);
+        }
+    }
+    now
+}
+
+/// The reserved regions of the groups that functions are in now, each once.
+fn reserved(
+    facts: &HostFacts,
+    now: &BTreeMap<PciAddress, BTreeSet<u32>>,
+    members: &[PciAddress],
+) -> Vec<ReservedRegion> {
+    let ids: BTreeSet<u32> = members.iter().filter_map(|member| now.get(member)).flatten().copied().collect();
+    let mut found: Vec<ReservedRegion> = Vec::new();
+    for group in ids.iter().filter_map(|id| facts.iommu.groups.value()?.get(id)) {
+        for region in &group.reserved {
+            if !found.contains(region) {
+                found.push(region.clone());
+            }
         }
     }
     found

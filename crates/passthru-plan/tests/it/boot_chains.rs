@@ -12,6 +12,14 @@ use crate::common::{self, at, cmdline, host, put, shown};
 
 const RELEASE: &str = "6.12.43+deb13-amd64";
 const TOKEN: &str = "7b1f8f0e5d1b4a579c430a4b6c1d2e3f";
+/// These boot chains are changed only for those who insist.
+const INSISTING: Consent = Consent {
+    only_named: false,
+    take_only_display: false,
+    take_in_use: false,
+    take_last_keyboard: false,
+    untried_boot_chain: true,
+};
 const LINE: &str = "root=UUID=1 ro console=ttyS0 intel_iommu=off quiet";
 
 pub(crate) fn dracut(mut facts: HostFacts) -> HostFacts {
@@ -95,7 +103,7 @@ fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
 }
 
 fn isolated(facts: &HostFacts) -> passthru_plan::IntentChange {
-    isolate(facts, &[at("02:00.0")], &Consent::default()).expect("a plan")
+    isolate(facts, &[at("02:00.0")], &INSISTING).expect("a plan")
 }
 
 #[test]
@@ -117,7 +125,7 @@ fn isolating_with_a_unified_image_and_dracut() {
 fn releasing_with_systemd_boot() {
     let before = systemd_boot(Layout::Entries);
     let done = after(&before, &isolated(&before).plan);
-    let plan = release(&done, &[at("02:00.0")], &Consent::default()).expect("a plan").plan;
+    let plan = release(&done, &[at("02:00.0")], &INSISTING).expect("a plan").plan;
     insta::assert_snapshot!(shown(&plan));
 }
 
@@ -144,11 +152,11 @@ fn a_chain_that_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was() 
                 }
             }
             let named = [at("02:00.0")];
-            let change = isolate_by(&before, &named, Some(method), &Consent::default()).expect("a plan");
+            let change = isolate_by(&before, &named, Some(method), &INSISTING).expect("a plan");
             let done = after(&before, &change.plan);
-            let again = plan_for(&done, &change.intent, &Consent::default()).expect("a plan");
+            let again = plan_for(&done, &change.intent, &INSISTING).expect("a plan");
             assert!(again.is_empty(), "{}", shown(&again));
-            let back = release(&done, &named, &Consent::default()).expect("a plan");
+            let back = release(&done, &named, &INSISTING).expect("a plan");
             let mut files = after(&done, &back.plan).files;
             // The words that went, and those that came in their place, are the user's to bring back.
             for path in [managed::KERNEL_CMDLINE, managed::GRUB_DEFAULTS, managed::GRUB_CFG] {
@@ -179,7 +187,7 @@ fn a_generator_or_loader_that_is_changed_takes_the_files_of_the_old_one_with_it(
     let before = systemd_boot(Layout::Entries);
     let change = isolated(&before);
     let done = dracut(after(&before, &change.plan));
-    let plan = plan_for(&done, &change.intent, &Consent::default()).expect("a plan");
+    let plan = plan_for(&done, &change.intent, &INSISTING).expect("a plan");
     let gone: Vec<&str> = plan
         .steps
         .iter()
@@ -192,9 +200,8 @@ fn a_generator_or_loader_that_is_changed_takes_the_files_of_the_old_one_with_it(
 
 #[test]
 fn what_stands_in_the_way_is_named_with_its_cure() {
-    let refusal = |facts: &HostFacts| {
-        isolate(facts, &[at("02:00.0")], &Consent::default()).expect_err("a refusal").to_string()
-    };
+    let refusal =
+        |facts: &HostFacts| isolate(facts, &[at("02:00.0")], &INSISTING).expect_err("a refusal").to_string();
     let mut reasons = Vec::new();
     for text in ["", "# all of it is gone\n", "root=UUID=1 \"quiet\n", "root=UUID=1 \u{0}\n"] {
         let mut facts = systemd_boot(Layout::Entries);
@@ -216,4 +223,22 @@ fn what_stands_in_the_way_is_named_with_its_cure() {
     facts.firmware.secure_boot = Fact::known(Some(true), "/sys/firmware/efi/efivars/SecureBoot", "1");
     reasons.push(refusal(&facts));
     insta::assert_snapshot!(reasons.join("\n\n"));
+}
+
+#[test]
+fn a_chain_that_was_never_started_in_the_laboratory_is_changed_only_for_those_who_insist() {
+    let named = [at("02:00.0")];
+    let mut reasons = Vec::new();
+    for before in chains() {
+        let refusal = isolate(&before, &named, &Consent::default()).expect_err("a refusal");
+        assert_eq!(refusal.flags(), ["--untried-boot-chain"]);
+        let done = after(&before, &isolated(&before).plan);
+        assert_eq!(release(&done, &named, &Consent::default()).expect_err("a refusal"), refusal);
+        reasons.push(refusal.to_string());
+        // Where nothing of the chain changes, there is nothing to insist on.
+        let intent = isolated(&before).intent;
+        assert!(plan_for(&done, &intent, &Consent::default()).is_ok_and(|plan| plan.is_empty()));
+    }
+    insta::assert_snapshot!(reasons.join("\n\n"));
+    assert!(isolate(&host(), &named, &Consent::default()).is_ok(), "GRUB and initramfs-tools were started");
 }

@@ -350,8 +350,7 @@ fn programs_that_have_a_device_open_are_named_where_they_could_be_seen() {
     let holder = Holder {
         process: 812,
         program: "Xorg".to_owned(),
-        files: ["/dev/dri/card1".to_owned()].into(),
-        functions: [at("02:00.0")].into(),
+        files: [("/dev/dri/card1".to_owned(), [at("02:00.0")].into())].into(),
     };
     let none = Holders { holders: Vec::new(), unseen: 3 };
     facts.holders = Fact::known(none, "/proc", "");

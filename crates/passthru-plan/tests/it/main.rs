@@ -14,6 +14,7 @@ mod predict_properties;
 mod predict_quirks;
 mod predict_why;
 mod refusals;
+mod run_time;
 mod sound;
 mod texts;
 mod tuning_checks;

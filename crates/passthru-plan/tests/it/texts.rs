@@ -24,7 +24,7 @@ fn texts_of(facts: &HostFacts) -> BTreeMap<String, String> {
         Action::File { path, after, .. } => {
             Some((path.clone(), String::from_utf8(after.content()?.to_vec()).expect("text")))
         }
-        Action::Run { .. } => None,
+        Action::Run { .. } | Action::Rebind { .. } => None,
     };
     plan.steps.iter().filter_map(|step| text(&step.action)).collect()
 }

@@ -1,6 +1,6 @@
 //! `passthru apply`: carry out the present plan, a saved one, or finish one that was interrupted.
 
-use passthru_apply::{Event, Resumed, Target};
+use passthru_apply::{Event, Resumed, Target, Which};
 
 use crate::args::ApplyArguments;
 use crate::commands::{change, plan};
@@ -17,7 +17,7 @@ pub(crate) fn run(context: &Context, arguments: &ApplyArguments) -> Result<Exit,
     }
     let facts = context.facts()?;
     let plan = match &arguments.file {
-        None => plan::of_intent(&facts, &change::consent(arguments.insist))?,
+        None => plan::of_intent(&facts, &change::consent(arguments.insist, arguments.boot))?,
         Some(path) => {
             let bytes = std::fs::read(path)
                 .map_err(|error| Failure::no(format!("{} cannot be read: {error}", path.display())))?;
@@ -40,13 +40,21 @@ pub(crate) fn run(context: &Context, arguments: &ApplyArguments) -> Result<Exit,
 fn resume(context: &Context) -> Result<Exit, Failure> {
     only_root("finishing a change")?;
     let target = Target::live().map_err(|error| change::apply_failure(&error))?;
+    // What is unfinished comes before what can be undone, so this is the plan that is gone on with.
+    let plan = passthru_apply::undo_choice(&target, &Which::Newest).ok().map(|(_, plan)| plan);
+    if let Some(plan) = &plan {
+        change::refuse_if_held(context, plan, passthru_plan::may_go_on)?;
+    }
     let mut runner = HostRunner;
     let mut hold = Hold::begin()?;
     let mut progress = |event: Event<'_>| change::report(context, &mut hold, &event);
     let resumed = passthru_apply::resume(&target, &mut runner, &mut progress)
         .map_err(|error| change::apply_failure(&error))?;
     context.printer.say(match resumed {
-        Resumed::Applied(_) => "Finished: the plan is carried out. Reboot, then ‘passthru verify’",
+        Resumed::Applied(_) if plan.is_some_and(|plan| plan.needs_reboot()) => {
+            "Finished: the plan is carried out. Reboot, then ‘passthru verify’"
+        }
+        Resumed::Applied(_) => "Finished: the plan is carried out",
         Resumed::RolledBack(_) => "Finished: the plan had failed, and all of it is taken back",
         Resumed::Undone(_) => "Finished: the change is undone",
     });

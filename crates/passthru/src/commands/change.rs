@@ -1,12 +1,15 @@
 //! What every command that changes the host shares: show the plan, agree, carry it out, say what comes next.
 
-use passthru_apply::{Error, Event, Target};
+use passthru_apply::{Error, Event, Interrupted, JournalState, Target};
+use passthru_host::{Subject, Subjects};
+use passthru_model::HostFacts;
 use passthru_model::plan::Plan;
 use passthru_plan::{Consent, Refusal};
 
-use crate::args::{Agreement, Insist};
+use crate::args::{Agreement, BootChain, Command, Insist};
 use crate::ask::{self, Answer};
 use crate::context::{Context, only_root};
+use crate::envelope::PlanEnvelope;
 use crate::exit::{Exit, Failure, chain};
 use crate::hold::Hold;
 use crate::printer::{FAINT, plain};
@@ -14,12 +17,13 @@ use crate::runner::HostRunner;
 use crate::show_plan;
 
 /// The planner's consent, from the flags.
-pub(crate) fn consent(insist: Insist) -> Consent {
+pub(crate) fn consent(insist: Insist, boot: BootChain) -> Consent {
     Consent {
         only_named: insist.only_named,
         take_only_display: insist.take_only_display,
         take_in_use: insist.take_in_use,
         take_last_keyboard: insist.take_last_keyboard,
+        untried_boot_chain: boot.untried_boot_chain,
     }
 }
 
@@ -50,8 +54,57 @@ pub(crate) fn interruption(context: &Context) -> Option<String> {
     if !context.is_live() {
         return None;
     }
-    let found = passthru_apply::interrupted(&Target::live().ok()?).ok()??;
-    Some(Error::Interrupted(Box::new(found)).to_string())
+    Some(Error::Interrupted(Box::new(unfinished()?)).to_string())
+}
+
+/// Refuses to look at a host on which a driver hangs: the kernel holds the lock of its function, and whoever reads the
+/// override of that (`driver_override_show`, `drivers/pci/pci-sysfs.c`) hangs too. What does not look goes on.
+pub(crate) fn refuse_to_hang(context: &Context, command: &Command) -> Result<(), Failure> {
+    let looks = match command {
+        Command::Undo(_) | Command::History | Command::Completions(_) => false,
+        Command::Apply(arguments) => !arguments.resume,
+        _ => context.is_live(),
+    };
+    let Some(found) = unfinished().filter(|found| looks && !found.hung.is_empty()) else { return Ok(()) };
+    Err(Failure::refused(Error::Interrupted(Box::new(found)).to_string())
+        .hint("whatever looks at that function before the reboot may hang as well"))
+}
+
+/// The change that was not brought to its end, where this user may see it.
+fn unfinished() -> Option<Interrupted> {
+    passthru_apply::interrupted(&Target::live().ok()?).ok()?
+}
+
+/// What stands of the changes that last until the next boot, as far as this user may see them.
+pub(crate) fn until_boot(context: &Context) -> Vec<String> {
+    let history = || passthru_apply::history(&Target::live().ok()?).ok();
+    let all = if context.is_live() { history() } else { None };
+    all.into_iter()
+        .flatten()
+        .filter(|journal| journal.until_boot && journal.state == JournalState::Applied)
+        .map(|journal| journal.title)
+        .collect()
+}
+
+/// Shows a plan: to people, or as JSON to programs.
+pub(crate) fn show(context: &Context, plan: &Plan) -> Result<(), Failure> {
+    if context.printer.json {
+        return context.printer.json_document(&PlanEnvelope::of(plan));
+    }
+    context.printer.data(&show_plan::whole(plan))
+}
+
+/// Refuses to move functions, back or on, that a program has open.
+pub(crate) fn refuse_if_held(
+    context: &Context,
+    plan: &Plan,
+    may: fn(&HostFacts, &Plan) -> Result<(), Refusal>,
+) -> Result<(), Failure> {
+    if plan.rebindings().next().is_none() {
+        return Ok(());
+    }
+    let subjects = [Subject::Pci, Subject::Groups, Subject::Holders, Subject::Names];
+    may(&context.facts_of(Subjects::of(&subjects))?, plan).map_err(|held| refusal(&held))
 }
 
 /// Shows a plan, asks, and carries it out on the live host.
@@ -60,10 +113,13 @@ pub(crate) fn carry_out(context: &Context, plan: &Plan, agreement: Agreement) ->
         for note in &plan.notes {
             context.printer.say(&plain(note));
         }
+        if context.printer.json {
+            show(context, plan)?;
+        }
         context.printer.say("The host is set up as intended already; nothing to do");
         return Ok(Exit::Done);
     }
-    context.printer.data(&show_plan::whole(plan))?;
+    show(context, plan)?;
     if !agreement.dry_run {
         only_root("changing this host")?;
     }
@@ -73,6 +129,8 @@ pub(crate) fn carry_out(context: &Context, plan: &Plan, agreement: Agreement) ->
     {
         return Ok(if agreement.dry_run { Exit::Done } else { Exit::No });
     }
+    // While the question stood, a program may have opened what is to be moved.
+    refuse_if_held(context, plan, passthru_plan::may_go_on)?;
     let mut runner = HostRunner;
     let mut hold = Hold::begin()?;
     let mut progress = |event: Event<'_>| report(context, &mut hold, &event);

@@ -30,7 +30,7 @@ pub(crate) fn run(context: &Context, arguments: &DoctorArguments) -> Result<Exit
 }
 
 /// The answer is no if a check fails.
-fn exit(findings: &[Finding]) -> Exit {
+pub(super) fn exit(findings: &[Finding]) -> Exit {
     if findings.iter().any(|finding| finding.verdict == Verdict::Fail) { Exit::No } else { Exit::Done }
 }
 
@@ -52,38 +52,11 @@ pub(crate) fn print(
 /// All findings by what they look at: what is well in a line, what is not with all there is to know of it, and what does not
 /// apply by name alone.
 fn overview(findings: &[Finding]) -> String {
-    let width = printer::width();
     let mut out = String::new();
     for area in passthru_plan::areas() {
         let _ = writeln!(out, "{STRONG}{}{STRONG:#}", area.title);
-        let mut skipped = Vec::new();
-        for finding in findings {
-            if !area.checks.iter().any(|check| check.id == finding.id) {
-                continue;
-            }
-            match finding.verdict {
-                Verdict::Skip => skipped.push(finding.id.as_str()),
-                Verdict::Pass => {
-                    let line = format!("{}: {}", finding.id, plain(&finding.summary));
-                    let _ = writeln!(
-                        out,
-                        "{} {}",
-                        printer::verdict(finding.verdict),
-                        printer::wrap(&line, width, 8)
-                    );
-                }
-                _ => whole(&mut out, finding),
-            }
-        }
-        if !skipped.is_empty() {
-            let line = format!("does not apply: {}", skipped.join(", "));
-            let _ = writeln!(
-                out,
-                "{} {FAINT}{}{FAINT:#}",
-                printer::verdict(Verdict::Skip),
-                printer::wrap(&line, width, 8)
-            );
-        }
+        let here = |finding: &&Finding| area.checks.iter().any(|check| check.id == finding.id);
+        section(&mut out, findings.iter().filter(here));
         out.push('\n');
     }
     close(&mut out, findings);
@@ -93,6 +66,32 @@ fn overview(findings: &[Finding]) -> String {
         );
     }
     out
+}
+
+/// Findings about one thing: the same, without a heading.
+pub(super) fn section<'a>(out: &mut String, findings: impl Iterator<Item = &'a Finding>) {
+    let width = printer::width();
+    let mut skipped = Vec::new();
+    for finding in findings {
+        match finding.verdict {
+            Verdict::Skip => skipped.push(finding.id.as_str()),
+            Verdict::Pass => {
+                let line = format!("{}: {}", finding.id, plain(&finding.summary));
+                let _ =
+                    writeln!(out, "{} {}", printer::verdict(finding.verdict), printer::wrap(&line, width, 8));
+            }
+            _ => whole(out, finding),
+        }
+    }
+    if !skipped.is_empty() {
+        let line = format!("does not apply: {}", skipped.join(", "));
+        let _ = writeln!(
+            out,
+            "{} {FAINT}{}{FAINT:#}",
+            printer::verdict(Verdict::Skip),
+            printer::wrap(&line, width, 8)
+        );
+    }
 }
 
 /// Each finding whole, closed by a count.
@@ -141,7 +140,7 @@ fn whole(out: &mut String, finding: &Finding) {
 }
 
 /// How many there are of each verdict.
-fn close(out: &mut String, findings: &[Finding]) {
+pub(super) fn close(out: &mut String, findings: &[Finding]) {
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let _ = writeln!(
         out,

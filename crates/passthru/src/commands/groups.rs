@@ -108,7 +108,7 @@ fn as_text(view: &GroupsView, more: &dyn Fn(&GroupView) -> Vec<String>) -> Strin
     for group in &view.groups {
         let _ = writeln!(out, "{} {STRONG}group {}{STRONG:#}", printer::verdict(group.verdict), group.id);
         for device in &group.devices {
-            out.push_str(&line(device, width));
+            line(&mut out, device, width);
         }
         for reason in group.reasons.iter().chain(&more(group)) {
             let _ = writeln!(out, "        {}", printer::wrap(&plain(reason), width, 8));
@@ -120,7 +120,7 @@ fn as_text(view: &GroupsView, more: &dyn Fn(&GroupView) -> Vec<String>) -> Strin
             "        {STRONG}in no group{STRONG:#}: their DMA is not translated, so no guest can have them"
         );
         for device in &view.ungrouped {
-            out.push_str(&line(device, width));
+            line(&mut out, device, width);
         }
     }
     if let Some(because) = &view.unknown {
@@ -141,24 +141,20 @@ pub(super) fn reset_mark(can: Option<bool>, methods: &[String]) -> String {
 }
 
 /// One function: address, ids, driver, marks, name, and what can be done with it.
-fn line(device: &DeviceView, width: usize) -> String {
-    let mut marks = String::new();
-    if device.boot_vga == Some(true) {
-        marks.push_str(" [boot VGA]");
-    }
-    marks.push_str(&reset_mark(device.reset, &device.reset_methods));
-    let driver = device.driver.as_deref().unwrap_or("no driver");
-    let mut out = format!(
-        "        {STRONG}{}{STRONG:#} [{}:{}] {} ({}){marks}\n",
+fn line(out: &mut String, device: &DeviceView, width: usize) {
+    let boot_vga = if device.boot_vga == Some(true) { " [boot VGA]" } else { "" };
+    let _ = writeln!(
+        out,
+        "        {STRONG}{}{STRONG:#} [{}:{}] {} ({}){boot_vga}{}",
         device.address,
         device.vendor,
         device.device,
         plain(&device.name),
-        plain(driver),
+        plain(device.driver.as_deref().unwrap_or("no driver")),
+        reset_mark(device.reset, &device.reset_methods),
     );
     if !device.is_bridge {
         let _ =
             writeln!(out, "          {FAINT}{}{FAINT:#}", printer::wrap(&plain(&device.outlook), width, 10));
     }
-    out
 }

@@ -1,6 +1,7 @@
 //! `passthru guest …`: one file a verb.
 
 mod check;
+mod check_file;
 mod list;
 pub(crate) mod new;
 pub(crate) mod places;

@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     for journal in journals {
         let _ = writeln!(
             out,
-            "{STRONG}{}{STRONG:#}  {:<12} {}",
+            "{STRONG}{}{STRONG:#}  {:<13} {}",
             journal.id,
             word(&journal.state),
             plain(&journal.title)
@@ -54,6 +54,7 @@ fn word(state: &JournalState) -> String {
         JournalState::Applied => "applied".to_owned(),
         JournalState::RolledBack => "rolled-back".to_owned(),
         JournalState::Undone => "undone".to_owned(),
+        JournalState::EndedByBoot => "ended-by-boot".to_owned(),
         JournalState::Unfinished => "interrupted".to_owned(),
         JournalState::Unreadable(why) => format!("unreadable: {why}"),
     }

@@ -11,20 +11,16 @@ use passthru_plan::Consent;
 use crate::args::PlanArguments;
 use crate::commands::change;
 use crate::context::Context;
-use crate::envelope::PlanEnvelope;
 use crate::exit::{Exit, Failure};
-use crate::show_plan;
 
 /// Shows the plan, and saves it where asked.
 pub(crate) fn run(context: &Context, arguments: &PlanArguments) -> Result<Exit, Failure> {
     let facts = context.facts()?;
-    let plan = of_intent(&facts, &change::consent(arguments.insist))?;
-    if context.printer.json {
-        context.printer.json_document(&PlanEnvelope::of(&plan))?;
-    } else if plan.is_empty() {
+    let plan = of_intent(&facts, &change::consent(arguments.insist, arguments.boot))?;
+    if plan.is_empty() && !context.printer.json {
         context.printer.say("The host is set up as intended already; nothing to do");
     } else {
-        context.printer.data(&show_plan::whole(&plan))?;
+        change::show(context, &plan)?;
     }
     if let Some(path) = &arguments.output {
         let bytes = passthru_apply::plan_file::write(&plan, &fingerprint(&facts))

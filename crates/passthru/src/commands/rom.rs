@@ -41,7 +41,8 @@ fn as_text(rom: &Rom) -> String {
     let width = printer::width();
     let mut out = String::new();
     let device = rom.address.map(|address| address.to_string());
-    let name = rom.file.as_ref().or(device.as_ref()).map_or_else(String::new, |name| plain(name));
+    let name =
+        rom.file.as_ref().or(device.as_ref()).map_or_else(String::new, |name| plain(name).into_owned());
     match &rom.contents {
         Some(contents) => {
             let _ = writeln!(out, "{STRONG}{name}{STRONG:#}: {} bytes", contents.size);

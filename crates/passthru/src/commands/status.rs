@@ -27,6 +27,7 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
         blocks.insert(0, Block { id: "intent".to_owned(), verdict: Verdict::Fail, summary: problem });
     }
     let interrupted = change::interruption(context);
+    let until_boot = change::until_boot(context);
     if context.printer.json {
         context.printer.json_document(&envelope::Status {
             schema: "passthru.status/1",
@@ -35,6 +36,7 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
             blocks,
             next: summary.next,
             interrupted,
+            until_boot,
         })?;
         return Ok(Exit::Done);
     }
@@ -55,7 +57,8 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     if !blocks.is_empty() {
         let _ = writeln!(out, "\n{STRONG}In the way, or not known{STRONG:#}");
         for block in blocks.iter().take(SHOWN) {
-            let summary = printer::wrap(&plain(&block.summary), width, 10);
+            let summary = plain(&block.summary);
+            let summary = printer::wrap(&summary, width, 10);
             let _ = writeln!(out, "  {} {summary}", printer::verdict(block.verdict));
         }
         more(&mut out, blocks.len());
@@ -64,6 +67,13 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
         let _ = writeln!(out, "\n{STRONG}Next{STRONG:#}\n  {}", printer::wrap(&plain(&next.what), width, 2));
         if let Some(command) = &next.command {
             let _ = writeln!(out, "  {STRONG}{}{STRONG:#}", plain(command));
+        }
+    }
+    if !until_boot.is_empty() {
+        let _ =
+            writeln!(out, "\n{STRONG}Until the next boot{STRONG:#} (‘passthru undo’ takes back the last)");
+        for title in &until_boot {
+            let _ = writeln!(out, "  {}", printer::wrap(&plain(title), width, 4));
         }
     }
     context.printer.data(&out)?;

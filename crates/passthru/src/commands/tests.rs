@@ -23,6 +23,8 @@ const READING: &[&[&str]] = &[
     &["rom", "check", "ADDRESS"],
     &["plan"],
     &["isolate", "ADDRESS", "--dry-run"],
+    &["bind", "ADDRESS", "--dry-run"],
+    &["unbind", "ADDRESS", "--dry-run"],
     &["verify"],
 ];
 

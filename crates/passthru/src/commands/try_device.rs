@@ -63,7 +63,7 @@ fn say(context: &Context, event: &TryEvent) {
             stage.words(),
             limit.as_secs()
         ),
-        TryEvent::Note(note) => plain(note),
+        TryEvent::Note(note) => plain(note).into_owned(),
     };
     context.printer.say(&text);
 }

@@ -33,11 +33,16 @@ pub(crate) fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, 
             };
             let _ = writeln!(out, "  {verb} {}", plain(path));
         }
+        for function in step.rebindings() {
+            let driver = function.before.driver.as_deref().unwrap_or("no driver");
+            let _ = writeln!(out, "  give {} back to {}", function.device.address, plain(driver));
+        }
     }
     context.printer.data(&out)?;
     if !arguments.agreement.dry_run {
         only_root("undoing a change")?;
     }
+    change::refuse_if_held(context, &plan, passthru_plan::may_go_back)?;
     let explain = || {
         format!(
             "Each file goes back to the bytes, mode and owner it had. What you edited since is kept; where that cannot be\n\
@@ -68,7 +73,7 @@ fn as_text(undone: &Undone) -> String {
             How::PutBack => "as it was before",
             How::AlreadyBefore => "was as before already",
             How::Merged => "our change taken out, your edits kept",
-            How::LeftAsEdited => "left as you edited it",
+            How::LeftAsEdited => "was changed since, and left so",
             How::EditsDisplaced => "as it was before; your version is in the journal",
             How::Gone => "is gone, and stays so",
             How::BuiltAgain => "was rebuilt since; built again without our change",

@@ -1,10 +1,11 @@
 //! `passthru usb`: which port and device hang on which controller and group, and which one carries the keyboard.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use passthru_host::{Subject, Subjects};
-use passthru_model::usb::{Usb, UsbBus, UsbDevice, UsbRole};
-use passthru_plan::usb::{ControllerView, UsbView};
+use passthru_model::usb::{PortPath, Usb, UsbBus, UsbDevice, UsbRole};
+use passthru_plan::usb::{ControllerView, Sitting, UsbView};
 
 use crate::commands::groups;
 use crate::context::Context;
@@ -14,6 +15,9 @@ use crate::printer::{self, FAINT, STRONG, plain};
 
 /// What the controllers are judged by: their groups too, and what else the host uses of these.
 const SUBJECTS: Subjects = groups::SUBJECTS.with(&[Subject::Usb]);
+
+/// Who sits at devices, by bus and port.
+type Sittings = BTreeMap<(u16, PortPath), Sitting>;
 
 /// Prints the controllers with their buses and devices.
 pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
@@ -30,7 +34,8 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
 }
 
 fn as_envelope(usb: &Usb, view: UsbView) -> envelope::UsbEnvelope {
-    let bus = |number: &u16| usb.buses.get(number).map(|bus| bus_line(usb, bus));
+    let sitting = view.sitting;
+    let bus = |number: &u16| usb.buses.get(number).map(|bus| bus_line(usb, bus, &sitting));
     let controller = |view: ControllerView| envelope::Controller {
         address: view.address,
         name: view.name,
@@ -51,7 +56,7 @@ fn as_envelope(usb: &Usb, view: UsbView) -> envelope::UsbEnvelope {
     }
 }
 
-fn bus_line(usb: &Usb, bus: &UsbBus) -> envelope::Bus {
+fn bus_line(usb: &Usb, bus: &UsbBus, sitting: &Sittings) -> envelope::Bus {
     let device = |device: &UsbDevice| envelope::UsbDeviceLine {
         port: device.port.to_string(),
         number: device.number,
@@ -59,6 +64,8 @@ fn bus_line(usb: &Usb, bus: &UsbBus) -> envelope::Bus {
         product: device.product,
         name: device.label(),
         roles: device.roles.iter().map(|role| role.word()).collect(),
+        seat: device.seat.clone(),
+        user: sitting.get(&(device.bus, device.port.clone())).and_then(|sitting| sitting.user.clone()),
         speed_mbps: device.speed_mbps,
         drivers: device.interfaces.iter().filter_map(|interface| interface.driver.clone()).collect(),
     };
@@ -75,7 +82,7 @@ fn as_text(usb: &Usb, view: &UsbView) -> String {
     for controller in &view.controllers {
         out.push_str(&controller_text(controller));
         for bus in controller.buses.iter().filter_map(|number| usb.buses.get(number)) {
-            out.push_str(&bus_text(usb, bus));
+            out.push_str(&bus_text(usb, bus, &view.sitting));
         }
     }
     for (number, parent) in &view.other_buses {
@@ -88,10 +95,11 @@ fn as_text(usb: &Usb, view: &UsbView) -> String {
                 let _ = writeln!(out, "{STRONG}not on PCI{STRONG:#}: {}", plain(parent));
             }
         }
-        out.extend(bus.map(|bus| bus_text(usb, bus)));
+        out.extend(bus.map(|bus| bus_text(usb, bus, &view.sitting)));
     }
     for because in &view.unknown {
-        let _ = writeln!(out, "unknown, because {}", plain(because));
+        let line = format!("unknown, because {}", plain(because));
+        let _ = writeln!(out, "{}", printer::wrap(&line, printer::width(), 2));
     }
     if out.is_empty() {
         out.push_str("This host has no USB\n");
@@ -129,7 +137,7 @@ fn controller_text(view: &ControllerView) -> String {
 }
 
 /// A bus with its devices, a line each.
-fn bus_text(usb: &Usb, bus: &UsbBus) -> String {
+fn bus_text(usb: &Usb, bus: &UsbBus, sitting: &Sittings) -> String {
     let speed = bus.speed_mbps.map_or_else(String::new, |mbps| format!(", {}", speed(mbps)));
     let ports = bus.ports.map_or_else(String::new, |ports| format!(", {ports} ports"));
     let mut out = format!("  bus {:03}{speed}{ports}\n", bus.number);
@@ -141,9 +149,12 @@ fn bus_text(usb: &Usb, bus: &UsbBus) -> String {
     for device in devices {
         let roles: Vec<&str> = device.roles.iter().map(|role| role.word()).collect();
         let roles = if roles.is_empty() { String::new() } else { format!(": {}", roles.join(", ")) };
+        let who = sitting
+            .get(&(device.bus, device.port.clone()))
+            .map_or_else(String::new, |sitting| format!("; {}", plain(&sitting.words)));
         let _ = writeln!(
             out,
-            "    port {:<wide$} [{}:{}] {}{roles}",
+            "    port {:<wide$} [{}:{}] {}{roles}{who}",
             device.kernel_name(),
             device.vendor,
             device.product,

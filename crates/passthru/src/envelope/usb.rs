@@ -70,6 +70,10 @@ pub struct UsbDeviceLine {
     pub name: String,
     /// What it is: `keyboard`, `mouse`, `storage`, …
     pub roles: Vec<&'static str>,
+    /// The seat it belongs to, of keyboards and mice; null of others, and where that cannot be seen.
+    pub seat: Option<String>,
+    /// The user whose session is shown at that seat now; null: nobody, or it cannot be seen.
+    pub user: Option<String>,
     /// Megabits a second.
     pub speed_mbps: Option<u32>,
     /// Drivers of its interfaces.

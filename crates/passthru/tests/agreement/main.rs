@@ -12,6 +12,7 @@ mod hosts;
 mod lspci;
 #[path = "../../../passthru-host/tests/host/roms.rs"]
 mod roms;
+mod sections;
 #[path = "../../../passthru-host/tests/host/topologies.rs"]
 mod topologies;
 

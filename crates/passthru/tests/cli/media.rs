@@ -16,7 +16,7 @@ fn an_image_is_told_from_a_guest_by_its_path() {
         answer.out
     );
     let json = passthru(&["guest", "check", path, "--json"]);
-    assert_eq!(schema_errors("findings", &json.out), Vec::<String>::new(), "{}", json.out);
+    assert_eq!(schema_errors("guest-check", &json.out), Vec::<String>::new(), "{}", json.out);
     assert_eq!(passthru(&["guest", "check", "/no/such/image.iso"]).code, 2);
     let missing = passthru(&["guest", "check", "no-such-guest"]);
     assert_eq!(missing.code, 1, "{}", missing.err);
@@ -48,4 +48,32 @@ fn a_disk_that_boots_under_uefi_is_a_yes() {
     let answer = passthru(&["guest", "check", path.to_str().expect("UTF-8")]);
     assert_eq!(answer.code, 0, "{}{}", answer.out, answer.err);
     assert!(answer.out.contains("boots under x86-64 UEFI"), "{}", answer.out);
+}
+
+#[test]
+fn a_domain_of_libvirt_is_judged_line_by_line_and_its_patch_is_written_where_asked() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (file, patch) = (place.path().join("win.xml"), place.path().join("win.patch"));
+    let text = "<domain type='kvm'>\n  <name>win</name>\n  <memory unit='GiB'>4</memory>\n  <vcpu>2</vcpu>\n  <features>\n    <hyperv>\n      <synic state='on'/>\n    </hyperv>\n  </features>\n  <devices/>\n</domain>\n";
+    std::fs::write(&file, text).expect("writes");
+    let (file, patch) = (file.to_str().expect("UTF-8"), patch.to_str().expect("UTF-8"));
+    let answer = passthru(&["guest", "check", file, "-o", patch]);
+    assert_eq!(answer.code, 1, "{}{}", answer.out, answer.err);
+    assert!(answer.out.contains(&format!("{file}:7: <synic state='on'/>")), "{}", answer.out);
+    assert_eq!(
+        std::fs::read_to_string(patch).expect("reads"),
+        format!(
+            "--- {file}\n+++ {file}\n@@ -5,6 +5,7 @@\n   <features>\n     <hyperv>\n       <synic state='on'/>\n+      <vpindex state='on'/>\n     </hyperv>\n   </features>\n   <devices/>\n"
+        )
+    );
+    assert_eq!(std::fs::read_to_string(file).expect("reads"), text, "checking changes nothing");
+    let json = passthru(&["guest", "check", file, "--json"]);
+    assert_eq!(schema_errors("guest-check", &json.out), Vec::<String>::new(), "{}", json.out);
+    // What is XML and no domain, or no XML, is said with its place.
+    for (text, said) in [("<network/>", "its root is <network>"), ("<domain>\n<a></b>\n</domain>", "2:")] {
+        std::fs::write(file, text).expect("writes");
+        let answer = passthru(&["guest", "check", file]);
+        assert_eq!(answer.code, 2, "{}", answer.err);
+        assert!(answer.err.contains(file) && answer.err.contains(said), "{}", answer.err);
+    }
 }

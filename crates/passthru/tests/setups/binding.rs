@@ -1,6 +1,7 @@
 //! Binding at boot: each check on files that are right, and on files that are wrong in the ways people write them.
 
 use passthru_formats::cpio::{self, Entry, Kind};
+use passthru_formats::unified_image;
 use passthru_model::Verdict;
 
 use crate::Made;
@@ -239,4 +240,57 @@ fn hooks_that_cannot_run_or_would_hang_are_named() {
         ]
         .concat()
     );
+}
+
+#[test]
+fn an_image_that_is_older_than_what_goes_into_it_is_named() {
+    const IMAGE: &str = "/boot/initrd.img-6.12.43+deb13-amd64";
+    const LIST: &str = "/etc/initramfs-tools/modules";
+    let made = |contents: &str, list: u64, options: u64, image_at: u64| {
+        right()
+            .file(IMAGE, image(&[("etc/modprobe.d/vfio.conf", contents)]))
+            .changed_at(LIST, list)
+            .changed_at(VFIO, options)
+            .changed_at(IMAGE, image_at)
+            .say("initramfs-age")
+    };
+    insta::assert_snapshot!(
+        [
+            // Newer than both; older than the list; older than the options, which it has all the same, and has not.
+            made(RIGHT, 1_000, 2_000, 3_000),
+            made(RIGHT, 10_000, 2_000, 3_000),
+            made(RIGHT, 1_000, 400_000, 3_000),
+            made("", 1_000, 400_000, 3_000),
+            Made::new().say("initramfs-age"),
+        ]
+        .concat()
+    );
+}
+
+#[test]
+fn a_unified_image_is_compared_with_the_running_kernel_like_any_entry() {
+    let made = |line: &str| {
+        let sections = [(".uname", "6.12.43+deb13-amd64"), (".cmdline", line)];
+        let sections: Vec<_> =
+            sections.iter().map(|(name, text)| (*name, text.as_bytes().to_vec())).collect();
+        Made::new()
+            .file("/efi/EFI/Linux/debian.efi", unified_image::write(&sections).expect("has sections"))
+            .without("/boot/grub/grub.cfg")
+    };
+    let other = made("quiet amd_iommu=on vfio-pci.ids=10de:13c2\n\0");
+    let pending = other.check("pending-parameters");
+    assert_eq!(pending.verdict, Verdict::Warn, "{}", pending.summary);
+    assert!(pending.summary.contains("amd_iommu=on vfio_pci.ids=10de:13c2"), "{}", pending.summary);
+    let image = "/efi/EFI/Linux/debian.efi, .cmdline";
+    assert!(pending.evidence.iter().any(|seen| seen.path == image), "{:?}", pending.evidence);
+    let advice = other.check("boot-entry-advice");
+    assert!(
+        advice.evidence.iter().any(|seen| seen.path == image),
+        "{}: {:?}",
+        advice.summary,
+        advice.evidence
+    );
+    let same = made("quiet intel_iommu=on\0").file("/proc/cmdline", "quiet intel_iommu=on\n");
+    let pending = same.check("pending-parameters");
+    assert_eq!(pending.verdict, Verdict::Pass, "{}", pending.summary);
 }

@@ -1,5 +1,7 @@
 //! Guests of libvirt, and what they need of the host: each check on what is right and on what is wrong.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use passthru_model::Verdict;
 
 use crate::Made;
@@ -50,7 +52,7 @@ fn a_guest_as_it_should_be_passes_every_check() {
     let made = with(Parts {
         devices: &format!("{CARD}<interface type='network'><source network='default'/></interface><sound model='ich9'/><audio id='1' type='spice'/>\
             <disk device='cdrom'><source file='/var/lib/libvirt/images/w.iso'/></disk><input type='evdev'><source dev='/dev/input/by-id/k-event-kbd'/></input>\
-            <shmem name='looking-glass'><size unit='M'>64</size></shmem>"),
+            <shmem name='looking-glass'><size unit='M'>64</size></shmem><memballoon model='none'/>"),
         more: "<cputune><vcpupin vcpu='0' cpuset='1'/></cputune>",
         ..GOOD
     })
@@ -75,6 +77,10 @@ fn a_guest_as_it_should_be_passes_every_check() {
         "evdev-input",
         "guest-card-nodes",
         "guest-helpers",
+        "guest-xml",
+        "guest-slots",
+        "guest-balloon",
+        "guest-enlightenments",
     ] {
         let one = made.check(id);
         assert_eq!(one.verdict, Verdict::Pass, "{id}: {}", one.summary);
@@ -146,6 +152,74 @@ fn devices_that_are_not_there_not_whole_or_not_free_are_named() {
 }
 
 #[test]
+fn slots_balloons_enlightenments_and_comments_are_judged() {
+    let card = |places: [&str; 2]| {
+        places.iter().enumerate().fold(String::new(), |list, (function, place)| {
+            format!(
+                "{list}<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0' bus='1' slot='0' function='{function}'/></source><address type='pci' {place}/></hostdev>\n"
+            )
+        })
+    };
+    let slots = |places: [&str; 2]| with(Parts { devices: &card(places), ..GOOD }).say("guest-slots");
+    let hyperv = |features: &str, more: &str| {
+        let features = format!("<features>{features}</features>");
+        with(Parts { features: &features, more, ..GOOD }).say("guest-enlightenments")
+    };
+    let all = "<hyperv><vpindex state='on'/><synic state='on'/><stimer state='on'/></hyperv>";
+    let clock = "<clock offset='localtime'><timer name='hypervclock' present='yes'/></clock>";
+    insta::assert_snapshot!(
+        [
+            slots(["bus='4' slot='0' function='0' multifunction='on'", "bus='4' slot='0' function='1'"]),
+            slots(["bus='4' slot='0' function='0'", "bus='5' slot='0' function='0'"]),
+            slots(["bus='4' slot='0' function='0'", "bus='4' slot='0' function='1'"]),
+            slots(["bus='4' slot='0' function='0' multifunction='off'", "bus='4' slot='0' function='1'"]),
+            slots(["bus='0' slot='9' function='0' multifunction='on'", "bus='0' slot='9' function='1'"]),
+            with(Parts { devices: &format!("{CARD}<memballoon model='virtio'/>"), ..GOOD })
+                .say("guest-balloon"),
+            with(GOOD).say("guest-balloon"),
+            hyperv(all, clock),
+            hyperv(all, ""),
+            hyperv(all, "<clock offset='localtime'><timer name='hypervclock'/></clock>"),
+            hyperv("<hyperv><tlbflush state='on'/><evmcs state='on'/><vpindex state='off'/></hyperv>", clock),
+            hyperv("<hyperv mode='passthrough'/>", ""),
+            hyperv("<acpi/>", ""),
+            with(Parts { more: "<!-- one\n -- two -->", ..GOOD }).say("guest-xml"),
+        ]
+        .concat()
+    );
+}
+
+#[test]
+fn iommufd_is_not_asked_of_a_qemu_that_does_not_know_it() {
+    let devices = "<hostdev mode='subsystem' type='pci' managed='yes'><driver iommufd='yes'/><source><address bus='1' slot='0' function='0'/></source></hostdev>";
+    let said = |version: &str| {
+        let status = format!("Package: qemu-system-x86\nStatus: install ok installed\nVersion: {version}\n");
+        with(Parts { devices, ..GOOD }).file("/var/lib/dpkg/status", status).check("guest-devices").summary
+    };
+    assert!(said("1:7.2+dfsg-7").contains("through iommufd, which QEMU 7.2 cannot: 9.0 brought it"));
+    assert!(!said("1:10.0.2+ds-2").contains("iommufd"));
+}
+
+#[test]
+fn a_rom_that_only_root_can_read_is_named_where_qemu_runs_as_a_system_user() {
+    let rom = "<hostdev mode='subsystem' type='pci' managed='yes'><source><address bus='1' slot='0' function='0'/></source><rom file='/root/card.rom'/></hostdev>";
+    let made = with(Parts { devices: rom, ..GOOD }).file("/root/card.rom", "U");
+    let folder = made.place("/root");
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&folder).expect("a folder"));
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).expect("sets");
+    let one = made.check("guest-devices");
+    let said = format!(
+        "names the ROM file /root/card.rom, which the user of QEMU cannot read: /root may be entered by user {owner} alone (mode 0700)"
+    );
+    assert!(one.summary.contains(&said), "{}", one.summary);
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711)).expect("sets");
+    assert!(!made.check("guest-devices").summary.contains("card.rom"));
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).expect("sets");
+    let as_a_person = made.file("/etc/libvirt/qemu.conf", "user = \"somebody\"\n");
+    assert!(!as_a_person.check("guest-devices").summary.contains("card.rom"));
+}
+
+#[test]
 fn pins_threads_and_hugepages_are_judged_by_the_host_s_processors() {
     let tuned = |more: &str, threads: &str| {
         with(Parts {
@@ -176,6 +250,20 @@ fn pins_threads_and_hugepages_are_judged_by_the_host_s_processors() {
         format!("<cputune>{list}</cputune>")
     };
     let say = |cpus: &[u32], threads: &str, id: &str| cores(tuned(&pins(cpus), threads)).say(id);
+    // Cores 0 and 1 share one cache, 2 and 3 another.
+    let caches = |cpus: &[u32]| {
+        (0..8)
+            .fold(cores(tuned(&pins(cpus), "2")), |made, cpu| {
+                let shared = if cpu % 4 < 2 { "0-1,4-5" } else { "2-3,6-7" };
+                let folder = format!("/sys/devices/system/cpu/cpu{cpu}/cache/index3");
+                made.file(&format!("{folder}/level"), "3\n")
+                    .file(&format!("{folder}/type"), "Unified\n")
+                    .file(&format!("{folder}/id"), format!("{}\n", cpu % 4 / 2))
+                    .file(&format!("{folder}/size"), "16384K\n")
+                    .file(&format!("{folder}/shared_cpu_list"), format!("{shared}\n"))
+            })
+            .say("guest-caches")
+    };
     insta::assert_snapshot!(
         [
             say(&[1, 5, 2, 6], "1", "guest-pinning"),
@@ -186,6 +274,10 @@ fn pins_threads_and_hugepages_are_judged_by_the_host_s_processors() {
             say(&[1, 5, 2, 6], "1", "guest-threads"),
             say(&[1, 5, 2, 6], "2", "guest-threads"),
             say(&[1, 2, 5, 6], "2", "guest-threads"),
+            caches(&[0, 4, 2, 6]),
+            caches(&[0, 4, 1, 5]),
+            cores(tuned("<vcpus><vcpu id='2' enabled='no'/></vcpus><cputune><vcpupin vcpu='0' cpuset='1'/><vcpupin vcpu='1' cpuset='5'/><vcpupin vcpu='3' cpuset='2'/></cputune>", "1"))
+                .say("guest-pinning"),
             with(Parts { more: "<memoryBacking><hugepages/></memoryBacking>", ..GOOD })
                 .file("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "100\n")
                 .file("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "100\n")
@@ -284,6 +376,23 @@ fn the_desktop_and_the_host_s_own_settings_are_judged() {
                     "/proc/self/limits",
                     "Max locked memory         8388608              8388608              bytes\n"
                 )
+                .say("locked-memory"),
+            Made::new()
+                .file(
+                    "/proc/self/limits",
+                    "Max locked memory         8388608              8388608              bytes\n"
+                )
+                .file(
+                    "/etc/security/limits.d/vfio.conf",
+                    "# for guests\n@kvm - memlock unlimited\nanna hard nofile 1\n"
+                )
+                .say("locked-memory"),
+            Made::new()
+                .file(
+                    "/proc/self/limits",
+                    "Max locked memory         8388608              8388608              bytes\n"
+                )
+                .file("/etc/systemd/system/user@.service.d/memlock.conf", "[Service]\nLimitMEMLOCK=8M:20G\n")
                 .say("locked-memory"),
             Made::new()
                 .file(

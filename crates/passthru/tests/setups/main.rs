@@ -2,12 +2,14 @@
 
 mod agreement;
 mod binding;
+mod domains;
 mod guests;
 mod published;
 
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use passthru_host::{Host, gather};
 use passthru_model::finding::Finding;
@@ -40,6 +42,14 @@ impl Made {
         self
     }
 
+    /// With a file that was changed last so many seconds after 1970.
+    pub(crate) fn changed_at(self, path: &str, seconds: u64) -> Self {
+        let place = self.folder.path().join(path.trim_start_matches('/'));
+        let file = std::fs::File::options().write(true).open(place).expect("opens");
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).expect("sets");
+        self
+    }
+
     /// With a link in the place of what was there.
     pub(crate) fn link(self, path: &str, target: &str) -> Self {
         let place = self.folder.path().join(path.trim_start_matches('/'));
@@ -47,6 +57,11 @@ impl Made {
         std::fs::create_dir_all(place.parent().expect("a parent")).expect("makes");
         symlink(target, place).expect("links");
         self
+    }
+
+    /// Where a path of it is.
+    pub(crate) fn place(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path.trim_start_matches('/'))
     }
 
     /// Without a file.

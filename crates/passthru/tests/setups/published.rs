@@ -11,7 +11,7 @@ use passthru_plan::diagnose;
 
 use crate::{Made, corpora, say};
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("lists") {
         let path = entry.expect("an entry").path();

@@ -1,7 +1,7 @@
 //! systemd-boot with entries or unified kernel images that kernel-install(8) makes: which partition it was that the running
 //! system was started from, and which of its files kernel-install makes anew.
 
-use passthru_formats::boot_entries;
+use passthru_formats::{bls, boot_entries};
 use passthru_model::boot::{KernelInstall, Layout, MadeEntry};
 use passthru_model::fact::{Evidence, Fact};
 use passthru_model::facts::Bootloader;
@@ -166,8 +166,8 @@ fn kernels(host: &Host, root: &str, layout: Layout, token: &str) -> Result<Vec<M
         let parts = match layout {
             Layout::Unified => Vec::new(),
             Layout::Entries => {
-                let bytes = host.read(&path).map_err(|error| error.to_string())?;
-                boot_entries::bls_files(&bytes).iter().map(|file| format!("{root}{file}")).collect()
+                let text = host.read_text(&path).map_err(|error| error.to_string())?;
+                bls::files(&text).iter().map(|file| format!("{root}{file}")).collect()
             }
         };
         made.push(MadeEntry { release: release.to_owned(), image, path, parts });

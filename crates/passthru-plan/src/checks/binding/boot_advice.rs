@@ -32,7 +32,7 @@ fn run(facts: &HostFacts) -> Outcome {
         for (word, why) in advice(&entry.cmdline) {
             remarks
                 .warn(format!("‘{word}’ {why}"))
-                .seen(format!("{}:{}", entry.path, entry.line), word)
+                .seen(entry.place(), word)
                 .by_hand("Remove it where the entry is made from, and make the entry anew");
         }
     }

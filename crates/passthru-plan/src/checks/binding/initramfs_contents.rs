@@ -63,7 +63,7 @@ fn one(facts: &HostFacts, image: &ImageContents, remarks: &mut Remarks) {
 }
 
 /// The command that makes the images, where one generator is installed.
-fn rebuild(facts: &HostFacts) -> &'static str {
+pub(super) fn rebuild(facts: &HostFacts) -> &'static str {
     let mut installed =
         facts.binding.initramfs.value().into_iter().flatten().filter(|settings| settings.installed);
     match (installed.next(), installed.next()) {

@@ -76,14 +76,14 @@ fn run(facts: &HostFacts) -> Outcome {
             (next.difference(&now).cloned().collect(), now.difference(&next).cloned().collect());
         let mut parts = Vec::new();
         if !added.is_empty() {
-            parts.push(format!("the next boot adds {}", added.join(" ")));
+            parts.push(format!("adds {}", added.join(" ")));
         }
         if !gone.is_empty() {
-            parts.push(format!("the next boot goes without {}", gone.join(" ")));
+            parts.push(format!("goes without {}", gone.join(" ")));
         }
         remarks
-            .warn(parts.join(", and "))
-            .seen(format!("{}:{}", first.path, first.line), shown(&next))
+            .warn(format!("the next boot {}", parts.join(", and ")))
+            .seen(first.place(), shown(&next))
             .by_hand("Reboot for it to take effect, or change the settings if it was not meant");
     }
     let in_menu: BTreeSet<String> = menu.iter().flat_map(|entry| relevant(&entry.cmdline)).collect();

@@ -36,7 +36,10 @@ fn run(facts: &HostFacts) -> Outcome {
     let mut evidence = Vec::new();
     for function in cards(facts, &subjects.functions) {
         for holder in found.of(function.address) {
-            let files = holder.files.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let files = holder.files_that_keep(function.address).collect::<Vec<_>>().join(", ");
+            if files.is_empty() {
+                continue;
+            }
             evidence.push((format!("/proc/{}/fd", holder.process), files));
             // A guest has its devices open, as it should.
             let verdict = if function.is_on_vfio() { Verdict::Pass } else { Verdict::Warn };

@@ -69,8 +69,9 @@ fn run(facts: &HostFacts) -> Outcome {
     }
     let mut outcome = judged(&remarks);
     if outcome.verdict == Verdict::Pass {
+        let verb = if remarks.len() == 1 { "answers" } else { "answer" };
         outcome.summary =
-            format!("{} of guests' cards answer", crate::checks::count(remarks.len(), "function"));
+            format!("{} of guests' cards {verb}", crate::checks::count(remarks.len(), "function"));
     }
     outcome = outcome.all_evidence(evidence);
     match outcome.verdict {

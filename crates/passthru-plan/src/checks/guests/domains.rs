@@ -46,10 +46,19 @@ pub(super) fn has_devices(domain: &Domain) -> bool {
     !domain.pci.is_empty()
 }
 
-/// Whether a domain is given a graphics card, as far as the host's devices tell.
+/// Whether a domain is given a graphics card. Where this host does not have the function, or its functions are not known, a
+/// ROM file or what was done for drivers of such cards tells.
 pub(super) fn has_display(facts: &HostFacts, domain: &Domain) -> bool {
-    domain
-        .pci
-        .iter()
-        .any(|device| facts.function(device.address).is_some_and(|function| function.class.is_display()))
+    let known: Vec<_> = domain.pci.iter().filter_map(|device| facts.function(device.address)).collect();
+    if known.len() == domain.pci.len() {
+        return known.iter().any(|function| function.class.is_display());
+    }
+    let hides = domain.kvm_hidden || domain.vendor_id.is_some();
+    let has_rom = domain.pci.iter().any(|device| device.rom_file.is_some());
+    hides || has_rom || known.iter().any(|function| function.class.is_display())
+}
+
+/// Whether the guest's board has PCI Express.
+pub(super) fn is_q35(domain: &Domain) -> bool {
+    domain.machine.as_deref().is_some_and(|machine| machine.contains("q35"))
 }

@@ -3,38 +3,30 @@
 use std::collections::BTreeMap;
 
 use passthru_model::HostFacts;
-use passthru_model::virtualisation::Domain;
+use passthru_model::virtualisation::{Domain, DomainEdit, DomainPci};
 
-use super::domains::{domains, has_devices};
+use super::domains::has_devices;
+use super::guest_audio::runs_as_somebody;
+use super::lint::Lint;
+use super::qemu_version;
 use crate::checks::remarks::Remarks;
-use crate::checks::{Check, Outcome, count};
+use crate::checks::{Check, Outcome};
 use crate::groups::{company, listed};
 use crate::stake::{self, Stake};
 
-pub(super) const CHECK: Check = Check {
+pub(super) const LINT: Lint = Lint {
     id: "guest-devices",
     title: "the host's devices that guests name are there, whole and free",
     section: "Attaching the PCI devices",
     why: "addresses change with slots and firmware settings; a guest that names an old one takes another device, or does not start",
-    run,
+    about: "is given a device of the host",
+    concerns: |_, domain| has_devices(domain),
+    judge,
+    instead: |facts| Some(Outcome::unknown("which devices there are", facts.pci.because()?)),
+    well: "whose devices are all there",
 };
 
-fn run(facts: &HostFacts) -> Outcome {
-    let domains = match domains(facts, "is given a device of the host", has_devices) {
-        Ok(domains) => domains,
-        Err(outcome) => return outcome,
-    };
-    if let Some(because) = facts.pci.because() {
-        return Outcome::unknown("which devices there are", because);
-    }
-    let mut remarks = Remarks::default();
-    let mut total = 0;
-    for domain in &domains {
-        total += domain.pci.len();
-        judge(facts, domain, &mut remarks);
-    }
-    remarks.outcome(format!("{} of {}, all there", count(total, "function"), count(domains.len(), "guest")))
-}
+pub(super) const CHECK: Check = LINT.check(|facts| LINT.over(facts));
 
 fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
     let (name, path) = (&domain.name, &domain.path);
@@ -42,16 +34,22 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
     remarks.seen(path.clone(), listed(&given));
     let mut lacking: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for device in &domain.pci {
+        files(facts, domain, device, remarks);
         let Some(function) = facts.function(device.address) else {
-            remarks
-                .fail(format!("{name} names {}, where this host has no device", device.address))
-                .by_hand(format!("Look where the device is now (passthru groups), and write that address: virsh edit {name}"));
+            if facts.pci.value().is_some() {
+                remarks
+                    .fail(format!("{name} names {}, where this host has no device", device.address))
+                    .at(&device.place)
+                    .in_file("Look where the device is now (passthru groups), and write that address");
+            }
             continue;
         };
         if function.is_bridge() {
             remarks
                 .fail(format!("{name} names {}, a bridge, which no guest can have", device.address))
-                .by_hand(format!("Take it out: virsh edit {name}"));
+                .at(&device.place)
+                .in_file("Take it out")
+                .edits([DomainEdit::Remove(device.place.clone())]);
             continue;
         }
         if let Some(stake) = stake::of_taking(facts, function, &given).into_iter().find(Stake::is_loss)
@@ -59,22 +57,18 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
         {
             remarks
                 .fail(format!("{name} takes {} from the host: {}", device.address, stake.sentence()))
-                .by_hand(format!("Take it out, unless that is meant: virsh edit {name}"));
+                .at(&device.place)
+                .in_file("Take it out, unless that is meant");
         }
         if !device.managed && !function.is_on_vfio() {
             remarks
                 .warn(format!("{name} expects {} to be on vfio-pci already, and it is not", device.address))
-                .by_hand(format!(
-                    "Write managed='yes' (virsh edit {name}), or have it bound: passthru isolate {}",
+                .at(&device.place)
+                .in_file(format!(
+                    "Have it bound at boot (passthru isolate {}), or write managed='yes'",
                     device.address
-                ));
-        }
-        if let Some(file) = device.rom_file.as_ref()
-            && facts.virtualisation.named_files.get(file) == Some(&false)
-        {
-            remarks
-                .fail(format!("{name} names the ROM file {file}, which is not there"))
-                .by_hand(format!("Put it there, or take <rom> out: virsh edit {name}"));
+                ))
+                .edits([DomainEdit::set(device.place.clone(), "managed", "yes")]);
         }
         let group =
             function.group.and_then(|id| facts.iommu.groups.value().and_then(|groups| groups.get(&id)));
@@ -95,6 +89,41 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
         others.dedup();
         remarks
             .warn(format!("{name} is given a part of {slot} without {}", listed(&others)))
-            .by_hand(format!("Give the guest all functions of the card and of its group: virsh edit {name}"));
+            .at_path("devices/hostdev")
+            .in_file("Give the guest all functions of the card and of its group");
+    }
+}
+
+/// The ROM file of a function, and the way by which QEMU opens it.
+fn files(facts: &HostFacts, domain: &Domain, device: &DomainPci, remarks: &mut Remarks) {
+    let name = &domain.name;
+    if let Some(file) = device.rom_file.as_ref() {
+        let rom = device.place.child("rom");
+        if facts.virtualisation.named_files.get(file) == Some(&false) {
+            remarks
+                .fail(format!("{name} names the ROM file {file}, which is not there"))
+                .at(&rom)
+                .in_file("Put it there, or take <rom> out")
+                .edits([DomainEdit::Remove(rom)]);
+        } else if let Some(because) =
+            facts.virtualisation.closed_files.get(file).filter(|_| runs_as_somebody(facts) == Some(false))
+        {
+            remarks
+                .fail(format!(
+                    "{name} names the ROM file {file}, which the user of QEMU cannot read: {because}"
+                ))
+                .at(&rom)
+                .by_hand("Put it into /usr/share/vgabios or /var/lib/libvirt, readable for all (chmod 0644)");
+        }
+    }
+    let qemu = facts.virtualisation.packages.value().and_then(qemu_version::installed);
+    if let Some((major, minor)) = qemu.filter(|version| device.iommufd && *version < (9, 0)) {
+        remarks
+            .fail(format!(
+                "{name} opens {} through iommufd, which QEMU {major}.{minor} cannot: 9.0 brought it",
+                device.address
+            ))
+            .at(&device.place.child("driver"))
+            .in_file("Take iommufd='yes' out");
     }
 }

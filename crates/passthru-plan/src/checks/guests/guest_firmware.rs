@@ -1,31 +1,30 @@
 //! Whether the guests that are given devices start by UEFI, with firmware that is there.
 
 use passthru_model::HostFacts;
-use passthru_model::virtualisation::{Domain, DomainFirmware};
+use passthru_model::virtualisation::{Domain, DomainEdit, DomainFirmware, Place};
 
-use super::domains::{domains, has_devices, has_display};
+use super::domains::{has_devices, has_display};
+use super::lint::{Lint, nothing};
+use crate::checks::Check;
 use crate::checks::remarks::Remarks;
-use crate::checks::{Check, Outcome, count};
 
-pub(super) const CHECK: Check = Check {
+pub(super) const LINT: Lint = Lint {
     id: "guest-firmware",
     title: "guests with devices start by UEFI firmware that is there",
     section: "Setting up an OVMF-based guest VM",
     why: "OVMF shows a picture by the card's own EFI driver; a firmware file that moved with an update keeps the guest from starting",
-    run,
+    about: "is given a device of the host",
+    concerns: |_, domain| has_devices(domain),
+    judge,
+    instead: nothing,
+    well: "with UEFI firmware",
 };
 
-fn run(facts: &HostFacts) -> Outcome {
-    let domains = match domains(facts, "is given a device of the host", has_devices) {
-        Ok(domains) => domains,
-        Err(outcome) => return outcome,
-    };
-    let mut remarks = Remarks::default();
-    for domain in &domains {
-        judge(facts, domain, &mut remarks);
-    }
-    remarks.outcome(format!("{} with UEFI firmware", count(domains.len(), "guest")))
-}
+pub(super) const CHECK: Check = LINT.check(|facts| LINT.over(facts));
+
+/// Ends of paths by which OVMF was once installed, and is no longer by any distribution: Arch's package before edk2-ovmf, and
+/// the builds that were offered for Fedora before it had its own.
+const FORMER: [&str; 2] = ["/ovmf_code_x64.bin", "/OVMF_CODE-pure-efi.fd"];
 
 fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
     let name = &domain.name;
@@ -35,7 +34,8 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             if has_display(facts, domain) {
                 remarks
                     .warn(format!("{name} starts by a BIOS, which shows a picture by old VGA ways that only one card can have"))
-                    .by_hand(format!("Let the guest start by UEFI (<os firmware='efi'>: virsh edit {name}); an installed system must boot by UEFI too"));
+                    .at_path("os")
+                    .in_file("Write <os firmware='efi'>; the system inside must boot by UEFI too");
             }
         }
         DomainFirmware::Automatic => {
@@ -43,34 +43,60 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
         }
         DomainFirmware::File { code, kind, vars, template } => {
             remarks.seen(domain.path.clone(), format!("<loader type='{kind}'>{code}"));
-            if facts.virtualisation.named_files.get(code) == Some(&false) {
-                remarks
-                    .fail(format!("{name} starts by {code}, which is not there"))
-                    .by_hand(format!("Take <loader> and <nvram> out and write <os firmware='efi'>: virsh edit {name}, then virsh start --reset-nvram {name}"));
-            }
-            if template
-                .as_ref()
-                .is_some_and(|path| facts.virtualisation.named_files.get(path) == Some(&false))
-            {
-                remarks.warn(format!("{name} names a template of variables that is not there"));
-            }
+            files(facts, domain, code, template.as_deref(), remarks);
             let is_uefi =
                 ["ovmf", "edk2", "aavmf", "uefi"].iter().any(|word| code.to_ascii_lowercase().contains(word));
             if kind == "rom" && (is_uefi || vars.is_some()) {
+                let loader = Place::new("os/loader");
                 remarks
                     .warn(format!("{name} loads its UEFI firmware as a ROM, which forgets all variables, the boot order among them"))
-                    .by_hand(format!("Write type='pflash' and readonly='yes': virsh edit {name}"));
-            }
-            let small = |path: &str| path.contains("_CODE.fd") || path.ends_with("ovmf_code_x64.bin");
-            let four = |path: &str| path.contains("4M");
-            if let Some(template) = template
-                .as_ref()
-                .filter(|template| four(template) != four(code) && (small(code) || small(template)))
-            {
-                remarks.warn(format!(
-                    "{name} has firmware and variables of different sizes: {code}, {template}"
-                ));
+                    .at(&loader)
+                    .in_file("Write type='pflash' and readonly='yes'")
+                    .edits([
+                        DomainEdit::set(loader.clone(), "type", "pflash"),
+                        DomainEdit::set(loader, "readonly", "yes"),
+                    ]);
             }
         }
+    }
+}
+
+/// The files of firmware: whether they are there, and fit together.
+fn files(facts: &HostFacts, domain: &Domain, code: &str, template: Option<&str>, remarks: &mut Remarks) {
+    let name = &domain.name;
+    let there = |path: &str| facts.virtualisation.named_files.get(path).copied();
+    let chosen = "Write <os firmware='efi'> in the place of <loader> and <nvram>, and start it once with virsh start --reset-nvram";
+    let edits = || {
+        [
+            DomainEdit::Remove(Place::new("os/loader")),
+            DomainEdit::Remove(Place::new("os/nvram")),
+            DomainEdit::set(Place::new("os"), "firmware", "efi"),
+        ]
+    };
+    if there(code) == Some(false) {
+        remarks
+            .fail(format!("{name} starts by {code}, which is not there"))
+            .at_path("os/loader")
+            .in_file(chosen)
+            .edits(edits());
+    } else if there(code).is_none() && FORMER.iter().any(|end| code.ends_with(end)) {
+        remarks
+            .warn(format!("{name} starts by {code}, which distributions do not have by this name any more"))
+            .at_path("os/loader")
+            .in_file(chosen)
+            .edits(edits());
+    }
+    let Some(template) = template else { return };
+    if there(template) == Some(false) {
+        remarks.warn(format!("{name} names a template of variables that is not there")).at_path("os/nvram");
+    }
+    let small = |path: &str| path.contains("_CODE.fd") || path.ends_with("ovmf_code_x64.bin");
+    let four = |path: &str| path.contains("4M");
+    if four(template) != four(code) && (small(code) || small(template)) {
+        remarks
+            .warn(format!("{name} has firmware and variables of different sizes: {code}, {template}"))
+            .at_path("os/nvram")
+            .in_file(chosen)
+            .edits(edits());
     }
 }

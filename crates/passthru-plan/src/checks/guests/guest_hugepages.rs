@@ -1,61 +1,65 @@
 //! Whether the hugepages that guests ask for are set aside.
 
 use passthru_model::HostFacts;
+use passthru_model::virtualisation::{Domain, DomainEdit, Place};
 
-use super::domains::domains;
+use super::lint::Lint;
 use crate::checks::remarks::Remarks;
-use crate::checks::{Check, Outcome, count};
+use crate::checks::{Check, Outcome};
 
-pub(super) const CHECK: Check = Check {
+pub(super) const LINT: Lint = Lint {
     id: "guest-hugepages",
     title: "the hugepages that guests ask for are set aside",
     section: "Static huge pages",
     why: "a guest that asks for static hugepages starts only if enough of them are free",
-    run,
+    about: "asks for static hugepages",
+    concerns: |_, domain| domain.hugepages.is_some(),
+    judge,
+    instead: |facts| {
+        let because = facts.memory.huge_pages.because()?;
+        Some(Outcome::unknown("which hugepages there are", because))
+    },
+    well: "with hugepages set aside",
 };
 
-fn run(facts: &HostFacts) -> Outcome {
-    let domains = match domains(facts, "asks for static hugepages", |domain| domain.hugepages.is_some()) {
-        Ok(domains) => domains,
-        Err(outcome) => return outcome,
+pub(super) const CHECK: Check = LINT.check(|facts| LINT.over(facts));
+
+fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
+    let name = &domain.name;
+    let named = domain.hugepages.iter().flatten().map(|bytes| bytes / 1024).min();
+    let default = || facts.memory.totals.value().and_then(|totals| totals.default_huge_page_kib);
+    let (Some(kib), Some(memory)) = (named.or_else(default).filter(|kib| *kib > 0), domain.memory) else {
+        return;
     };
-    let Some(pages) = facts.memory.huge_pages.value() else {
-        return Outcome::unknown(
-            "which hugepages there are",
-            facts.memory.huge_pages.because().unwrap_or_default(),
-        );
-    };
-    let default = facts.memory.totals.value().and_then(|totals| totals.default_huge_page_kib);
-    let mut remarks = Remarks::default();
-    for domain in &domains {
-        let sizes = domain.hugepages.iter().flatten().map(|bytes| bytes / 1024);
-        let kib = sizes.min().or(default);
-        let (Some(kib), Some(memory)) = (kib.filter(|kib| *kib > 0), domain.memory) else { continue };
-        let needed = memory.div_ceil(kib.saturating_mul(1024));
-        let place = format!("/sys/kernel/mm/hugepages/hugepages-{kib}kB/nr_hugepages");
-        let Some(counts) = pages.get(&kib) else {
-            remarks
-                .fail(format!(
-                    "{} asks for hugepages of {kib} KiB, which this host does not have",
-                    domain.name
-                ))
-                .by_hand(format!("Name another size, or take <hugepages/> out: virsh edit {}", domain.name));
-            continue;
-        };
-        remarks.seen(place, format!("{} pages, {} free", counts.all.total, counts.all.free));
-        if counts.all.total < needed {
-            remarks
-                .fail(format!(
-                    "{} needs {needed} hugepages of {kib} KiB, and {} are set aside",
-                    domain.name, counts.all.total
-                ))
-                .by_hand(format!(
-                    "Set them aside at boot (hugepagesz={kib}K hugepages={needed}), or take <hugepages/> out: transparent huge pages serve guests with devices too"
-                ));
-        }
-        if memory % kib.saturating_mul(1024) != 0 {
-            remarks.warn(format!("the memory of {} is no multiple of {kib} KiB", domain.name));
-        }
+    let bytes = kib.saturating_mul(1024);
+    let backing = Place::new("memoryBacking/hugepages");
+    if memory % bytes != 0 {
+        remarks
+            .warn(format!("the memory of {name} is no multiple of {kib} KiB, the size of its hugepages"))
+            .at_path("memory")
+            .in_file(format!("Give it {} KiB", (memory / bytes + 1).saturating_mul(kib)));
     }
-    remarks.outcome(format!("{} with hugepages set aside", count(domains.len(), "guest")))
+    let Some(pages) = facts.memory.huge_pages.value() else { return };
+    let needed = memory.div_ceil(bytes);
+    let Some(counts) = pages.get(&kib) else {
+        remarks
+            .fail(format!("{name} asks for hugepages of {kib} KiB, which this host does not have"))
+            .at(&backing)
+            .in_file("Name another size, or take <hugepages/> out")
+            .edits([DomainEdit::Remove(backing)]);
+        return;
+    };
+    let place = format!("/sys/kernel/mm/hugepages/hugepages-{kib}kB/nr_hugepages");
+    remarks.seen(place, format!("{} pages, {} free", counts.all.total, counts.all.free));
+    if counts.all.total < needed {
+        remarks
+            .fail(format!(
+                "{name} needs {needed} hugepages of {kib} KiB, and {} are set aside",
+                counts.all.total
+            ))
+            .at(&backing)
+            .by_hand(format!(
+                "Set them aside at boot (hugepagesz={kib}K hugepages={needed}), or take <hugepages/> out: transparent huge pages serve guests with devices too"
+            ));
+    }
 }

@@ -1,6 +1,8 @@
 //! Whether QEMU started by hand may lock the memory of a guest with devices.
 
 use passthru_model::HostFacts;
+use passthru_model::facts::HostKind;
+use passthru_model::virtualisation::{LockKind, LockSetting};
 
 use crate::checks::remarks::Remarks;
 use crate::checks::{Check, Outcome};
@@ -16,7 +18,18 @@ pub(super) const CHECK: Check = Check {
 /// A small guest and the gigabyte that devices take, in bytes.
 const SMALL_GUEST: u64 = 5 << 30;
 
+/// Whether a line gives enough for a guest, as the most that a program may ask for.
+fn raises(setting: &LockSetting) -> bool {
+    setting.kind != LockKind::Soft && setting.bytes.is_none_or(|bytes| bytes >= SMALL_GUEST)
+}
+
 fn run(facts: &HostFacts) -> Outcome {
+    if facts.surroundings.kind == HostKind::Capture {
+        return Outcome::unknown(
+            "how much memory may be locked",
+            "a capture has the limit of whoever made it",
+        );
+    }
     let Some(limit) = facts.virtualisation.lock_limit.value() else {
         return Outcome::unknown(
             "how much memory may be locked",
@@ -37,9 +50,22 @@ fn run(facts: &HostFacts) -> Outcome {
             .outcome("root may lock as much as it wants, and libvirt raises the limit for its guests");
     }
     if limit.hard.is_some_and(|bytes| bytes < SMALL_GUEST) {
-        remarks
-            .warn(format!("QEMU started by this user may lock {}, too little for a guest with devices", shown(limit.hard)))
-            .by_hand("Raise it in /etc/security/limits.d (USER hard memlock unlimited, and soft), log in again; libvirt needs no change");
+        let mut settings = facts.virtualisation.lock_settings.value().into_iter().flatten();
+        // The last line counts that raises it for somebody: whether that is this user is not guessed at.
+        let raising = settings.rfind(|said| raises(&said.what));
+        let little = format!(
+            "QEMU started by this user may lock {}, too little for a guest with devices",
+            shown(limit.hard)
+        );
+        match raising {
+            Some(said) => remarks
+                .warn(format!("{little}, although {} lets {} lock {}", said.place(), said.what.whom, shown(said.what.bytes)))
+                .seen(said.place(), format!("memlock of {}: {}", said.what.whom, shown(said.what.bytes)))
+                .by_hand(format!("Log in again, for it holds from the next login on; where it does not, {} does not stand for this user", said.what.whom)),
+            None => remarks.warn(little).by_hand(
+                "Raise it in /etc/security/limits.d (USER hard memlock unlimited, and soft), log in again; libvirt needs no change",
+            ),
+        };
     } else if limit.soft.is_some_and(|bytes| bytes < SMALL_GUEST) {
         remarks
             .warn(format!("the limit is {} unless a program raises it, which it may", shown(limit.soft)))

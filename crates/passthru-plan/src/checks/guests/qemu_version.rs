@@ -1,5 +1,7 @@
 //! Whether QEMU is new enough for what is written about it today.
 
+use std::collections::BTreeMap;
+
 use passthru_model::HostFacts;
 
 use crate::checks::remarks::Remarks;
@@ -20,10 +22,7 @@ fn run(facts: &HostFacts) -> Outcome {
             facts.virtualisation.packages.because().unwrap_or_default(),
         );
     };
-    let found = ["qemu-system-x86", "qemu-base", "qemu-desktop"]
-        .iter()
-        .find_map(|name| packages.get_key_value(*name));
-    let Some((name, text)) = found else {
+    let Some((name, text)) = package(packages) else {
         return Outcome::skip("no package of QEMU is installed by the package manager")
             .seen(&facts.virtualisation.packages);
     };
@@ -51,6 +50,16 @@ fn run(facts: &HostFacts) -> Outcome {
     let more =
         if version < (8, 1) { ", without PipeWire and resizable BARs, which came with 8.1" } else { "" };
     remarks.outcome(format!("{shown} is installed{more}"))
+}
+
+/// The package of QEMU and its version, as the package manager has them.
+fn package(packages: &BTreeMap<String, String>) -> Option<(&String, &String)> {
+    ["qemu-system-x86", "qemu-base", "qemu-desktop"].iter().find_map(|name| packages.get_key_value(*name))
+}
+
+/// The version of QEMU that is installed, where that can be read.
+pub(super) fn installed(packages: &BTreeMap<String, String>) -> Option<(u32, u32)> {
+    version(package(packages)?.1)
 }
 
 /// The first two numbers of a package's version: `1:10.0.2+ds-2` is 10.0.

@@ -40,6 +40,10 @@ fn run(facts: &HostFacts) -> Outcome {
                 "passthru isolate ADDRESS",
             );
     }
+    if let (false, Some(because)) = (units.is_empty(), facts.iommu.groups.because()) {
+        return Outcome::unknown("whether the kernel uses the IOMMU that it drives", because)
+            .seen(&facts.iommu.units);
+    }
     if !units.is_empty() {
         return Outcome::fail("the kernel drives an IOMMU unit and has made no groups")
             .seen(&facts.iommu.units)

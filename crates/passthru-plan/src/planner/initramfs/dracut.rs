@@ -57,4 +57,8 @@ impl Generator for Dracut {
             rewrites: vec![image.to_owned()],
         }
     }
+
+    fn untried(&self) -> Option<&'static str> {
+        Some("dracut")
+    }
 }

@@ -62,7 +62,7 @@ fn named(differences: Vec<Difference>, addresses: &[PciAddress]) -> Vec<Differen
 }
 
 fn foretold(prediction: &Prediction, id: u32) -> Option<envelope::Foretold> {
-    let group = prediction.groups.iter().find(|group| group.id == id)?;
+    let group = prediction.group(id)?;
     let member = |member: &predict::Member| envelope::ForetoldMember {
         address: member.address,
         joined: member.joined.clone(),
@@ -77,7 +77,7 @@ fn foretold(prediction: &Prediction, id: u32) -> Option<envelope::Foretold> {
 
 /// Why the functions of a group are together, and how sure that is.
 fn reasons(prediction: &Prediction, id: u32) -> Vec<String> {
-    let Some(group) = prediction.groups.iter().find(|group| group.id == id) else { return Vec::new() };
+    let Some(group) = prediction.group(id) else { return Vec::new() };
     let mut found = group.reasons.clone();
     if !group.certain {
         let best: Vec<String> = group.at_best.iter().map(|set| format!("[{}]", listed(set))).collect();

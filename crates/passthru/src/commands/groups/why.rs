@@ -34,7 +34,7 @@ pub(super) fn run(
 fn as_text(why: &Why) -> String {
     let width = printer::width();
     let mut out = String::new();
-    let wrapped = |text: &str, indent: usize| printer::wrap(&plain(text), width, indent);
+    let wrapped = |text: &str, indent: usize| printer::wrap(&plain(text), width, indent).into_owned();
     for (number, hop) in why.path.iter().enumerate() {
         let arrow = if number == 0 { "  " } else { "↑ " };
         let several = if hop.multifunction { ", one of several functions" } else { "" };

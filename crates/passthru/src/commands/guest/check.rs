@@ -1,4 +1,5 @@
-//! `passthru guest check`: can this guest run on this host? Does this image boot under UEFI?
+//! `passthru guest check`: can this guest run on this host? What is wrong with this domain of libvirt? Does this image boot
+//! under UEFI?
 
 use std::path::Path;
 
@@ -6,6 +7,7 @@ use passthru_guest::check::{check, image};
 use passthru_guest::look::Looked;
 use passthru_guest::media;
 
+use super::check_file;
 use super::places::{Places, name};
 use crate::args::GuestCheckArguments;
 use crate::commands::doctor;
@@ -16,19 +18,42 @@ use crate::exit::{Exit, Failure};
 pub(crate) fn run(context: &Context, arguments: &GuestCheckArguments) -> Result<Exit, Failure> {
     let what = arguments.what.as_path();
     if what.components().count() > 1 || what.is_absolute() {
-        return of_image(context, what);
+        return of_file(context, arguments);
     }
     let places = Places::of_this_user()?;
     let text = what.to_string_lossy();
     let spec = match name(&text).and_then(|name| places.load(&name)) {
         // A guest of this name comes first; a file here is what was meant where there is none.
-        Err(_) if what.is_file() => return of_image(context, what),
+        Err(_) if what.is_file() => return of_file(context, arguments),
         other => other?,
     };
+    only_xml_is_patched(arguments)?;
     let facts = context.facts()?;
     // Disks and memory are those of the machine we run on: a captured host is judged without them.
     let looked = if context.is_live() { Looked::here(&spec) } else { Looked::default() };
     doctor::print(context, "passthru.guest-check/1", check(&spec, &facts, &looked))
+}
+
+/// Prints what can be said of a file: of a domain, or of an image.
+fn of_file(context: &Context, arguments: &GuestCheckArguments) -> Result<Exit, Failure> {
+    match check_file::xml(&arguments.what) {
+        Some(bytes) => check_file::run(context, arguments, &bytes),
+        None => {
+            only_xml_is_patched(arguments)?;
+            of_image(context, &arguments.what)
+        }
+    }
+}
+
+/// Refuses to promise a patch of what is no domain XML.
+fn only_xml_is_patched(arguments: &GuestCheckArguments) -> Result<(), Failure> {
+    if arguments.output.is_none() {
+        return Ok(());
+    }
+    let what = arguments.what.display();
+    Err(Failure::usage(format!(
+        "‘{what}’ is no domain XML, of which alone a patch is made; leave out --output"
+    )))
 }
 
 /// Prints whether an image boots under UEFI; the answer is no where it does not.

@@ -91,7 +91,7 @@ fn spaced(cpus: &CpuSet) -> String {
 
 /// Text wrapped to what is read with ease.
 fn wrapped(text: &str, indent: usize) -> String {
-    printer::wrap(text, printer::width().min(100), indent)
+    printer::wrap(text, printer::width().min(100), indent).into_owned()
 }
 
 struct Drawing<'a> {

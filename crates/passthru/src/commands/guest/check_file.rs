@@ -1,0 +1,63 @@
+//! `passthru guest check FILE`: what is wrong with a guest that another program keeps, and a patch that mends it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use passthru_formats::libvirt_domain;
+use passthru_host::{Subjects, look_at_guest};
+use passthru_plan::guest_file;
+
+use crate::args::GuestCheckArguments;
+use crate::commands::{doctor, plan};
+use crate::context::Context;
+use crate::envelope;
+use crate::exit::{Exit, Failure};
+use crate::printer::{self, STRONG};
+
+/// Files of guests are small; what is larger is something else.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// The file's bytes, where it is XML: it is short, and its first character opens an element.
+pub(super) fn xml(path: &Path) -> Option<Vec<u8>> {
+    let about = std::fs::metadata(path).ok()?;
+    if !about.is_file() || about.len() > MOST_BYTES {
+        return None;
+    }
+    let bytes = std::fs::read(path).ok()?;
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    text.trim_ascii_start().starts_with(b"<").then_some(bytes)
+}
+
+/// Prints what the rules about guests say of a domain; the answer is no if one fails.
+pub(super) fn run(context: &Context, arguments: &GuestCheckArguments, bytes: &[u8]) -> Result<Exit, Failure> {
+    let wrong = |error: libvirt_domain::DomainError| Failure::usage(error.to_string());
+    let domain = libvirt_domain::parse(&arguments.what.to_string_lossy(), bytes).map_err(wrong)?;
+    let host = context.open()?;
+    let mut facts = context.gather(&host, Subjects::USUAL);
+    look_at_guest(&host, &domain, &mut facts);
+    let file = guest_file::lint_domain(&facts, &domain, bytes).map_err(wrong)?;
+    let exit = doctor::exit(&file.findings);
+    let patch = Some(file.patch).filter(|patch| !patch.is_empty());
+    if let Some(output) = &arguments.output {
+        match &patch {
+            Some(patch) => plan::save(output, patch.as_bytes())?,
+            None => context.printer.say("There is nothing that a patch could mend; no file was written"),
+        }
+    }
+    if context.printer.json {
+        let document =
+            envelope::GuestCheck { schema: "passthru.guest-check/1", findings: file.findings, patch };
+        context.printer.json_document(&document)?;
+        return Ok(exit);
+    }
+    let mut out = String::new();
+    doctor::section(&mut out, file.findings.iter());
+    out.push('\n');
+    doctor::close(&mut out, &file.findings);
+    if let Some(patch) = patch {
+        let intro = "A patch that makes those changes which a change of the file can make; read it before you use it:";
+        let _ = write!(out, "\n{STRONG}{intro}{STRONG:#}\n\n{}", printer::difference(&patch));
+    }
+    context.printer.data(&out)?;
+    Ok(exit)
+}
