@@ -104,11 +104,8 @@ fn key(variant: Variant) -> String {
         recipe::first_grub_cfg("RELEASE"),
         variant.settle(),
     );
-    let mut text = format!("{parts:?}");
-    if variant.is_systemd_boot() {
-        let more = (Variant::first_entry(), variant.esp_mib());
-        text.push_str(&format!("{more:?}"));
-    }
+    let more = variant.is_systemd_boot().then(|| (Variant::first_entry(), variant.esp_mib()));
+    let text = format!("{parts:?}{}", more.map(|more| format!("{more:?}")).unwrap_or_default());
     hex(&Sha256::digest(text))[..16].to_owned()
 }
 

@@ -88,13 +88,13 @@ impl Variant {
 
     /// What the first boot runs.
     pub(super) fn settle(self) -> Vec<&'static [&'static str]> {
-        let grub = |argv: &&[&str]| argv.first() == Some(&"update-grub");
-        let tools = |argv: &&[&str]| argv.first() == Some(&"update-initramfs");
-        let mut settle: Vec<&[&str]> = recipe::SETTLE
-            .iter()
-            .copied()
-            .filter(|argv| !(self.is_dracut() && tools(argv)) && !(self.is_systemd_boot() && grub(argv)))
-            .collect();
+        let of_another = |argv: &&[&str]| match argv.first() {
+            Some(&"update-grub") => self.is_systemd_boot(),
+            Some(&"update-initramfs") => self.is_dracut(),
+            _ => false,
+        };
+        let mut settle: Vec<&[&str]> =
+            recipe::SETTLE.iter().copied().filter(|argv| !of_another(argv)).collect();
         if self.is_systemd_boot() {
             let end = settle.len() - 2;
             settle.splice(end..end, ENTRIES.iter().copied());

@@ -56,7 +56,7 @@ fn systemd_boot(more: &[(&str, &str)]) -> HostFacts {
     for (path, text) in more {
         let bytes = match *path {
             SELECTED => variable(text),
-            path if path.ends_with(".efi") => image(&[(".cmdline", text)]),
+            path if path.contains("/EFI/Linux/") => image(&[(".cmdline", text)]),
             _ => text.as_bytes().to_vec(),
         };
         // Without a text, the file is not there.
