@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::image::Image;
+use crate::image::{Image, Variant};
 use crate::machine::accel::{Accel, Wanted};
 use crate::machine::spec::MachineSpec;
 use crate::payload::Payload;
@@ -93,7 +93,7 @@ pub fn work(command: &Command, options: &Options) -> Result<ExitCode> {
             let ui = Ui::new();
             packages::ensure(&ui)?;
             let accel = Accel::choose(options.accel)?;
-            let image = Image::ready(&ui, accel)?;
+            let image = Image::ready(&ui, accel, Variant::default())?;
             ui.say(&format!("accelerator {accel:?}, image {}", image.disk().display()));
             Ok(ExitCode::SUCCESS)
         }
@@ -112,7 +112,7 @@ pub fn open(options: &Options, talkative: bool) -> Result<Lab> {
     let accel = Accel::choose(options.accel)?;
     ui.say(&format!("accelerator {accel:?}"));
     paths::sweep()?;
-    let image = Image::ready(&ui, accel)?;
+    let image = Image::ready(&ui, accel, Variant::default())?;
     let payload = match &options.binary {
         Some(binary) => Payload::with(binary.clone())?,
         None => Payload::build(&ui)?,

@@ -146,7 +146,7 @@ impl Revert<'_, '_> {
             return Err(Some(()));
         };
         match self.conductor.run(program, &arguments) {
-            Ok(_) => {
+            Ok(()) => {
                 rustix::fs::sync();
                 Ok(())
             }

@@ -2,23 +2,16 @@
 
 use std::io;
 
+use passthru_formats::pe::{self, ProgramError};
+use passthru_formats::{initramfs_image, unified_image};
 use passthru_model::plan::Expectation;
-use passthru_model::program::Program;
 
 use crate::error::StepFailure;
-use crate::runner::{RunFailure, RunOutcome};
 use crate::standing;
 use crate::target::{Follow, Target};
 
-/// Runs a program with these arguments.
-pub(crate) type Run<'a> = dyn FnMut(Program, &[String]) -> Result<RunOutcome, RunFailure> + 'a;
-
-/// Checks one expectation. The images are listed by the generator's own program, so that what counts is what it reads.
-pub(crate) fn check(
-    target: &Target,
-    expectation: &Expectation,
-    run: &mut Run<'_>,
-) -> Result<(), StepFailure> {
+/// Checks one expectation, on what stands on the disk now.
+pub(crate) fn check(target: &Target, expectation: &Expectation) -> Result<(), StepFailure> {
     let fail = |path: &str, what: String| Err(StepFailure::Expectation { path: path.to_owned(), what });
     match expectation {
         Expectation::Contains { path, needles } => {
@@ -36,15 +29,15 @@ pub(crate) fn check(
             }
         }
         Expectation::ImageHolds { path, entries } => {
-            let names = names(path, run)?;
-            match entries.iter().find(|entry| !names.lines().any(|name| is(name, entry))) {
+            let names = names(target, path)?;
+            match entries.iter().find(|entry| !names.iter().any(|name| is(name, entry))) {
                 Some(entry) => fail(path, format!("the new image does not hold ‘{entry}’")),
                 None => Ok(()),
             }
         }
         Expectation::ImageLacks { path, entries } => {
-            let names = names(path, run)?;
-            match entries.iter().find(|entry| names.lines().any(|name| is(name, entry))) {
+            let names = names(target, path)?;
+            match entries.iter().find(|entry| names.iter().any(|name| is(name, entry))) {
                 Some(entry) => fail(path, format!("the new image still holds ‘{entry}’")),
                 None => Ok(()),
             }
@@ -55,46 +48,80 @@ pub(crate) fn check(
 /// Whether a name in an image ends as is said. A module may also carry the ending of its compression
 /// (`CONFIG_MODULE_COMPRESS_*`).
 fn is(name: &str, ending: &str) -> bool {
-    let name = name.trim_end();
     let uncompressed =
         [".xz", ".zst", ".gz"].into_iter().find_map(|compression| name.strip_suffix(compression));
     name.ends_with(ending)
         || (ending.strip_suffix(".ko").is_some() && uncompressed.is_some_and(|name| name.ends_with(ending)))
 }
 
-fn text(target: &Target, path: &str) -> Result<Vec<u8>, StepFailure> {
+/// The bytes of a file.
+fn bytes(target: &Target, path: &str) -> Result<Vec<u8>, StepFailure> {
     let at = |source| StepFailure::Io { path: path.to_owned(), source };
     standing::bytes(target, path, Follow::Links)
         .map_err(at)?
         .ok_or_else(|| at(io::Error::from(io::ErrorKind::NotFound)))
 }
 
+/// The text of a file; of a unified kernel image, its command line.
+fn text(target: &Target, path: &str) -> Result<Vec<u8>, StepFailure> {
+    let bytes = bytes(target, path)?;
+    Ok(within(path, &bytes, unified_image::CMDLINE)?.to_vec())
+}
+
+/// The section of a unified kernel image; of any other file, all of it.
+fn within<'a>(path: &str, bytes: &'a [u8], section: &str) -> Result<&'a [u8], StepFailure> {
+    let fail = |what: String| Err(StepFailure::Expectation { path: path.to_owned(), what });
+    match pe::section(bytes, section) {
+        Ok(Some(content)) => Ok(content),
+        Ok(None) => fail(format!("the new image has no section {section}")),
+        Err(ProgramError::NoMz) => Ok(bytes),
+        Err(error) => fail(format!("the new image cannot be looked into: {error}")),
+    }
+}
+
 fn holds(text: &[u8], needle: &str) -> bool {
     needle.is_empty() || text.windows(needle.len()).any(|window| window == needle.as_bytes())
 }
 
-fn names(path: &str, run: &mut Run<'_>) -> Result<String, StepFailure> {
-    let outcome = run(Program::Lsinitramfs, &[path.to_owned()])?;
-    let names = String::from_utf8_lossy(&outcome.stdout).into_owned();
-    // An image in which there is nothing lacks everything, and boots nothing.
-    if names.trim().is_empty() {
-        let what = "the new image is empty".to_owned();
-        return Err(StepFailure::Expectation { path: path.to_owned(), what });
+/// What an initramfs holds; of a unified kernel image, the one in it.
+fn names(target: &Target, path: &str) -> Result<Vec<String>, StepFailure> {
+    let fail = |what: String| Err(StepFailure::Expectation { path: path.to_owned(), what });
+    let bytes = bytes(target, path)?;
+    match initramfs_image::names(within(path, &bytes, unified_image::INITRD)?) {
+        // An image in which there is nothing lacks everything, and boots nothing.
+        Ok(names) if names.is_empty() => fail("the new image is empty".to_owned()),
+        Ok(names) => Ok(names),
+        Err(error) => fail(format!("the new image cannot be looked into: {error}")),
     }
-    Ok(names)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is;
+    use passthru_formats::unified_image;
+
+    use super::{is, within};
+
+    #[test]
+    fn of_a_unified_image_the_section_is_looked_at_and_one_that_is_cut_is_not_taken_for_text() {
+        let sections = [(".cmdline", b"quiet".to_vec()), (".initrd", b"070701".to_vec())];
+        let image = unified_image::write(&sections).expect("has sections");
+        let says = |bytes: &[u8], section| match within("/efi/a.efi", bytes, section) {
+            Ok(content) => String::from_utf8_lossy(content).into_owned(),
+            Err(failure) => failure.to_string(),
+        };
+        assert_eq!(says(&image, unified_image::CMDLINE), "quiet");
+        assert_eq!(says(&image, unified_image::INITRD), "070701");
+        assert_eq!(says(b"menuentry quiet", unified_image::CMDLINE), "menuentry quiet");
+        for (bytes, section) in [(&image[..image.len() - 1], ".cmdline"), (&image, ".profile")] {
+            assert!(says(bytes, section).contains("/efi/a.efi"), "{}", says(bytes, section));
+        }
+    }
 
     #[test]
     fn a_module_is_found_in_an_image_however_it_is_compressed() {
-        for name in [
-            "usr/lib/modules/6.12/kernel/drivers/vfio/pci/vfio-pci.ko.xz",
-            "vfio-pci.ko",
-            "vfio-pci.ko.zst\r",
-        ] {
+        for name in
+            ["usr/lib/modules/6.12/kernel/drivers/vfio/pci/vfio-pci.ko.xz", "vfio-pci.ko", "vfio-pci.ko.zst"]
+        {
             assert!(is(name, "vfio-pci.ko"), "{name}");
         }
         assert!(!is("nvgrace-vfio-pci.ko.bz2", "vfio-pci.ko") && !is("etc/devices.xz", "etc/devices"));

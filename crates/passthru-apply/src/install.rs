@@ -183,7 +183,11 @@ fn copy_attributes(from: &impl AsFd, to: &impl AsFd, same_content: bool) -> io::
         let size = rustix::fs::fgetxattr_query(from, name)?;
         let mut value = vec![0; size];
         let size = rustix::fs::fgetxattr(from, name, &mut value[..])?;
-        rustix::fs::fsetxattr(to, name, &value[..size], XattrFlags::empty())?;
+        match rustix::fs::fsetxattr(to, name, &value[..size], XattrFlags::empty()) {
+            // A copy in the journal is labelled by SELinux; on an EFI system partition (FAT) nothing is.
+            Err(Errno::OPNOTSUPP) if name == b"security.selinux" => {}
+            other => other?,
+        }
     }
     Ok(())
 }

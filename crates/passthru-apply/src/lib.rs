@@ -52,7 +52,7 @@ pub use journal::JOURNALS;
 pub use lock::LOCK;
 pub use progress::{Event, Progress, Silent};
 pub use revert::{How, Reverted};
-pub use runner::{RunFailure, RunOutcome, Runner};
+pub use runner::{RunFailure, Runner};
 pub use target::Target;
 pub use undo::{OnConflict, Undone, Which, undo, undo_choice};
 

@@ -91,7 +91,9 @@ fn allowed(step: &Step) -> Result<(), String> {
                 | Expectation::ImageLacks { path, .. } => path,
             });
             match rewrites.iter().chain(looked_at).find(|path| !is_built(path)) {
-                Some(path) => Err(format!("says that a program rewrites ‘{path}’, which is not under /boot")),
+                Some(path) => {
+                    Err(format!("says that a program rewrites ‘{path}’, which is not under /boot or /efi"))
+                }
                 None => Ok(()),
             }
         }
@@ -125,17 +127,30 @@ fn state(path: &str, before: &FileState, after: &FileState) -> Result<(), String
 }
 
 fn arguments_allowed(program: Program, arguments: &[String]) -> Result<(), String> {
+    let release = |text: &str| {
+        text.starts_with(|first: char| first.is_ascii_digit())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._+-~".contains(&byte))
+    };
     let well = match program {
         Program::UpdateInitramfs => {
-            let release = |text: &str| {
-                text.starts_with(|first: char| first.is_ascii_digit())
-                    && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._+-~".contains(&byte))
-            };
             arguments.iter().all(|it| matches!(it.as_str(), "-u" | "-c" | "-k" | "-v" | "all") || release(it))
         }
+        Program::Dracut => match arguments {
+            [force, image, kernel] => force == "--force" && is_built(image) && release(kernel),
+            _ => false,
+        },
+        Program::KernelInstall => match arguments {
+            [add, kernel, image] => {
+                let modules = |image: &String| {
+                    image.strip_prefix("/usr/lib/modules/") == Some(&format!("{kernel}/vmlinuz"))
+                };
+                add == "add" && release(kernel) && (is_built(image) || modules(image))
+            }
+            _ => false,
+        },
         // Its arguments go to grub-mkconfig, which can be told to write anywhere.
         Program::UpdateGrub => arguments.is_empty(),
-        _ => false,
+        Program::Modprobe | Program::QemuSystemX86_64 => false,
     };
     if well { Ok(()) } else { Err(format!("runs ‘{}’", program.command_line(arguments))) }
 }
@@ -150,7 +165,9 @@ fn is_managed(path: &str) -> bool {
 }
 
 fn is_built(path: &str) -> bool {
-    let inside = path.strip_prefix("/boot/").or_else(|| path.strip_prefix("/var/lib/initramfs-tools/"));
+    let inside = ["/boot/", "/efi/", "/var/lib/initramfs-tools/"]
+        .iter()
+        .find_map(|directory| path.strip_prefix(directory));
     inside.is_some_and(|rest| {
         !path.contains('\0') && rest.split('/').all(|part| !matches!(part, "" | "." | ".."))
     })

@@ -6,13 +6,6 @@ use passthru_model::program::Program;
 
 use crate::attribute::AttributeFailure;
 
-/// What a program that ended with status 0 left behind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunOutcome {
-    /// Everything it wrote to standard output.
-    pub stdout: Vec<u8>,
-}
-
 /// Why a program did not do its work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("‘{command_line}’ {reason}{}", stderr_suffix(.stderr_tail))]
@@ -44,7 +37,7 @@ pub trait Runner {
         arguments: &[String],
         root: &Path,
         line: &mut dyn FnMut(&str),
-    ) -> Result<RunOutcome, RunFailure>;
+    ) -> Result<(), RunFailure>;
 
     /// Writes a text to an attribute of sysfs of the host whose root directory is `root`, and waits for the kernel to have
     /// acted on it, but not for ever. Refuses, where nothing else is said.

@@ -42,6 +42,19 @@ pub fn read(text: &str) -> Entry {
     entry
 }
 
+/// The files that an entry has loaded, each from the root of its partition: kernel, devicetree and initramfs images, in their
+/// order.
+pub fn files(text: &str) -> Vec<String> {
+    // A path of another form could lead out of the partition.
+    let plain = |path: &str| {
+        path.starts_with('/') && path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."))
+    };
+    key_value::lines(text)
+        .filter(|line| matches!(line.key, "linux" | "initrd" | "devicetree") && plain(line.value))
+        .map(|line| line.value.to_owned())
+        .collect()
+}
+
 /// An entry with one change made to its options. What is added goes to the end of the last `options` line.
 ///
 /// Words that GRUB puts in (`$kernelopts`) stay as they are and are not looked into.
@@ -93,13 +106,19 @@ pub fn set_sort_key(text: &str, key: &str) -> Result<String, Refused> {
 
 #[cfg(test)]
 mod tests {
-    use super::{edit, read, set_sort_key, set_title};
+    use super::{edit, files, read, set_sort_key, set_title};
     use crate::cmdline::CommandLine;
     use crate::cmdline::change::tests::{add, remove, replace};
     use proptest::prelude::*;
 
     const ARCH: &str = "# made by hand\ntitle\tArch Linux\nlinux   /vmlinuz-linux\ninitrd /initramfs-linux.img\n\
                         options root=UUID=1 rd.luks.name=2=root rw\noptions\tconsole=tty0 console=ttyS0  \n";
+
+    #[test]
+    fn the_files_of_an_entry_are_those_below_the_root_of_its_partition() {
+        let text = "title x\nlinux /t/6.12/linux\ninitrd\t/t/6.12/initrd.img \ninitrd /../../etc/shadow\ndevicetree dtb\n# initrd /no\n";
+        assert_eq!(files(text), ["/t/6.12/linux", "/t/6.12/initrd.img"]);
+    }
 
     #[test]
     fn a_word_goes_to_the_last_of_several_options_lines_and_out_again() {

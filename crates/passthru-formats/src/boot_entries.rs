@@ -71,8 +71,8 @@ pub fn syslinux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
         .collect()
 }
 
-/// `/etc/kernel/cmdline` and its like: one command line over all lines; those that begin with `#` are comments
-/// (kernel-install(8)). `None`: it holds nothing.
+/// `/etc/kernel/cmdline` and its like: one command line over all lines; for those that begin with `#` see
+/// [`crate::kernel_cmdline`]. `None`: it holds nothing.
 pub fn kernel_cmdline(path: &str, bytes: &[u8], loader: Loader) -> Option<BootEntry> {
     let text = String::from_utf8_lossy(bytes);
     let line = crate::kernel_cmdline::read(&text);

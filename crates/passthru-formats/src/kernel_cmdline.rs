@@ -1,7 +1,9 @@
 //! `/etc/kernel/cmdline`, `/etc/kernel/cmdline.d/*.conf` and `/etc/cmdline.d/*.conf`: one command line over all lines of a file.
 //!
-//! Read by kernel-install(8), ukify(1), mkinitcpio(8), dracut(8) and sdbootutil. Lines that begin with `#` are comments for all
-//! of them, and line breaks are blanks; a `#` further on is part of a word.
+//! Read by kernel-install(8), ukify(1), mkinitcpio(8), dracut(8) and sdbootutil. Line breaks are blanks. Lines that begin with `#`
+//! are comments here, as they are for most of these, but not for all: kernel-install's plugin for entries (`loaderentry`,
+//! systemd 252) and ukify (systemd 257) hand the words of such a line to the kernel like any others, which was tried. A `#`
+//! further on is part of a word.
 
 use std::ops::Range;
 

@@ -61,6 +61,11 @@ pub fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>, ProgramError> {
     (0..count).map(|index| one(index).ok_or(ProgramError::CutShort)).collect()
 }
 
+/// The content of the first section of this name; `None`: there is none.
+pub fn section<'a>(bytes: &'a [u8], name: &str) -> Result<Option<&'a [u8]>, ProgramError> {
+    Ok(sections(bytes)?.iter().find(|section| section.name == name).map(|section| section.content))
+}
+
 /// The bytes from `PE` on.
 fn pe_header(bytes: &[u8]) -> Result<&[u8], ProgramError> {
     if part(bytes, 0, 2) != Some(b"MZ") {
@@ -111,7 +116,7 @@ pub fn machine_name(machine: u16) -> &'static str {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{Program, ProgramError, X86_64, parse, sections};
+    use super::{Program, ProgramError, X86_64, parse, section, sections};
     use proptest::prelude::*;
 
     /// The smallest header of a program, 1 KiB with padding.
@@ -149,7 +154,44 @@ pub(crate) mod tests {
         assert_eq!(parse(&other), Err(ProgramError::NoPe(0x80)));
     }
 
+    /// A program with these sections, each filled up to a block of 512 bytes.
+    fn with_sections(sections: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut bytes = program(X86_64, 10, false);
+        let number = |size: usize| u32::try_from(size).expect("small").to_le_bytes();
+        let optional = 240;
+        bytes[0x80 + 20..0x80 + 22].copy_from_slice(&number(optional)[..2]);
+        bytes[0x80 + 6..0x80 + 8].copy_from_slice(&number(sections.len())[..2]);
+        for (index, (name, content)) in sections.iter().enumerate() {
+            let at = 0x80 + 24 + optional + index * 40;
+            let (size, place) = (content.len(), bytes.len());
+            bytes[at..at + name.len()].copy_from_slice(name.as_bytes());
+            bytes[at + 8..at + 12].copy_from_slice(&number(size));
+            bytes[at + 16..at + 20].copy_from_slice(&number(size.next_multiple_of(512)));
+            bytes[at + 20..at + 24].copy_from_slice(&number(place));
+            bytes.extend_from_slice(content);
+            bytes.resize(bytes.len().next_multiple_of(512), 0);
+        }
+        bytes
+    }
+
+    #[test]
+    fn sections_are_found_by_their_names_without_their_padding() {
+        let image = with_sections(&[(".cmdline", b"root=UUID=1 quiet"), (".initrd", &[7; 600])]);
+        assert_eq!(section(&image, ".cmdline"), Ok(Some(b"root=UUID=1 quiet".as_slice())));
+        assert_eq!(section(&image, ".initrd"), Ok(Some([7; 600].as_slice())));
+        assert_eq!(section(&image, ".linux"), Ok(None));
+        assert_eq!(section(&image[..image.len() - 512], ".initrd"), Err(ProgramError::CutShort));
+        assert_eq!(section(b"no program", ".cmdline"), Err(ProgramError::NoMz));
+    }
+
     proptest! {
+        #[test]
+        fn no_bytes_of_a_section_table_make_it_panic(at in 0usize..1024, value: u8, cut in 0usize..2048) {
+            let mut image = with_sections(&[(".cmdline", b"quiet"), (".initrd", &[7; 600])]);
+            image[at] = value;
+            let _ = section(&image[..cut.min(image.len())], ".initrd");
+        }
+
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>, cut in 0usize..1024, at in 0usize..1024, value: u8) {
             let _ = (parse(&bytes), sections(&bytes));

@@ -6,8 +6,13 @@ use passthru_model::boot::{BootEntry, Loader};
 use crate::os_release;
 use crate::pe::{self, ProgramError, Section};
 
+/// The section with the kernel command line.
+pub const CMDLINE: &str = ".cmdline";
+/// The section with the initramfs.
+pub const INITRD: &str = ".initrd";
+
 /// The sections that say how it boots; all others are far larger and not needed.
-const KEPT: [&str; 4] = [".osrel", ".uname", ".cmdline", ".profile"];
+const KEPT: [&str; 4] = [".osrel", ".uname", CMDLINE, ".profile"];
 
 /// The command lines in an image: one, or one of each profile where it has several. Those without one say nothing: the
 /// loader gives it then.
@@ -36,7 +41,7 @@ pub fn entries(path: &str, bytes: &[u8]) -> Result<Vec<BootEntry>, ProgramError>
             loader: Loader::UnifiedImage,
             title: Some(title).filter(|title| !title.is_empty()),
             kernel: find(".uname").map(text),
-            cmdline: text(find(".cmdline")?),
+            cmdline: text(find(CMDLINE)?),
             source: false,
             rescue: false,
         })
@@ -46,8 +51,7 @@ pub fn entries(path: &str, bytes: &[u8]) -> Result<Vec<BootEntry>, ProgramError>
 
 /// The command line that an addon adds to images (`*.addon.efi`); `None`: it adds none.
 pub fn addition(bytes: &[u8]) -> Result<Option<String>, ProgramError> {
-    let sections = pe::sections(bytes)?;
-    Ok(sections.iter().find(|section| section.name == ".cmdline").map(|section| text(section.content)))
+    Ok(pe::section(bytes, CMDLINE)?.map(text))
 }
 
 /// An image of nothing but the sections that say how it boots, with what `change` makes of their texts; empty where the

@@ -11,11 +11,11 @@ mod made;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read};
 
+use passthru_formats::compression::Compression;
 use passthru_model::plan::{Content, FileState};
 use serde::{Deserialize, Serialize};
 use tar::EntryType;
 
-use crate::compression::Compression;
 use crate::error::ReadErrorKind;
 use crate::resolve::{child, join, resolve, split};
 
@@ -285,11 +285,15 @@ impl Archive {
 }
 
 #[cfg(test)]
+#[path = "../../passthru-formats/src/compression/programs.rs"]
+mod programs;
+
+#[cfg(test)]
 mod tests {
     use std::io::Write as _;
 
     use super::Archive;
-    use crate::compression::tests::{PROGRAMS, packed};
+    use super::programs::{PROGRAMS, packed};
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use tar::{Builder, EntryType, Header};

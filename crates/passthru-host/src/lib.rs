@@ -6,13 +6,11 @@
 mod archive;
 pub mod capture;
 pub mod clock;
-mod compression;
 mod directory;
 mod error;
 mod foreign;
 pub mod gather;
 mod host;
-mod image;
 pub mod program;
 mod record;
 mod redact;

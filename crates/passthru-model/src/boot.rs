@@ -81,6 +81,55 @@ pub struct BootEntry {
     pub rescue: bool,
 }
 
+/// What kernel-install(8) makes for a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// An entry of the Boot Loader Specification, and copies of kernel and initramfs (`layout=bls`).
+    Entries,
+    /// One unified kernel image with kernel, initramfs and command line in it (`layout=uki`).
+    Unified,
+}
+
+/// What kernel-install has made for one kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeEntry {
+    /// The kernel's release.
+    pub release: String,
+    /// The kernel that it is made from, such as `/boot/vmlinuz-6.12.43+deb13-amd64`.
+    pub image: String,
+    /// The entry, or the unified image.
+    pub path: String,
+    /// The copies that an entry names: kernel and initramfs.
+    pub parts: Vec<String>,
+}
+
+impl MadeEntry {
+    /// The file's name.
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(&self.path)
+    }
+}
+
+/// systemd-boot with what kernel-install makes for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelInstall {
+    /// Where the partition with all of it is mounted: `/efi`, `/boot` or `/boot/efi`.
+    pub root: String,
+    /// What the names of its entries begin with; the machine's id by default.
+    pub token: String,
+    /// What is made for a kernel.
+    pub layout: Layout,
+    /// What has been made, in order of name.
+    pub kernels: Vec<MadeEntry>,
+}
+
+impl KernelInstall {
+    /// The path of a kernel's entry without passthrough, which is ours.
+    pub fn off_entry(&self, release: &str) -> String {
+        format!("{}/loader/entries/{}-{release}{}", self.root, self.token, crate::managed::OFF_ENTRY_ENDING)
+    }
+}
+
 impl BootEntry {
     /// The place as people write it: `FILE:LINE`, or the section of an image that has no lines.
     pub fn place(&self) -> String {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
 use crate::binding::{BindingFacts, ImageContents, ImageTimes};
-use crate::boot::BootFacts;
+use crate::boot::{BootFacts, KernelInstall};
 pub use crate::cpu::CpuFacts;
 use crate::desktop::DesktopFacts;
 use crate::device_state::DeviceStates;
@@ -48,10 +48,12 @@ pub enum KvmState {
 }
 
 /// Who boots the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bootloader {
     /// GRUB with Debian's `update-grub` and `/etc/default/grub`.
     GrubDebian,
+    /// systemd-boot with entries or unified images that kernel-install makes.
+    KernelInstall(KernelInstall),
 }
 
 /// Who builds its initramfs.
@@ -59,6 +61,8 @@ pub enum Bootloader {
 pub enum InitramfsGenerator {
     /// initramfs-tools (`update-initramfs`).
     InitramfsTools,
+    /// dracut.
+    Dracut,
 }
 
 /// A UEFI firmware for guests, from a QEMU firmware descriptor (`docs/interop/firmware.json`) of type flash.

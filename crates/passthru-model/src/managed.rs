@@ -21,6 +21,9 @@ pub const VERIFY_WANT: &str = "/etc/systemd/system/basic.target.wants/passthru-v
 pub const INITRAMFS_HOOK: &str = "/etc/initramfs-tools/hooks/passthru";
 /// initramfs-tools: runs [`EARLY`] before udev starts.
 pub const INITRAMFS_INIT_TOP: &str = "/etc/initramfs-tools/scripts/init-top/passthru";
+/// dracut: puts our files and vfio-pci into the image. A drop-in, for it is text of ours alone that no update of the package
+/// touches.
+pub const DRACUT_CONF: &str = "/etc/dracut.conf.d/50-passthru.conf";
 /// Module options, for the intent that binds by id.
 pub const MODPROBE: &str = "/etc/modprobe.d/passthru.conf";
 /// initramfs-tools' own list of modules.
@@ -33,6 +36,14 @@ pub const GRUB_DROP_IN: &str = "/etc/default/grub.d/50-passthru.cfg";
 pub const GRUB_OFF_ENTRY: &str = "/etc/grub.d/42_passthru";
 /// GRUB's generated menu.
 pub const GRUB_CFG: &str = "/boot/grub/grub.cfg";
+/// kernel-install: the kernel command line of all entries that it makes.
+pub const KERNEL_CMDLINE: &str = "/etc/kernel/cmdline";
+/// What stands for [`KERNEL_CMDLINE`] where that is not there. It belongs to a package, and is looked at only.
+pub const KERNEL_CMDLINE_VENDOR: &str = "/usr/lib/kernel/cmdline";
+/// kernel-install: the plugin that makes an entry without passthrough beside each entry.
+pub const KERNEL_INSTALL_OFF: &str = "/etc/kernel/install.d/95-passthru.install";
+/// How the names of the entries end that [`KERNEL_INSTALL_OFF`] makes.
+pub const OFF_ENTRY_ENDING: &str = "-passthru-off.conf";
 
 /// Every single file that is looked at.
 pub const FILES: &[&str] = &[
@@ -46,13 +57,23 @@ pub const FILES: &[&str] = &[
     VERIFY_WANT,
     INITRAMFS_HOOK,
     INITRAMFS_INIT_TOP,
+    DRACUT_CONF,
     MODPROBE,
     INITRAMFS_MODULES,
     GRUB_DEFAULTS,
     GRUB_DROP_IN,
     GRUB_OFF_ENTRY,
     GRUB_CFG,
+    KERNEL_CMDLINE,
+    KERNEL_CMDLINE_VENDOR,
+    KERNEL_INSTALL_OFF,
 ];
 
 /// Directories whose files with this ending are looked at too.
-pub const DIRECTORIES: &[(&str, &str)] = &[("/etc/default/grub.d", ".cfg"), ("/etc/modprobe.d", ".conf")];
+pub const DIRECTORIES: &[(&str, &str)] = &[
+    ("/etc/default/grub.d", ".cfg"),
+    ("/etc/modprobe.d", ".conf"),
+    ("/efi/loader/entries", OFF_ENTRY_ENDING),
+    ("/boot/loader/entries", OFF_ENTRY_ENDING),
+    ("/boot/efi/loader/entries", OFF_ENTRY_ENDING),
+];

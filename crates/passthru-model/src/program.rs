@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 pub enum Program {
     /// Rebuilds initramfs images (initramfs-tools).
     UpdateInitramfs,
-    /// Lists what is in an initramfs image (initramfs-tools).
-    Lsinitramfs,
+    /// Builds an initramfs image (dracut).
+    Dracut,
+    /// Makes boot entries or unified kernel images (systemd).
+    KernelInstall,
     /// Rebuilds GRUB's menu (Debian).
     UpdateGrub,
     /// Loads kernel modules (kmod).
@@ -24,7 +26,8 @@ impl Program {
     pub fn file_name(self) -> &'static str {
         match self {
             Self::UpdateInitramfs => "update-initramfs",
-            Self::Lsinitramfs => "lsinitramfs",
+            Self::Dracut => "dracut",
+            Self::KernelInstall => "kernel-install",
             Self::UpdateGrub => "update-grub",
             Self::Modprobe => "modprobe",
             Self::QemuSystemX86_64 => "qemu-system-x86_64",
@@ -35,7 +38,8 @@ impl Program {
     pub fn debian_package(self) -> &'static str {
         match self {
             Self::UpdateInitramfs => "initramfs-tools",
-            Self::Lsinitramfs => "initramfs-tools-core",
+            Self::Dracut => "dracut",
+            Self::KernelInstall => "systemd",
             Self::UpdateGrub => "grub2-common",
             Self::Modprobe => "kmod",
             Self::QemuSystemX86_64 => "qemu-system-x86",

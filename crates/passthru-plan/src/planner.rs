@@ -5,8 +5,9 @@
 
 mod consent;
 mod desired;
-mod grub;
+mod initramfs;
 mod iommu;
+mod loader;
 mod notes;
 mod refusal;
 mod run_time;
@@ -17,20 +18,21 @@ mod texts;
 use passthru_formats::intent_toml;
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
-use passthru_model::facts::{Bootloader, InitramfsGenerator};
 use passthru_model::intent::{DeviceIdentity, INTENT_PATH, Intent, Method};
+use passthru_model::managed;
 use passthru_model::plan::{FileState, Plan, Step};
-use passthru_model::{Fact, managed};
 
 pub use consent::Consent;
 pub use refusal::{Reason, Refusal};
 pub use run_time::{bind, may_go_back, may_go_on, unbind};
 
 pub(crate) use desired::drift;
-pub(crate) use grub::effective_parameters;
 pub(crate) use iommu::off_words;
+pub(crate) use loader::effective_parameters;
 
 use crate::groups::listed;
+use desired::Chain;
+use initramfs::Contents;
 use iommu::Parameters;
 
 /// A change of the intent, and what it takes to bring the host there.
@@ -175,73 +177,60 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     if isolating {
         select::judge(facts, wanted, consent, &mut reasons, &mut plan.notes);
         select::kernels(facts, wanted.method, &mut reasons);
-        let settings = grub::Settings::of(facts, &mut reasons);
-        needed = iommu::needs(facts, &addresses(wanted), &settings, &mut reasons);
-        edits = settings.without(&needed.remove, &mut reasons);
-        settings.check(&needed, &mut reasons);
+    }
+    // Where nothing is isolated, settings that cannot be read are in nobody's way.
+    let mut settings = Vec::new();
+    let chain = Chain::of(facts, &mut settings);
+    if isolating {
+        reasons.append(&mut settings);
+        needed = iommu::needs(facts, &addresses(wanted), chain.loader.as_ref(), &mut reasons);
+        edits = chain.loader.edits(facts, &needed, &mut reasons);
+        chain.loader.check(&needed, &mut reasons);
         plan.notes.append(&mut needed.notes);
         notes::twins(facts, wanted, &mut plan.notes);
         notes::others(facts, &mut plan.notes);
     }
-    let files = desired::file_steps(facts, wanted, &needed, edits, &mut reasons);
-    let (grub_files, boot_files): (Vec<Step>, Vec<Step>) =
-        files.into_iter().partition(|step| step.path().is_some_and(is_grub));
-    let grub_runs = !grub_files.is_empty() || grub::is_stale(facts, isolating, &needed);
-    let initramfs_runs = boot_files.iter().any(|step| step.path().is_some_and(is_in_initramfs));
-    if grub_runs {
-        known_bootloader(facts, &mut reasons);
+    let files = desired::file_steps(facts, &chain, wanted, &needed, edits, &mut reasons);
+    let (mut loader_steps, mut boot_steps): (Vec<Step>, Vec<Step>) =
+        files.into_iter().partition(|step| step.path().is_some_and(loader::reads));
+    let entries = !loader_steps.is_empty() || chain.loader.is_stale(facts, isolating, &needed);
+    let images = boot_steps
+        .iter()
+        .any(|step| step.path().is_some_and(|path| initramfs::reads(chain.generator.as_ref(), path)));
+    if entries {
+        loader::known(facts, &mut reasons);
     }
-    if initramfs_runs {
-        known_initramfs(facts, &mut reasons);
+    if images {
+        initramfs::known(facts, &mut reasons);
+    }
+    if !consent.untried_boot_chain {
+        reasons.extend(chain.untried(entries, images));
     }
     if !reasons.is_empty() {
         return Err(Refusal { reasons });
     }
-    let mut grub_steps = grub_files;
-    if grub_runs {
-        grub_steps.push(steps::update_grub(isolating, &needed));
+    let contents = Contents::after(facts, chain.generator.as_ref(), isolating, &boot_steps);
+    if images {
+        boot_steps.extend(initramfs::rebuild(facts, &chain, isolating, &contents));
     }
-    let mut boot_steps = boot_files;
-    if initramfs_runs {
-        let runs = steps::initramfs(facts, isolating, &boot_steps);
-        boot_steps.extend(runs);
+    let copies = chain.copies(facts);
+    if copies && (images || (entries && isolating)) {
+        // The loader starts copies of the images, so they are made last, from the new ones.
+        let mut copy = chain.loader.regenerate(facts, isolating, &needed);
+        if images {
+            initramfs::look_into_copies(facts, &chain, isolating, &contents, &mut copy);
+        }
+        boot_steps.extend(copy);
+    } else if entries && !copies {
+        loader_steps.extend(chain.loader.regenerate(facts, isolating, &needed));
     }
-    // The way back stands before what it leads back from, and goes after it.
-    let (first, then) = if isolating { (grub_steps, boot_steps) } else { (boot_steps, grub_steps) };
+    // The way back stands before what it leads back from, and goes after it. What would make it anew meanwhile goes first.
+    let (first, then) = if isolating { (loader_steps, boot_steps) } else { (boot_steps, loader_steps) };
+    let is_plugin = |step: &Step| !isolating && step.path() == Some(managed::KERNEL_INSTALL_OFF);
+    let (plugin, then): (Vec<Step>, Vec<Step>) = then.into_iter().partition(is_plugin);
+    plan.steps.extend(plugin);
     plan.steps.extend(first);
     plan.steps.extend(then);
     notes::last(facts, isolating, plan);
     Ok(())
-}
-
-fn is_grub(path: &str) -> bool {
-    path == managed::GRUB_DEFAULTS
-        || path.starts_with("/etc/default/grub.d/")
-        || path == managed::GRUB_OFF_ENTRY
-}
-
-fn is_in_initramfs(path: &str) -> bool {
-    [
-        managed::DEVICES,
-        managed::EARLY,
-        managed::UDEV_RULE,
-        managed::INITRAMFS_HOOK,
-        managed::INITRAMFS_INIT_TOP,
-        managed::MODPROBE,
-    ]
-    .contains(&path)
-}
-
-fn known_bootloader(facts: &HostFacts, reasons: &mut Vec<Reason>) {
-    match &facts.bootloader {
-        Fact::Known(Bootloader::GrubDebian, _) => {}
-        Fact::Unknown(because) => reasons.push(Reason::Bootloader(because.clone())),
-    }
-}
-
-fn known_initramfs(facts: &HostFacts, reasons: &mut Vec<Reason>) {
-    match &facts.initramfs {
-        Fact::Known(InitramfsGenerator::InitramfsTools, _) => {}
-        Fact::Unknown(because) => reasons.push(Reason::Initramfs(because.clone())),
-    }
 }

@@ -250,6 +250,15 @@ pub struct Insist {
     pub only_named: bool,
 }
 
+/// What the user insists on where the way in which the host boots is changed.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Insisting")]
+pub struct BootChain {
+    /// Change a boot chain not yet started in the laboratory: dracut, systemd-boot, unified kernel images
+    #[arg(long)]
+    pub untried_boot_chain: bool,
+}
+
 /// How functions are bound at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum MethodChoice {
@@ -277,6 +286,10 @@ pub struct IsolateArguments {
     /// What to insist on
     #[command(flatten)]
     pub insist: Insist,
+
+    /// Which boot chains to change
+    #[command(flatten)]
+    pub boot: BootChain,
 }
 
 /// Arguments of `release`.
@@ -293,6 +306,10 @@ pub struct ReleaseArguments {
     /// How to agree
     #[command(flatten)]
     pub agreement: Agreement,
+
+    /// Which boot chains to change
+    #[command(flatten)]
+    pub boot: BootChain,
 }
 
 /// Arguments of `plan`.
@@ -305,6 +322,10 @@ pub struct PlanArguments {
     /// What to insist on
     #[command(flatten)]
     pub insist: Insist,
+
+    /// Which boot chains to change
+    #[command(flatten)]
+    pub boot: BootChain,
 }
 
 /// Arguments of `apply`.
@@ -325,6 +346,10 @@ pub struct ApplyArguments {
     /// What to insist on
     #[command(flatten)]
     pub insist: Insist,
+
+    /// Which boot chains to change
+    #[command(flatten)]
+    pub boot: BootChain,
 }
 
 /// Arguments of `undo`.

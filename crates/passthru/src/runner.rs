@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use passthru_apply::{AttributeFailure, AttributeWriter, RunFailure, RunOutcome, Runner};
+use passthru_apply::{AttributeFailure, AttributeWriter, RunFailure, Runner};
 use passthru_host::program::{self, ProgramError, Stream};
 use passthru_model::program::Program;
 
@@ -24,7 +24,7 @@ impl Runner for HostRunner {
         arguments: &[String],
         root: &Path,
         line: &mut dyn FnMut(&str),
-    ) -> Result<RunOutcome, RunFailure> {
+    ) -> Result<(), RunFailure> {
         let command_line = program.command_line(arguments);
         if root != Path::new("/") {
             return Err(RunFailure {
@@ -35,15 +35,9 @@ impl Runner for HostRunner {
             });
         }
         let limit = if program == Program::Modprobe { MODULE_LIMIT } else { LIMIT };
-        // A list of an image's contents is data for us, not progress for the user.
-        let quiet = program == Program::Lsinitramfs;
-        let mut seen = |_: Stream, text: &str| {
-            if !quiet {
-                line(text);
-            }
-        };
+        let mut seen = |_: Stream, text: &str| line(text);
         match program::run(program, arguments, limit, &mut seen) {
-            Ok(output) => Ok(RunOutcome { stdout: output.stdout }),
+            Ok(_) => Ok(()),
             Err(error) => Err(failure(command_line, error)),
         }
     }

@@ -5,32 +5,39 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::variant::Variant;
 use super::{recipe, root::inside};
 use crate::exec::Run;
 
 const MIB: u64 = 1 << 20;
 const ESP_START: u64 = MIB;
-const ESP_SIZE: u64 = 64 * MIB;
-const ROOT_START: u64 = ESP_START + ESP_SIZE;
 const DISK_SIZE: u64 = 4 << 30;
 /// The second copy of the partition table lies at the end.
 const TAIL: u64 = MIB;
 
 /// Writes `disk` from the tree in `root`.
-pub(super) fn make(root: &Path, disk: &Path, scratch: &Path, log: &Path) -> Result<()> {
+pub(super) fn make(
+    variant: Variant,
+    root: &Path,
+    release: &str,
+    disk: &Path,
+    scratch: &Path,
+    log: &Path,
+) -> Result<()> {
+    let root_start = ESP_START + variant.esp_mib() * MIB;
     File::create(disk)?.set_len(DISK_SIZE)?;
     let sector = |at: u64| at / 512;
     Run::new("sgdisk")
         .arg("--clear")
-        .arg(format!("--new=1:{}:{}", sector(ESP_START), sector(ROOT_START) - 1))
+        .arg(format!("--new=1:{}:{}", sector(ESP_START), sector(root_start) - 1))
         .args(["--typecode=1:ef00", "--change-name=1:EFI"])
-        .arg(format!("--new=2:{}:{}", sector(ROOT_START), sector(DISK_SIZE - TAIL) - 1))
+        .arg(format!("--new=2:{}:{}", sector(root_start), sector(DISK_SIZE - TAIL) - 1))
         .args(["--typecode=2:8304", "--change-name=2:root"])
         .arg(disk)
         .log(log)
         .go()?;
     let esp = scratch.join("esp.img");
-    make_esp(root, &esp, log)?;
+    make_esp(variant, root, release, &esp, log)?;
     Run::new("dd")
         .arg(format!("if={}", esp.display()))
         .arg(format!("of={}", disk.display()))
@@ -43,26 +50,40 @@ pub(super) fn make(root: &Path, disk: &Path, scratch: &Path, log: &Path) -> Resu
         .args(["-q", "-F", "-t", "ext4", "-L", "root", "-U", recipe::ROOT_UUID, "-d"])
         .arg(root)
         .arg("-E")
-        .arg(format!("offset={ROOT_START},lazy_itable_init=0,lazy_journal_init=0"))
+        .arg(format!("offset={root_start},lazy_itable_init=0,lazy_journal_init=0"))
         .arg(disk)
-        .arg(format!("{}k", (DISK_SIZE - TAIL - ROOT_START) / 1024))
+        .arg(format!("{}k", (DISK_SIZE - TAIL - root_start) / 1024))
         .log(log)
         .go()
 }
 
-fn make_esp(root: &Path, esp: &Path, log: &Path) -> Result<()> {
-    File::create(esp)?.set_len(ESP_SIZE)?;
+fn make_esp(variant: Variant, root: &Path, release: &str, esp: &Path, log: &Path) -> Result<()> {
+    File::create(esp)?.set_len(variant.esp_mib() * MIB)?;
     // mformat would write a boot sector that grub-probe does not recognise.
     Run::new("mkfs.vfat").args(["-F", "32", "-n", "EFI", "-i", recipe::ESP_ID]).arg(esp).log(log).go()?;
-    let config = esp.with_extension("cfg");
-    fs::write(&config, recipe::ESP_GRUB_CFG)?;
     let mtools = |program: &str| Run::new(program).arg("-i").arg(esp).log(log);
+    let copy = |from: &Path, to: &str| mtools("mcopy").arg(from).arg(to).go();
+    let config = esp.with_extension("cfg");
+    if variant.is_systemd_boot() {
+        let directories =
+            ["::/EFI", "::/EFI/BOOT", "::/EFI/systemd", "::/first", "::/loader", "::/loader/entries"];
+        mtools("mmd").args(directories).go()?;
+        let loader = inside(root, "/usr/lib/systemd/boot/efi/systemd-bootx64.efi");
+        copy(&loader, "::/EFI/BOOT/BOOTX64.EFI")?;
+        copy(&loader, "::/EFI/systemd/systemd-bootx64.efi")?;
+        copy(&inside(root, &format!("/boot/vmlinuz-{release}")), "::/first/linux")?;
+        copy(&inside(root, &format!("/boot/initrd.img-{release}")), "::/first/initrd")?;
+        fs::write(&config, Variant::first_entry())?;
+        copy(&config, "::/loader/entries/first.conf")?;
+        fs::write(&config, "timeout 1\n")?;
+        copy(&config, "::/loader/loader.conf")?;
+        fs::remove_file(&config)?;
+        return Ok(());
+    }
+    fs::write(&config, recipe::ESP_GRUB_CFG)?;
     mtools("mmd").args(["::/EFI", "::/EFI/BOOT", "::/EFI/debian"]).go()?;
-    mtools("mcopy")
-        .arg(inside(root, "/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi"))
-        .arg("::/EFI/BOOT/BOOTX64.EFI")
-        .go()?;
-    mtools("mcopy").arg(&config).arg("::/EFI/debian/grub.cfg").go()?;
+    copy(&inside(root, "/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi"), "::/EFI/BOOT/BOOTX64.EFI")?;
+    copy(&config, "::/EFI/debian/grub.cfg")?;
     fs::remove_file(&config)?;
     Ok(())
 }

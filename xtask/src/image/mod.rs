@@ -3,6 +3,7 @@
 mod disk;
 mod recipe;
 mod root;
+mod variant;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -19,11 +20,14 @@ use crate::target::{Job, Target};
 use crate::ui::Ui;
 use crate::{packages, paths};
 
+pub use variant::Variant;
+
 /// A whole image in the cache. Nothing in it is ever written to again.
 #[derive(Debug, Clone)]
 pub struct Image {
     dir: PathBuf,
     key: String,
+    variant: Variant,
 }
 
 impl Image {
@@ -68,10 +72,10 @@ impl Image {
     }
 
     /// The image from the cache, built now if it is not there.
-    pub fn ready(ui: &Ui, accel: Accel) -> Result<Self> {
-        let key = key();
+    pub fn ready(ui: &Ui, accel: Accel, variant: Variant) -> Result<Self> {
+        let key = key(variant);
         let cache = paths::cache()?;
-        let image = Self { dir: cache.join(&key), key };
+        let image = Self { dir: cache.join(&key), key, variant };
         if image.dir.exists() {
             return Ok(image);
         }
@@ -89,18 +93,20 @@ impl Image {
 }
 
 /// Sixteen digits that stand for everything that goes into the image.
-fn key() -> String {
+fn key(variant: Variant) -> String {
     let parts = (
         recipe::VERSION,
         recipe::SUITE,
-        recipe::PACKAGES,
-        recipe::SEEDS,
+        variant.packages(),
+        variant.seeds(),
         recipe::MASKED,
         recipe::ESP_GRUB_CFG,
         recipe::first_grub_cfg("RELEASE"),
-        recipe::SETTLE,
+        variant.settle(),
     );
-    hex(&Sha256::digest(format!("{parts:?}")))[..16].to_owned()
+    let more = variant.is_systemd_boot().then(|| (Variant::first_entry(), variant.esp_mib()));
+    let text = format!("{parts:?}{}", more.map(|more| format!("{more:?}")).unwrap_or_default());
+    hex(&Sha256::digest(text))[..16].to_owned()
 }
 
 /// Lower-case hexadecimal digits.
@@ -112,20 +118,23 @@ fn build(ui: &Ui, accel: Accel, image: &Image, cache: &Path) -> Result<()> {
     if !packages::root() {
         bail!("building the image needs root: true owners in it, and mmdebstrap's chroot");
     }
-    ui.say(&format!("building the lab host's image {} ({})", image.key, recipe::SUITE));
+    let variant = image.variant;
+    ui.say(&format!("building the lab host's image {} ({}, {variant:?})", image.key, recipe::SUITE));
     let logs = paths::fresh_logs("image")?;
     // Next to its final place, so that renaming it is one step; gone again if anything fails.
     let scratch = tempfile::Builder::new().prefix("building-").tempdir_in(cache)?;
     let work = scratch.path();
     let (tree, made) = (work.join("root"), work.join("image"));
     fs::create_dir(&made)?;
-    let part = Image { dir: made.clone(), key: image.key.clone() };
-    ui.timed("mmdebstrap", || root::install(&tree, &logs.join("mmdebstrap.log")))?;
-    let release = ui.timed("the lab host's own files", || root::seed(&tree))?;
-    ui.timed("disk image", || disk::make(&tree, &part.disk(), work, &logs.join("disk.log")))?;
+    let part = Image { dir: made.clone(), key: image.key.clone(), variant };
+    ui.timed("mmdebstrap", || root::install(variant, &tree, &logs.join("mmdebstrap.log")))?;
+    let release = ui.timed("the lab host's own files", || root::seed(variant, &tree))?;
+    ui.timed("disk image", || {
+        disk::make(variant, &tree, &release, &part.disk(), work, &logs.join("disk.log"))
+    })?;
     ui.timed("kernel and modules for fast machines", || extract(&tree, &part, &release))?;
     fs::copy(FRESH_VARIABLES, part.variables())?;
-    ui.timed("first boot, update-initramfs, update-grub", || settle(&part, accel, &logs))
+    ui.timed("first boot, initramfs, boot entries", || settle(&part, accel, &logs))
         .with_context(|| format!("logs are in {}", logs.display()))?;
     fs::rename(&made, &image.dir)?;
     Ok(())
@@ -152,7 +161,7 @@ fn settle(part: &Image, accel: Accel, logs: &Path) -> Result<()> {
         incoming: None,
         terminal: false,
     })?;
-    for argv in recipe::SETTLE {
+    for argv in part.variant.settle() {
         let output = machine.run(&Job::new(argv.iter().copied()).limit(Duration::from_mins(15)))?;
         let text = format!(
             "# {} = {} in {:.1?}\n{}{}",

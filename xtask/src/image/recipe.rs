@@ -40,7 +40,7 @@ pub(super) const ROOT_UUID: &str = "7b1f8f0e-5d1b-4a57-9c43-0a4b6c1d2e3f";
 pub(super) const ESP_ID: &str = "51C0FFEE";
 
 /// A file that is written into the root before the image is made.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Seed {
     /// Absolute path in the lab host.
     pub(super) path: &'static str,
@@ -50,7 +50,7 @@ pub(super) struct Seed {
     pub(super) text: &'static str,
 }
 
-const fn seed(path: &'static str, text: &'static str) -> Seed {
+pub(super) const fn seed(path: &'static str, text: &'static str) -> Seed {
     Seed { path, mode: 0o644, text }
 }
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::recipe;
+use super::variant::Variant;
 use crate::exec::Run;
 
 /// Installs Debian into `root`, an empty or absent directory.
-pub(super) fn install(root: &Path, log: &Path) -> Result<()> {
+pub(super) fn install(variant: Variant, root: &Path, log: &Path) -> Result<()> {
     let mut run = Run::new("mmdebstrap")
         .args(["--mode=root", "--variant=minbase", "--components=main", "--format=directory"])
-        .arg(format!("--include={}", recipe::PACKAGES.join(",")))
+        .arg(format!("--include={}", variant.packages().join(",")))
         .arg(recipe::SUITE)
         .arg(root)
         .arg(mirror())
@@ -27,8 +28,8 @@ pub(super) fn install(root: &Path, log: &Path) -> Result<()> {
 }
 
 /// Writes our files, and returns the kernel's release.
-pub(super) fn seed(root: &Path) -> Result<String> {
-    for seed in recipe::SEEDS {
+pub(super) fn seed(variant: Variant, root: &Path) -> Result<String> {
+    for seed in variant.seeds() {
         put(root, seed.path, seed.text, seed.mode)?;
     }
     for unit in recipe::MASKED {
@@ -37,8 +38,10 @@ pub(super) fn seed(root: &Path) -> Result<String> {
     }
     fs::create_dir_all(inside(root, "/boot/efi"))?;
     let release = kernel_release(root)?;
-    put(root, "/boot/grub/grub.cfg", &recipe::first_grub_cfg(&release), 0o600)?;
-    Run::new("chroot").arg(root).args(["grub-editenv", "/boot/grub/grubenv", "create"]).go()?;
+    if !variant.is_systemd_boot() {
+        put(root, "/boot/grub/grub.cfg", &recipe::first_grub_cfg(&release), 0o600)?;
+        Run::new("chroot").arg(root).args(["grub-editenv", "/boot/grub/grubenv", "create"]).go()?;
+    }
     // No password: whoever has the serial line of a lab host already has the machine.
     Run::new("chroot").arg(root).args(["passwd", "-d", "root"]).go()?;
     // The host's own name server does not belong into an image that has no network.

@@ -168,6 +168,20 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// Has the boot loader boot an entry once: GRUB by its id, systemd-boot by the end of its file's name.
+    fn once(&mut self, entry: &str) -> Result<()> {
+        const ENTRIES: &str = "/boot/efi/loader/entries";
+        let found =
+            self.run(&Job::new(["find", ENTRIES, "-name", &format!("*-{entry}.conf"), "-printf", "%f"]))?;
+        match found.stdout.trim() {
+            "" => self.ask(&["grub-reboot", entry]),
+            file => self.ask(&["bootctl", "set-oneshot", file]),
+        }?;
+        Ok(())
+    }
+}
+
 impl Target for Machine {
     fn run(&mut self, job: &Job) -> Result<Output> {
         let outcome = self.agent.run(job);
@@ -176,7 +190,7 @@ impl Target for Machine {
 
     fn reboot(&mut self, entry: Option<&str>) -> Result<()> {
         if let Some(entry) = entry {
-            self.ask(&["grub-reboot", entry])?;
+            self.once(entry)?;
         }
         // The agent dies with the system and may not say that the command went well.
         let started = self.agent.start(&Job::new(["systemctl", "reboot"]));

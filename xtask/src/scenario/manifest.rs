@@ -19,6 +19,7 @@ const VOLATILE: &[(&str, &str)] = &[
     ("/var/lib/systemd", "random seed, timers' stamps, core dumps: written at every boot"),
     ("/var/lib/passthru", "our journal: it is the record of what was undone, and stays"),
     ("/var/cache/ldconfig", "a cache"),
+    ("/boot/efi/loader/random-seed", "systemd-boot makes a new one at every boot"),
 ];
 
 /// Where the initramfs of a saved manifest waits for its comparison.

@@ -15,6 +15,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
+use crate::image::Variant;
 use crate::paths;
 
 /// One scenario.
@@ -31,6 +32,9 @@ pub struct Scenario {
     /// Words to choose scenarios by; `smoke` is part of the test command.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// How the lab host boots.
+    #[serde(default)]
+    pub image: Variant,
     /// Files in `lab/machines`; the steps are run on each of them.
     pub machines: Vec<String>,
     /// The steps in order.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::steps::Stage;
 use super::{Scenario, Size, Step};
 use crate::host::Hosts;
-use crate::image::Image;
+use crate::image::{Image, Variant};
 use crate::machine::Machine;
 use crate::machine::accel::Accel;
 use crate::machine::spec::MachineSpec;
@@ -72,7 +72,12 @@ impl Lab {
         match scenario.size {
             Size::Distribution => {
                 let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(paths::cache()?)?;
-                let mut machine = self.hosts().plain(&spec, &logs, scratch.path())?;
+                let other = match scenario.image {
+                    Variant::Plain => None,
+                    variant => Some(Image::ready(&self.ui, self.accel, variant)?),
+                };
+                let hosts = Hosts { image: other.as_ref().unwrap_or(&self.image), ..self.hosts() };
+                let mut machine = hosts.plain(&spec, &logs, scratch.path())?;
                 let outcome = self.steps(scenario, &mut machine, &logs);
                 if outcome.is_err() {
                     evidence(&mut machine, &logs);

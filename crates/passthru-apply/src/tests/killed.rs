@@ -2,14 +2,12 @@
 
 use std::process::Command;
 
-use passthru_model::plan::Plan;
+use passthru_model::plan::{Action, Plan};
 use passthru_model::program::Program;
 
 use super::kernel::{self, CARD};
-use super::tree::{Programs, Snapshot, Tree, difference, whole_plan};
-use crate::{
-    Error, OnConflict, Resumed, RunFailure, RunOutcome, Runner, Silent, Target, Underway, Which, failpoint,
-};
+use super::tree::{Programs, Snapshot, Tree, copied_plan, difference, whole_plan};
+use crate::{Error, OnConflict, Resumed, RunFailure, Runner, Silent, Target, Underway, Which, failpoint};
 
 const TREE: &str = "PASSTHRU_TEST_TREE";
 const POINT: &str = "PASSTHRU_TEST_POINT";
@@ -49,7 +47,12 @@ fn the_child_that_is_killed() {
     let plan: Plan =
         serde_json::from_slice(&std::fs::read(format!("{tree}.plan")).expect("reads")).expect("parses");
     let mut good = Programs::default();
-    let mut bad = Programs::failing(Program::UpdateGrub);
+    // The last step fails, so that there is most to take back: a program, or what the last function's driver does.
+    let last = match plan.steps.last().map(|step| &step.action) {
+        Some(Action::Run { program, .. }) => Some(*program),
+        _ => None,
+    };
+    let mut bad = Programs { fails: last, ..Programs::default() };
     bad.kernel.unstartable = Some(CARD[1].0);
     failpoint::arm(point.parse().expect("is a number"));
     match work.as_str() {
@@ -80,7 +83,7 @@ impl Runner for Starter {
         _: &[String],
         root: &std::path::Path,
         _: &mut dyn FnMut(&str),
-    ) -> Result<RunOutcome, RunFailure> {
+    ) -> Result<(), RunFailure> {
         let child = Command::new("sleep")
             .arg("60")
             .stdout(std::process::Stdio::null())
@@ -90,7 +93,7 @@ impl Runner for Starter {
         std::fs::write(root.join("pid"), child.id().to_string()).expect("writes");
         failpoint::arm(0);
         failpoint::hit();
-        Ok(RunOutcome::default())
+        Ok(())
     }
 }
 
@@ -123,6 +126,13 @@ impl Scene {
     fn of_files() -> Self {
         let tree = Tree::new();
         let plan = whole_plan(&tree);
+        Self::of(tree, plan)
+    }
+
+    /// The plan whose programs copy images for the boot loader.
+    fn of_copies() -> Self {
+        let tree = Tree::new();
+        let plan = copied_plan(&tree);
         Self::of(tree, plan)
     }
 
@@ -226,7 +236,7 @@ fn everywhere(scene: &Scene, work: Work, boot_known: bool) -> usize {
 #[expect(clippy::print_stderr, reason = "how many points were tried is what this test is for")]
 fn killed_at_any_point_of_any_work_the_host_ends_wholly_old_or_wholly_new() {
     let mut all = 0;
-    for scene in [Scene::of_files(), Scene::of_drivers()] {
+    for scene in [Scene::of_files(), Scene::of_copies(), Scene::of_drivers()] {
         for (work, boot_known) in [
             (Work::Apply, true),
             (Work::Apply, false),

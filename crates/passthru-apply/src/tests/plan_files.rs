@@ -35,6 +35,15 @@ fn a_plan_of_ours_survives_being_saved() {
         file(managed::VERIFY_WANT, FileState::Link { target: managed::VERIFY_UNIT.to_owned() }),
         run(Program::UpdateGrub, &[], &[managed::GRUB_CFG]),
         run(Program::UpdateInitramfs, &["-u", "-k", "6.12.0-1+b~1_amd64"], &["/boot/initrd.img-6.12.0"]),
+        run(Program::Dracut, &["--force", "/boot/initrd.img-6.12.0", "6.12.0"], &["/boot/initrd.img-6.12.0"]),
+        run(Program::KernelInstall, &["add", "6.12.0", "/boot/vmlinuz-6.12.0"], &["/efi/t/6.12.0/linux"]),
+        run(
+            Program::KernelInstall,
+            &["add", "6.12.0", "/usr/lib/modules/6.12.0/vmlinuz"],
+            &["/boot/efi/t/linux"],
+        ),
+        file(managed::KERNEL_CMDLINE, FileState::root_file("root=UUID=1\n", 0o644)),
+        file("/boot/efi/loader/entries/t-6.12.0-passthru-off.conf", FileState::Absent),
         run(Program::UpdateInitramfs, &["-u", "-k", "all"], &["/var/lib/initramfs-tools/6.12.0"]),
     ];
     for action in actions {
@@ -79,7 +88,17 @@ fn a_hostile_plan_is_refused() {
         run(Program::UpdateGrub, &[], &["/etc/shadow"]),
         run(Program::UpdateGrub, &[], &["/boot/../etc/shadow"]),
         run(Program::QemuSystemX86_64, &[], &[]),
-        run(Program::Lsinitramfs, &["/etc/shadow"], &[]),
+        run(Program::Dracut, &["--force", "/etc/shadow", "6.12.0"], &[]),
+        run(Program::KernelInstall, &["remove", "6.12.0", "/boot/vmlinuz-6.12.0"], &[]),
+        run(Program::KernelInstall, &["add", "6.12.0", "/etc/shadow"], &[]),
+        run(Program::KernelInstall, &["add", "6.12.0", "/usr/lib/modules/6.1.0/vmlinuz"], &[]),
+        run(Program::KernelInstall, &["add", "6.12.0", "/boot/vmlinuz-6.12.0", "/etc/shadow"], &[]),
+        run(Program::KernelInstall, &["add", "6.12.0", "/boot/vmlinuz-6.12.0"], &["/efi/../etc/shadow"]),
+        file("/efi/loader/entries/other.conf", root()),
+        file("/boot/efi/loader/entries/x/y-passthru-off.conf", root()),
+        run(Program::Dracut, &["--force", "/boot/initrd.img-6.12.0", "6.12.0", "--include"], &[]),
+        run(Program::Dracut, &["--conf", "/boot/initrd.img-6.12.0", "6.12.0"], &[]),
+        run(Program::Dracut, &["--force", "/boot/initrd.img-6.12.0", "--add"], &[]),
         look("/etc/shadow"),
     ];
     for action in hostile {

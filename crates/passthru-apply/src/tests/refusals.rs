@@ -8,7 +8,7 @@ use passthru_model::plan::{Action, FileState};
 use passthru_model::program::Program;
 
 use super::tree::{DEVICES, GRUB, GRUB_CFG, IMAGE, Tree, changed_grub, file, plan_of, run, whole_plan};
-use crate::{Error, RunFailure, RunOutcome, Runner, Silent};
+use crate::{Error, RunFailure, Runner, Silent};
 
 #[test]
 fn a_host_that_changed_since_is_refused_and_every_path_named() {
@@ -104,15 +104,9 @@ fn paths_that_are_not_plain_or_are_our_own_are_refused() {
 struct Rival<'a>(&'a Tree, Option<Error>);
 
 impl Runner for Rival<'_> {
-    fn run(
-        &mut self,
-        _: Program,
-        _: &[String],
-        _: &Path,
-        _: &mut dyn FnMut(&str),
-    ) -> Result<RunOutcome, RunFailure> {
+    fn run(&mut self, _: Program, _: &[String], _: &Path, _: &mut dyn FnMut(&str)) -> Result<(), RunFailure> {
         self.1 = self.0.undo().err();
-        Ok(RunOutcome::default())
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use passthru_formats::cpio::{self, Entry, Kind};
 use passthru_model::plan::{Action, Content, Effect, Expectation, FileState, Plan, Step};
 use passthru_model::program::Program;
 use tempfile::TempDir;
@@ -12,14 +13,17 @@ use tempfile::TempDir;
 use super::kernel::Kernel;
 use crate::failpoint;
 use crate::{
-    Applied, AttributeFailure, Error, OnConflict, RunFailure, RunOutcome, Runner, Silent, Target, Undone,
-    Which,
+    Applied, AttributeFailure, Error, OnConflict, RunFailure, Runner, Silent, Target, Undone, Which,
 };
 
 pub(super) const GRUB: &str = "/etc/default/grub";
 pub(super) const DEVICES: &str = "/etc/passthru/devices";
 pub(super) const IMAGE: &str = "/boot/initrd.img-6.12.0";
 pub(super) const OLDER_IMAGE: &str = "/boot/initrd.img-6.1.0";
+/// What kernel-install makes: a copy of the image, an entry, and by our plugin one without passthrough.
+pub(super) const COPY: &str = "/boot/efi/t/6.12.0/initrd";
+pub(super) const ENTRY: &str = "/boot/efi/loader/entries/t-6.12.0.conf";
+pub(super) const OFF_ENTRY: &str = "/boot/efi/loader/entries/t-6.12.0-passthru-off.conf";
 pub(super) const GRUB_CFG: &str = "/boot/grub/grub.cfg";
 
 /// What is at each path: kind, mode, owner, time of change and content.
@@ -51,6 +55,11 @@ impl Tree {
         let mut programs = Programs::default();
         programs.go(&tree, Program::UpdateInitramfs).expect("builds the images");
         programs.go(&tree, Program::UpdateGrub).expect("builds the menu");
+        tree.write("/etc/kernel/cmdline", "root=UUID=1 quiet\n");
+        for path in [COPY, ENTRY] {
+            tree.write(path, "");
+        }
+        programs.go(&tree, Program::KernelInstall).expect("makes the entry");
         tree
     }
 
@@ -184,21 +193,34 @@ impl Programs {
         Self { fails: Some(program), ..Self::default() }
     }
 
-    fn go(&mut self, tree: &Tree, program: Program) -> Result<RunOutcome, RunFailure> {
+    fn go(&mut self, tree: &Tree, program: Program) -> Result<(), RunFailure> {
         self.run(program, &[], tree.root(), &mut |_| {})
     }
 
-    fn build(&self, root: &Path, inputs: &[&str], output: &Path) {
+    /// An image: an archive with an empty file for each line of its inputs.
+    fn image(&self, root: &Path, inputs: &[&str], output: &Path) {
+        let lines = self.inputs(root, inputs);
+        let file =
+            |line: &str| Entry { name: line.to_owned(), permissions: 0o644, kind: Kind::File(Vec::new()) };
+        let entries: Vec<Entry> = lines.lines().filter(|line| !line.is_empty()).map(file).collect();
+        Self::put(output, &cpio::write(&entries).expect("an archive"));
+    }
+
+    fn inputs(&self, root: &Path, inputs: &[&str]) -> String {
         let mut built = self.build.clone();
         for input in inputs {
             if let Ok(text) = fs::read_to_string(root.join(input)) {
                 built = [built.as_str(), input, "\n", &text].concat();
             }
         }
-        // Rewritten in place and in two parts, as the worst of them do.
-        fs::write(output, &built[..built.len() / 2]).expect("writes");
+        built
+    }
+
+    /// Rewritten in place and in two parts, as the worst of them do.
+    fn put(output: &Path, bytes: &[u8]) {
+        fs::write(output, &bytes[..bytes.len() / 2]).expect("writes");
         failpoint::hit();
-        fs::write(output, built).expect("writes");
+        fs::write(output, bytes).expect("writes");
     }
 }
 
@@ -206,13 +228,12 @@ impl Runner for Programs {
     fn run(
         &mut self,
         program: Program,
-        arguments: &[String],
+        _: &[String],
         root: &Path,
         line: &mut dyn FnMut(&str),
-    ) -> Result<RunOutcome, RunFailure> {
+    ) -> Result<(), RunFailure> {
         self.ran.push(program);
         line("working");
-        let mut stdout = Vec::new();
         match program {
             Program::UpdateInitramfs => {
                 let inputs =
@@ -220,14 +241,27 @@ impl Runner for Programs {
                 for image in [IMAGE, OLDER_IMAGE] {
                     let image = root.join(image.trim_start_matches('/'));
                     if image.exists() {
-                        self.build(root, &inputs[..3], &image);
+                        self.image(root, &inputs[..3], &image);
                         failpoint::hit();
                     }
                 }
             }
-            Program::UpdateGrub => self.build(root, &["etc/default/grub"], &root.join("boot/grub/grub.cfg")),
-            Program::Lsinitramfs => {
-                stdout = fs::read(root.join(arguments[0].trim_start_matches('/'))).expect("reads");
+            Program::UpdateGrub => {
+                let menu = self.inputs(root, &["etc/default/grub"]);
+                Self::put(&root.join("boot/grub/grub.cfg"), menu.as_bytes());
+            }
+            Program::Dracut => self.image(root, &["etc/passthru/devices"], &root.join(&IMAGE[1..])),
+            Program::KernelInstall => {
+                fs::create_dir_all(root.join(&COPY[1..]).parent().expect("has a parent")).expect("makes");
+                let image = fs::read(root.join(&IMAGE[1..])).expect("reads");
+                Self::put(&root.join(&COPY[1..]), &image);
+                failpoint::hit();
+                let line = self.inputs(root, &["etc/kernel/cmdline"]);
+                Self::put(&root.join(&ENTRY[1..]), line.as_bytes());
+                failpoint::hit();
+                if root.join("etc/kernel/install.d/95-passthru.install").exists() {
+                    Self::put(&root.join(&OFF_ENTRY[1..]), format!("{line} passthru.off\n").as_bytes());
+                }
             }
             Program::Modprobe | Program::QemuSystemX86_64 => {}
         }
@@ -239,7 +273,7 @@ impl Runner for Programs {
                 stderr_tail: "cannot do it".to_owned(),
             });
         }
-        Ok(RunOutcome { stdout })
+        Ok(())
     }
 
     fn write_attribute(&mut self, path: &str, text: &str, root: &Path) -> Result<(), AttributeFailure> {
@@ -319,5 +353,27 @@ pub(super) fn whole_plan(tree: &Tree) -> Plan {
     let needles = vec!["iommu=pt".to_owned()];
     let contains = Expectation::Contains { path: GRUB_CFG.to_owned(), needles };
     run(&mut plan, Program::UpdateGrub, &[GRUB_CFG, "/boot/grub/new.cfg"], vec![contains]);
+    plan
+}
+
+/// As for systemd-boot and dracut: the command line, the plugin of kernel-install, an image, and what is copied of it.
+pub(super) fn copied_plan(tree: &Tree) -> Plan {
+    let mut plan = plan_of(
+        tree,
+        &[
+            ("/etc/kernel/cmdline", file("root=UUID=1 quiet intel_iommu=on\n", 0o644)),
+            ("/etc/kernel/install.d/95-passthru.install", file("#!/bin/sh\n", 0o755)),
+            (DEVICES, file("0000:02:00.0\n", 0o644)),
+        ],
+    );
+    let holds =
+        |path: &str| Expectation::ImageHolds { path: path.to_owned(), entries: vec!["02:00.0".to_owned()] };
+    let contains = |path: &str, needle: &str| Expectation::Contains {
+        path: path.to_owned(),
+        needles: vec![needle.to_owned()],
+    };
+    run(&mut plan, Program::Dracut, &[IMAGE], vec![holds(IMAGE)]);
+    let expect = vec![contains(ENTRY, "intel_iommu=on"), contains(OFF_ENTRY, "passthru.off"), holds(COPY)];
+    run(&mut plan, Program::KernelInstall, &[ENTRY, OFF_ENTRY, COPY], expect);
     plan
 }

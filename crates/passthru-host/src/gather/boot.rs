@@ -4,6 +4,8 @@ use passthru_model::fact::{Evidence, Fact};
 use passthru_model::facts::Bootloader;
 use passthru_model::managed::{GRUB_CFG, GRUB_DEFAULTS};
 
+mod kernel_install;
+
 use super::because;
 use super::boot_chain::STARTED_BY;
 use crate::host::Host;
@@ -49,6 +51,9 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
     if let (Some(error), None) = (&hidden, &running) {
         return because(error);
     }
+    if running.as_deref().is_some_and(|name| name.starts_with("systemd-boot")) {
+        return kernel_install::traced(host);
+    }
     let grub = match grub_of_debian(host) {
         Ok(grub) => grub,
         Err(why) => return Fact::Unknown(why),
@@ -64,7 +69,11 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
         (Some(evidence), None) if signs.is_empty() => Fact::Known(Bootloader::GrubDebian, evidence),
         (Some(evidence), None) => {
             let signs = list(&signs);
-            Fact::unknown(format!("two bootloaders could both be live: {} (GRUB), {signs}", evidence.path))
+            Fact::unknown(format!(
+                "two bootloaders could both be live: {} (GRUB), {signs}. Which one started the system it would say itself \
+                 under UEFI ({STARTED_BY}; GRUB from 2.12 on); remove what is left of the other",
+                evidence.path
+            ))
         }
         (None, Some(other)) => {
             Fact::unknown(format!("this system was started by ‘{other}’, which passthru does not know yet"))

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use passthru_formats::cpio::{self, Kind};
-use passthru_formats::modules;
+use passthru_formats::{initramfs_image, modules};
 use passthru_model::binding::{BindingFacts, ImageContents, ImageTimes};
 use passthru_model::fact::Fact;
 use passthru_model::kernel::{InstalledKernel, KernelFacts};
@@ -12,7 +12,6 @@ use passthru_model::kernel::{InstalledKernel, KernelFacts};
 use super::because;
 use crate::error::ReadError;
 use crate::host::Host;
-use crate::image;
 
 /// Images are far smaller than this, in bytes.
 const MOST_IMAGE_BYTES: u64 = 1024 * 1024 * 1024;
@@ -29,7 +28,7 @@ pub(super) fn contents(
     };
     let mut found = Vec::new();
     for (release, path) in wanted {
-        let bytes = match host.read_reduced(path, MOST_IMAGE_BYTES, image::reduced) {
+        let bytes = match host.read_reduced(path, MOST_IMAGE_BYTES, initramfs_image::reduced) {
             Ok(bytes) => bytes,
             Err(error) => return because(&error),
         };

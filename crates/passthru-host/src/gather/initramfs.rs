@@ -6,50 +6,48 @@ use passthru_model::facts::InitramfsGenerator;
 use super::because;
 use crate::host::Host;
 
-/// Signs of other generators.
-const OTHERS: &[(&str, &str)] = &[
-    ("/usr/bin/dracut", "dracut"),
-    ("/usr/sbin/dracut", "dracut"),
-    ("/usr/bin/mkinitcpio", "mkinitcpio"),
-    ("/usr/bin/booster", "booster"),
-    ("/etc/NIXOS", "NixOS"),
-    ("/run/ostree-booted", "rpm-ostree"),
+/// The paths of the generators' programs, with the generator where passthru knows how to use it.
+const PROGRAMS: &[(&str, &str, Option<InitramfsGenerator>)] = &[
+    ("/usr/sbin/update-initramfs", "initramfs-tools", Some(InitramfsGenerator::InitramfsTools)),
+    ("/sbin/update-initramfs", "initramfs-tools", Some(InitramfsGenerator::InitramfsTools)),
+    ("/usr/bin/dracut", "dracut", Some(InitramfsGenerator::Dracut)),
+    ("/usr/sbin/dracut", "dracut", Some(InitramfsGenerator::Dracut)),
+    ("/usr/bin/mkinitcpio", "mkinitcpio", None),
+    ("/usr/bin/booster", "booster", None),
+    ("/etc/NIXOS", "NixOS", None),
+    ("/run/ostree-booted", "rpm-ostree", None),
 ];
+
+/// The directory of initramfs-tools' settings; without it the program is what is left of a removed package.
+const SETTINGS: &str = "/etc/initramfs-tools";
 
 /// The one generator that is installed, or why that is not known.
 pub(super) fn generator(host: &Host) -> Fact<InitramfsGenerator> {
-    const SETTINGS: &str = "/etc/initramfs-tools";
-    let mut programs = Vec::new();
-    let mut others = Vec::new();
-    let all = [("/usr/sbin/update-initramfs", None), ("/sbin/update-initramfs", None)]
-        .into_iter()
-        .chain(OTHERS.iter().map(|(path, name)| (*path, Some(*name))));
-    for (path, name) in all {
-        match (host.exists(path), name) {
-            (Ok(true), None) => programs.push(path),
-            (Ok(true), Some(name)) => others.push(format!("{path} ({name})")),
-            (Ok(false), _) => {}
-            (Err(error), _) => return because(&error),
-        }
-    }
     let settings = match host.exists(SETTINGS) {
         Ok(there) => there,
         Err(error) => return because(&error),
     };
-    match programs.first().filter(|_| settings) {
-        Some(program) if others.is_empty() => {
-            Fact::known(InitramfsGenerator::InitramfsTools, *program, format!("is there, with {SETTINGS}"))
+    // Merged directories show one program at several paths.
+    let mut found: Vec<(&str, &str, Option<InitramfsGenerator>)> = Vec::new();
+    for &(path, name, generator) in PROGRAMS {
+        match host.exists(path) {
+            Ok(true) if found.iter().any(|(_, other, _)| *other == name) => {}
+            Ok(true) if generator == Some(InitramfsGenerator::InitramfsTools) && !settings => {}
+            Ok(true) => found.push((path, name, generator)),
+            Ok(false) => {}
+            Err(error) => return because(&error),
         }
-        Some(program) => Fact::unknown(format!(
-            "two generators of the initramfs are installed, and either could be in use: {program} (initramfs-tools), {}",
-            others.join(", ")
+    }
+    let listed =
+        found.iter().map(|(path, name, _)| format!("{path} ({name})")).collect::<Vec<_>>().join(", ");
+    match found.as_slice() {
+        [] => Fact::unknown(format!(
+            "there is no dracut, no update-initramfs with {SETTINGS}, and no sign of another generator"
         )),
-        None if others.is_empty() => Fact::unknown(format!(
-            "there is no update-initramfs with {SETTINGS}, and no sign of another generator"
+        [(path, name, Some(generator))] => Fact::known(*generator, *path, format!("is there: {name}")),
+        _ if found.iter().any(|(_, _, generator)| generator.is_some()) => Fact::unknown(format!(
+            "two generators of the initramfs are installed, and either could be in use: {listed}"
         )),
-        None => Fact::unknown(format!(
-            "passthru does not know yet how to use what was found: {}",
-            others.join(", ")
-        )),
+        _ => Fact::unknown(format!("passthru does not know yet how to use what was found: {listed}")),
     }
 }

@@ -2,11 +2,13 @@
 
 use passthru_formats::unified_image;
 use passthru_host::{Host, gather};
+use passthru_model::boot::{Layout, MadeEntry};
 use passthru_model::facts::{Bootloader, HostFacts, InitramfsGenerator};
 use pretty_assertions::assert_eq;
 use tar::{Builder, Header};
 
 const GRUB: &[&str] = &["etc/default/grub", "boot/grub/grub.cfg", "usr/sbin/update-grub"];
+const SELECTED: &str = "sys/firmware/efi/efivars/LoaderEntrySelected-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 const LOADER_INFO: &str = "sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
 /// Facts of a host that has these files, and was started by this loader.
@@ -26,6 +28,127 @@ fn facts(files: &[&str], loader: Option<&str>) -> HostFacts {
         add(LOADER_INFO, &[6, 0, 0, 0].into_iter().chain(text).collect::<Vec<u8>>());
     }
     gather(&Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads"))
+}
+
+const TOKEN: &str = "7b1f8f0e5d1b4a579c430a4b6c1d2e3f";
+const ENTRY: &str = "boot/efi/loader/entries/7b1f8f0e5d1b4a579c430a4b6c1d2e3f-6.12.43+deb13-amd64.conf";
+
+/// A Debian that systemd-boot started from an entry that kernel-install made; the files besides that it has.
+fn systemd_boot(more: &[(&str, &str)]) -> HostFacts {
+    let text = format!(
+        "title Debian\noptions root=UUID=1 quiet\nlinux /{TOKEN}/6.12.43+deb13-amd64/linux\n\
+         initrd /{TOKEN}/6.12.43+deb13-amd64/initrd.img-6.12.43+deb13-amd64\n"
+    );
+    let variable = |text: &str| {
+        let units = text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes);
+        [6, 0, 0, 0].into_iter().chain(units).collect::<Vec<u8>>()
+    };
+    let selected = format!("{TOKEN}-6.12.43+deb13-amd64.conf");
+    let mut files: std::collections::BTreeMap<&str, Vec<u8>> = [
+        (LOADER_INFO, variable("systemd-boot 257.13-1~deb13u1")),
+        (SELECTED, variable(&selected)),
+        (ENTRY, text.into_bytes()),
+        ("etc/machine-id", format!("{TOKEN}\n").into_bytes()),
+        ("usr/bin/kernel-install", b"x".to_vec()),
+        ("boot/vmlinuz-6.12.43+deb13-amd64", b"x".to_vec()),
+    ]
+    .into();
+    for (path, text) in more {
+        let bytes = match *path {
+            SELECTED => variable(text),
+            path if path.contains("/EFI/Linux/") => image(&[(".cmdline", text)]),
+            _ => text.as_bytes().to_vec(),
+        };
+        // Without a text, the file is not there.
+        if text.is_empty() {
+            files.remove(path);
+        } else {
+            files.insert(path, bytes);
+        }
+    }
+    let mut tar = Builder::new(Vec::new());
+    for (name, bytes) in files {
+        let mut header = Header::new_gnu();
+        header.set_size(u64::try_from(bytes.len()).expect("small"));
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, bytes.as_slice()).expect("writes");
+    }
+    gather(&Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads"))
+}
+
+#[test]
+fn what_kernel_install_makes_is_traced_from_the_entry_that_systemd_boot_started() {
+    let facts = systemd_boot(&[]);
+    let Some(Bootloader::KernelInstall(found)) = facts.bootloader.value() else {
+        panic!("{:?}", facts.bootloader)
+    };
+    assert_eq!(
+        (found.root.as_str(), found.token.as_str(), found.layout),
+        ("/boot/efi", TOKEN, Layout::Entries)
+    );
+    let directory = format!("/boot/efi/{TOKEN}/6.12.43+deb13-amd64");
+    assert_eq!(
+        found.kernels,
+        [MadeEntry {
+            release: "6.12.43+deb13-amd64".to_owned(),
+            image: "/boot/vmlinuz-6.12.43+deb13-amd64".to_owned(),
+            path: format!("/{ENTRY}"),
+            parts: vec![format!("{directory}/linux"), format!("{directory}/initrd.img-6.12.43+deb13-amd64")],
+        }]
+    );
+}
+
+#[test]
+fn a_unified_image_is_traced_and_so_is_our_own_entry_that_starts_it() {
+    let image = "boot/efi/EFI/Linux/7b1f8f0e5d1b4a579c430a4b6c1d2e3f-6.12.43+deb13-amd64.efi";
+    let off = ENTRY.replace(".conf", "-passthru-off.conf");
+    let selected = |name: &'static str| {
+        systemd_boot(&[
+            (ENTRY, ""),
+            ("etc/kernel/install.conf", "layout=uki\n"),
+            (image, "root=UUID=1 quiet"),
+            (&off, "title off\nefi /EFI/Linux/x.efi\noptions passthru.off\n"),
+            (SELECTED, name),
+        ])
+    };
+    for name in [
+        "7b1f8f0e5d1b4a579c430a4b6c1d2e3f-6.12.43+deb13-amd64.efi",
+        "7b1f8f0e5d1b4a579c430a4b6c1d2e3f-6.12.43+deb13-amd64-passthru-off.conf",
+    ] {
+        let facts = selected(name);
+        let Some(Bootloader::KernelInstall(found)) = facts.bootloader.value() else {
+            panic!("{:?}", facts.bootloader)
+        };
+        assert_eq!(found.layout, Layout::Unified);
+        assert_eq!(found.kernels[0].path, format!("/{image}"));
+        let line = facts
+            .boot
+            .entries
+            .value()
+            .expect("known")
+            .iter()
+            .find(|entry| entry.path == found.kernels[0].path);
+        assert_eq!(line.map(|entry| entry.cmdline.as_str()), Some("root=UUID=1 quiet"));
+    }
+}
+
+#[test]
+fn what_cannot_be_traced_says_what_would_settle_it() {
+    let reasons: Vec<String> = [
+        &[(SELECTED, "")][..],
+        &[(SELECTED, "arch.conf")],
+        &[("usr/bin/kernel-install", "")],
+        &[(ENTRY, "")],
+        &[("efi/loader/entries/7b1f8f0e5d1b4a579c430a4b6c1d2e3f-6.12.43+deb13-amd64.conf", "linux /a\n")],
+        &[("etc/kernel/tries", "3\n")],
+        &[("etc/kernel/install.conf", "layout=grub\n")],
+        &[("etc/kernel/install.conf", "layout=uki\n")],
+        &[("boot/vmlinuz-6.12.43+deb13-amd64", "")],
+    ]
+    .iter()
+    .map(|more| why(&systemd_boot(more)).to_owned())
+    .collect();
+    insta::assert_snapshot!(reasons.join("\n\n"));
 }
 
 fn why(facts: &HostFacts) -> &str {
@@ -51,11 +174,13 @@ fn two_that_could_both_be_live_are_named() {
     assert_eq!(
         why(&facts(&both, None)),
         "two bootloaders could both be live: /boot/grub/grub.cfg (GRUB), /boot/loader/entries (Boot Loader \
-         Specification entries (systemd-boot, or GRUB as on Fedora))"
+         Specification entries (systemd-boot, or GRUB as on Fedora)). Which one started the system it would say itself \
+         under UEFI (/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f; GRUB from 2.12 on); \
+         remove what is left of the other"
     );
     assert_eq!(
-        why(&facts(GRUB, Some("systemd-boot 257.8"))),
-        "GRUB is set up, and this system was started by ‘systemd-boot 257.8’ \
+        why(&facts(GRUB, Some("rEFInd 0.14"))),
+        "GRUB is set up, and this system was started by ‘rEFInd 0.14’ \
          (/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f)"
     );
 }
@@ -77,6 +202,8 @@ fn another_loader_is_named_with_what_was_seen() {
 fn the_generator_is_known_where_there_is_but_one() {
     let tools = ["usr/sbin/update-initramfs", "etc/initramfs-tools/modules"];
     assert_eq!(facts(&tools, None).initramfs.value(), Some(&InitramfsGenerator::InitramfsTools));
+    let dracut = ["usr/bin/dracut", "usr/sbin/dracut"];
+    assert_eq!(facts(&dracut, None).initramfs.value(), Some(&InitramfsGenerator::Dracut));
     let both = [tools.as_slice(), &["usr/bin/dracut"]].concat();
     assert_eq!(
         facts(&both, None).initramfs.because(),

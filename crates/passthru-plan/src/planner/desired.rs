@@ -1,31 +1,55 @@
 //! What stands at each of our paths once an intent is met, and the steps that bring it there.
 
-use std::collections::BTreeMap;
-
 use passthru_model::intent::{Intent, Method};
-use passthru_model::plan::{Content, FileState, Step};
+use passthru_model::plan::{FileState, Step};
 use passthru_model::{HostFacts, managed};
 
+use super::initramfs::Generator;
 use super::iommu::Parameters;
-use super::{Reason, steps, texts};
+use super::loader::{BootLoader, Change, States};
+use super::{Reason, initramfs, loader, steps, texts};
+
+/// Who boots the host, and who builds what is booted.
+pub(super) struct Chain {
+    /// The boot loader.
+    pub(super) loader: Box<dyn BootLoader>,
+    /// The generator of the initramfs.
+    pub(super) generator: Box<dyn Generator>,
+}
+
+impl Chain {
+    /// Of this host.
+    pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Self {
+        Self { loader: loader::of(facts, reasons), generator: initramfs::of(facts) }
+    }
+
+    /// Why not to change it, where what it does with entries or images has not been started in the laboratory yet.
+    pub(super) fn untried(&self, entries: bool, images: bool) -> Option<Reason> {
+        let loader = self.loader.untried().filter(|_| entries || images);
+        let generator = self.generator.untried().filter(|_| images);
+        let parts: Vec<_> = loader.into_iter().chain(generator).collect();
+        (!parts.is_empty()).then_some(Reason::UntriedBootChain { parts })
+    }
+
+    /// Whether the loader starts copies of kernels and images.
+    pub(super) fn copies(&self, facts: &HostFacts) -> bool {
+        let mut kernels = facts.kernel.installed.value().into_iter().flatten();
+        kernels.any(|kernel| self.loader.copies(&kernel.release).is_some())
+    }
+}
 
 /// The steps on files, in the order of [`texts::OURS`]; in the other order where all goes.
 pub(super) fn file_steps(
     facts: &HostFacts,
+    chain: &Chain,
     wanted: &Intent,
     needed: &Parameters,
-    edits: Vec<(String, String)>,
+    edits: Vec<Change>,
     reasons: &mut Vec<Reason>,
 ) -> Vec<Step> {
-    let mut found = Vec::new();
-    for (path, text) in edits {
-        if let Some(before @ FileState::File { mode, uid, gid, .. }) = facts.files.get(&path) {
-            let content = Content(text.into_bytes());
-            let after = FileState::File { content, mode: *mode, uid: *uid, gid: *gid };
-            found.push(steps::file_step(&path, before.clone(), after));
-        }
-    }
-    let mut states = own_files(facts, wanted, needed);
+    let edited = |Change { path, before, after }| steps::file_step(&path, before, after);
+    let mut found: Vec<Step> = edits.into_iter().map(edited).collect();
+    let mut states = own_files(facts, chain, wanted, needed);
     let mut paths = texts::OURS;
     if wanted.isolate.is_empty() {
         paths.reverse();
@@ -34,41 +58,44 @@ pub(super) fn file_steps(
         let after = states.remove(path).unwrap_or(FileState::Absent);
         found.extend(steps::own_file(facts, path, after, reasons));
     }
+    if wanted.isolate.is_empty() {
+        // Made by our plugin of kernel-install, so that no fixed path names them.
+        for path in facts.files.keys().filter(|path| path.ends_with(managed::OFF_ENTRY_ENDING)) {
+            found.extend(steps::own_file(facts, path, FileState::Absent, reasons));
+        }
+    }
     found
 }
 
 /// What stands at each of our paths once the intent is met. A path that is not in it is empty then.
-fn own_files(facts: &HostFacts, wanted: &Intent, needed: &Parameters) -> BTreeMap<&'static str, FileState> {
-    let mut files = BTreeMap::new();
+fn own_files(facts: &HostFacts, chain: &Chain, wanted: &Intent, needed: &Parameters) -> States {
+    let mut files = States::new();
     if wanted.isolate.is_empty() {
         return files;
     }
-    if let Some(token) = needed.add {
-        files.insert(managed::GRUB_DROP_IN, FileState::root_file(texts::grub_drop_in(token), 0o644));
-    }
-    let ids = wanted.method == Method::Ids;
-    files.insert(managed::GRUB_OFF_ENTRY, FileState::root_file(texts::grub_off(ids), 0o755));
-    files.insert(managed::INITRAMFS_HOOK, FileState::root_file(texts::HOOK, 0o755));
-    if ids {
-        files.insert(managed::MODPROBE, FileState::root_file(texts::modprobe(facts, wanted), 0o644));
+    files.extend(chain.loader.own_files(wanted, needed));
+    files.extend(chain.generator.own_files(wanted));
+    let rebuild = chain.generator.by_hand();
+    if wanted.method == Method::Ids {
+        files.insert(managed::MODPROBE, FileState::root_file(texts::modprobe(facts, wanted, rebuild), 0o644));
         return files;
     }
     let link = |unit: &str| FileState::Link { target: unit.to_owned() };
-    files.insert(managed::DEVICES, FileState::root_file(texts::devices(wanted), 0o644));
-    files.insert(managed::EARLY, FileState::root_file(texts::EARLY, 0o755));
-    files.insert(managed::UDEV_RULE, FileState::root_file(texts::udev_rule(wanted), 0o644));
+    files.insert(managed::DEVICES, FileState::root_file(texts::devices(wanted, rebuild), 0o644));
+    files.insert(managed::EARLY, FileState::root_file(texts::early(rebuild), 0o755));
+    files.insert(managed::UDEV_RULE, FileState::root_file(texts::udev_rule(wanted, rebuild), 0o644));
     files.insert(managed::EARLY_UNIT, FileState::root_file(texts::EARLY_UNIT, 0o644));
     files.insert(managed::EARLY_WANT, link(managed::EARLY_UNIT));
     files.insert(managed::VERIFY_UNIT, FileState::root_file(texts::VERIFY_UNIT, 0o644));
     files.insert(managed::VERIFY_WANT, link(managed::VERIFY_UNIT));
-    files.insert(managed::INITRAMFS_INIT_TOP, FileState::root_file(texts::INIT_TOP, 0o755));
     files
 }
 
 /// The files of ours that are not as the intent wants them, each with what stands there and what should.
 pub(crate) fn drift(facts: &HostFacts, wanted: &Intent) -> Vec<&'static str> {
     // The drop-in's need cannot be told once it has worked, so as it stands it is as it should be.
-    let mut states = own_files(facts, wanted, &Parameters::default());
+    let chain = Chain::of(facts, &mut Vec::new());
+    let mut states = own_files(facts, &chain, wanted, &Parameters::default());
     let kept = facts.files.get(managed::GRUB_DROP_IN).cloned();
     if let (Some(kept), false) = (kept, wanted.isolate.is_empty()) {
         states.insert(managed::GRUB_DROP_IN, kept);

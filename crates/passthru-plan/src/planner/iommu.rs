@@ -8,7 +8,7 @@ use passthru_model::address::PciAddress;
 use passthru_model::iommu::FirmwareTable;
 
 use super::Reason;
-use super::grub::{self, Settings};
+use super::loader::{BootLoader, Passed};
 
 /// The parameter that turns Intel's IOMMU on.
 pub(crate) const INTEL_ON: &str = "intel_iommu=on";
@@ -45,34 +45,29 @@ pub(crate) fn off_words(line: &str) -> Vec<String> {
 pub(crate) fn needs(
     facts: &HostFacts,
     targets: &[PciAddress],
-    settings: &Settings,
+    loader: &dyn BootLoader,
     reasons: &mut Vec<Reason>,
 ) -> Parameters {
     let running = facts.kernel.cmdline.value().map(String::as_str).unwrap_or_default();
-    let mut needed = Parameters { remove: settings.off_words(&off_words(running)), ..Parameters::default() };
+    let mut needed = Parameters { remove: loader.off_words(&off_words(running)), ..Parameters::default() };
     let mut pending = !needed.remove.is_empty();
     for word in off_words(running) {
         if needed.remove.contains(&word) {
             continue;
         }
-        match grub::menu_with(facts, &word) {
-            grub::Menu::Lacks => {
+        match loader.passed(facts, &word) {
+            Passed::Never => {
                 needed.notes.push(format!(
                     "‘{word}’ is on the running command line and in no setting: it was typed for this boot, or its \
                      removal waits for the next boot"
                 ));
             }
-            grub::Menu::GeneratedHas => {}
-            grub::Menu::OtherHas => {
-                reasons.push(elsewhere(settings, word, "an entry of /boot/grub/grub.cfg that update-grub does not make (/etc/grub.d/40_custom, /boot/grub/custom.cfg)"));
-            }
-            grub::Menu::Unknown => {
-                reasons.push(elsewhere(
-                    settings,
-                    word,
-                    "/boot/grub/grub.cfg, /etc/grub.d/40_custom, or what was typed at the boot menu",
-                ));
-            }
+            Passed::BySettings => {}
+            passed @ (Passed::ByOthers | Passed::Unknown) => reasons.push(Reason::ParameterElsewhere {
+                token: word,
+                looked: loader.paths(),
+                elsewhere: loader.elsewhere(passed).to_owned(),
+            }),
         }
         pending = true;
     }
@@ -80,7 +75,7 @@ pub(crate) fn needs(
         |address: &PciAddress| facts.function(*address).is_some_and(|function| function.group.is_some());
     let covered = targets.iter().all(grouped);
     if covered && !pending {
-        if settings.has_ours(INTEL_ON) {
+        if loader.has_ours(INTEL_ON) {
             needed.add = Some(INTEL_ON);
         }
         return needed;
@@ -98,11 +93,11 @@ pub(crate) fn needs(
     let told_on = CommandLine::new(running).items("intel_iommu").any(|item| item == "on");
     if tables.contains(&FirmwareTable::Dmar) {
         // An ‘off’ that goes, or a kernel whose default is off: the parameter settles both, and does no harm elsewhere.
-        if !settings.has_elsewhere(INTEL_ON) {
+        if !loader.has_elsewhere(INTEL_ON) {
             needed.add = Some(INTEL_ON);
         }
         if !covered && !pending && told_on {
-            needed.add = settings.has_ours(INTEL_ON).then_some(INTEL_ON);
+            needed.add = loader.has_ours(INTEL_ON).then_some(INTEL_ON);
             if units {
                 reasons.extend(
                     targets.iter().filter(|one| !grouped(one)).map(|one| Reason::NoGroup { address: *one }),
@@ -132,10 +127,6 @@ pub(crate) fn needs(
         );
     }
     needed
-}
-
-fn elsewhere(settings: &Settings, token: String, place: &str) -> Reason {
-    Reason::ParameterElsewhere { token, looked: settings.paths(), elsewhere: place.to_owned() }
 }
 
 fn no_iommu(facts: &HostFacts) -> Reason {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use passthru_formats::error::Refused as EditError;
 use passthru_formats::intent_toml::IntentError;
 use passthru_model::address::PciAddress;
 use passthru_model::hex::PciId;
@@ -243,6 +244,14 @@ pub enum Reason {
         /// What is in the way.
         problem: String,
     },
+    /// A settings file cannot be edited, with what its owner can do about that.
+    #[error("{path}, {error}, then run the command again")]
+    EditRefused {
+        /// The file.
+        path: String,
+        /// What is in the way, and the cure.
+        error: EditError,
+    },
     /// What we would add to the kernel command line would not come to it.
     #[error(
         "{path} is read after our file and sets {name} anew, so ‘{token}’ would be lost; let it keep the old value (\"${name} …\"), then run the command again"
@@ -261,6 +270,20 @@ pub enum Reason {
     /// The initramfs generator is not known for certain.
     #[error("the program that builds the initramfs cannot be told for certain: {0}")]
     Initramfs(String),
+    /// Nothing of this boot chain has been booted yet where it was made.
+    #[error(
+        "this host boots by way of {}; what passthru does there has been tested against the programs themselves and not yet started in the laboratory. Wait for a version that says it has been, or insist: `passthru undo` and the boot entry without passthrough lead back, as on other hosts",
+        parts.join(" and ")
+    )]
+    UntriedBootChain {
+        /// The boot loader or the generator of the initramfs, or both, as people name them.
+        parts: Vec<&'static str>,
+    },
+    /// A signed unified image takes no parameters from an entry.
+    #[error(
+        "Secure Boot is on, and under it a unified kernel image takes no parameters from a boot entry, so there could be no entry without passthrough: turn Secure Boot off in the firmware setup, or have kernel-install make entries (layout=bls in /etc/kernel/install.conf)"
+    )]
+    SecureBootImage,
     /// A kernel lacks vfio-pci.
     #[error(
         "kernel {release} has no vfio-pci module: install the package that carries it (linux-modules-extra on Ubuntu), or remove that kernel"
@@ -330,6 +353,7 @@ impl Reason {
             Self::OnlyDisplay { .. } => Some("--take-only-display"),
             Self::StorageInUse { .. } | Self::NetworkInUse { .. } => Some("--take-in-use"),
             Self::LastKeyboard { .. } => Some("--take-last-keyboard"),
+            Self::UntriedBootChain { .. } => Some("--untried-boot-chain"),
             _ => None,
         }
     }

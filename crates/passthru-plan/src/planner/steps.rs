@@ -1,13 +1,9 @@
 //! From the files as they stand and as they should be to steps.
 
 use passthru_model::HostFacts;
-use passthru_model::kernel::ModuleState;
 use passthru_model::managed;
-use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
-use passthru_model::program::Program;
+use passthru_model::plan::{Action, Effect, FileState, Step};
 
-use super::grub::OFF_ID;
-use super::iommu::Parameters;
 use super::texts::MARK;
 use super::{Reason, select};
 
@@ -75,32 +71,58 @@ fn about(path: &str) -> About {
             "nothing in the initramfs can then load a driver earlier",
             Effect::Initramfs,
         ),
+        managed::DRACUT_CONF => (
+            "dracut-settings",
+            "the settings by which dracut puts vfio-pci, the list and the script into the initramfs",
+            "graphics drivers are loaded in the initramfs already",
+            Effect::Initramfs,
+        ),
         managed::MODPROBE => (
             "module-options",
             "the options by which vfio-pci takes the PCI IDs, ahead of their drivers",
             "the intent says to bind by PCI ID",
             Effect::Initramfs,
         ),
+        _ => return about_loader(path),
+    };
+    About { id, what, why, effect }
+}
+
+/// Of a file that a boot loader reads, or what makes its entries.
+fn about_loader(path: &str) -> About {
+    let (id, what, why) = match path {
         managed::GRUB_DROP_IN => (
             "grub-parameter",
             "the kernel parameter that turns the IOMMU on",
             "without the IOMMU no device can be given to a guest",
-            Effect::Reboot,
         ),
         managed::GRUB_OFF_ENTRY => (
             "grub-off-entry",
             "the boot menu entry without passthrough",
             "the way back, should the host not come up as wanted",
-            Effect::Reboot,
+        ),
+        managed::KERNEL_CMDLINE => (
+            "kernel-cmdline",
+            "the kernel command line that boot entries are made with",
+            "it holds what turns the IOMMU on, and nothing that was typed for one boot alone",
+        ),
+        managed::KERNEL_INSTALL_OFF => (
+            "kernel-install-off-entry",
+            "the plugin of kernel-install that makes a boot entry without passthrough",
+            "the way back, should the host not come up as wanted",
+        ),
+        path if path.ends_with(managed::OFF_ENTRY_ENDING) => (
+            "off-entry",
+            "the boot entry without passthrough",
+            "the way back, should the host not come up as wanted",
         ),
         _ => (
             "grub-settings",
             "the kernel parameter that turns the IOMMU off goes",
             "without the IOMMU no device can be given to a guest",
-            Effect::Reboot,
         ),
     };
-    About { id, what, why, effect }
+    About { id, what, why, effect: Effect::Reboot }
 }
 
 /// A step that brings a file of ours to a state; `None`: it is there already.
@@ -177,9 +199,10 @@ pub(crate) fn file_step(path: &str, before: FileState, after: FileState) -> Step
         _ if id == "grub-settings" => (what.to_owned(), why.to_owned()),
         _ => (format!("bring up to date {what}"), why.to_owned()),
     };
-    // Several settings files may change: the file's name keeps the ids apart.
-    let id = if id == "grub-settings" {
-        format!("{id}-{}", path.rsplit('/').next().unwrap_or_default().trim_end_matches(".cfg"))
+    // Several of these may change: the file's name keeps the ids apart.
+    let id = if matches!(id, "grub-settings" | "off-entry") {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        format!("{id}-{}", name.trim_end_matches(".cfg").trim_end_matches(managed::OFF_ENTRY_ENDING))
     } else {
         id.to_owned()
     };
@@ -194,90 +217,5 @@ pub(crate) fn intent_step(before: FileState, after: FileState, what: &str) -> St
         what: what.to_owned(),
         why: "it is what all the rest is made from".to_owned(),
         effect: Effect::Now,
-    }
-}
-
-/// What the image holds of each of our files, by its path on the host.
-const IN_IMAGE: [(&str, &str); 5] = [
-    (managed::DEVICES, "etc/passthru/devices"),
-    (managed::EARLY, "etc/passthru/early"),
-    (managed::INITRAMFS_INIT_TOP, "scripts/init-top/passthru"),
-    (managed::UDEV_RULE, "rules.d/10-passthru.rules"),
-    (managed::MODPROBE, "etc/modprobe.d/passthru.conf"),
-];
-
-/// One step for each kernel that has an initramfs: rebuild it, and look into it afterwards. `files` are the steps on files
-/// that precede it.
-pub(crate) fn initramfs(facts: &HostFacts, isolating: bool, files: &[Step]) -> Vec<Step> {
-    let stands = |path: &str| matches!(facts.files.get(path), Some(state) if *state != FileState::Absent);
-    let (mut holds, mut lacks) = (Vec::new(), Vec::new());
-    for (path, entry) in IN_IMAGE {
-        let step = files.iter().find(|step| step.path() == Some(path));
-        match step.map(Step::kind) {
-            Some("file-remove") => lacks.push(entry.to_owned()),
-            Some(_) => holds.push(entry.to_owned()),
-            None if isolating && stands(path) => holds.push(entry.to_owned()),
-            None => {}
-        }
-    }
-    let kernels = facts.kernel.installed.value().into_iter().flatten();
-    kernels
-        .filter_map(|kernel| Some((kernel, kernel.initramfs.clone()?)))
-        .map(|(kernel, image)| {
-            let mut expect = Vec::new();
-            let mut holds = holds.clone();
-            if isolating && kernel.module("vfio_pci") == Some(ModuleState::Loadable) {
-                holds.push("vfio-pci.ko".to_owned());
-            }
-            if !holds.is_empty() {
-                expect.push(Expectation::ImageHolds { path: image.clone(), entries: holds });
-            }
-            if !lacks.is_empty() {
-                expect.push(Expectation::ImageLacks { path: image.clone(), entries: lacks.clone() });
-            }
-            let release = &kernel.release;
-            Step {
-                id: format!("initramfs-{release}"),
-                action: Action::Run {
-                    program: Program::UpdateInitramfs,
-                    arguments: ["-u", "-k", release].map(str::to_owned).to_vec(),
-                    rewrites: vec![image, format!("/var/lib/initramfs-tools/{release}")],
-                    expect,
-                },
-                what: format!("rebuild the initramfs of kernel {release}"),
-                why: "drivers are loaded from it before the real root is there".to_owned(),
-                effect: Effect::Reboot,
-            }
-        })
-        .collect()
-}
-
-/// The step that makes GRUB's menu anew.
-pub(crate) fn update_grub(wanted: bool, needed: &Parameters) -> Step {
-    let path = managed::GRUB_CFG.to_owned();
-    let entry = format!("'{OFF_ID}'");
-    let mut expect = Vec::new();
-    let mut lacks: Vec<String> = needed.remove.clone();
-    if wanted {
-        let mut needles = vec![entry, "passthru.off".to_owned()];
-        needles.extend(needed.add.map(str::to_owned));
-        expect.push(Expectation::Contains { path: path.clone(), needles });
-    } else {
-        lacks.push(entry);
-    }
-    if !lacks.is_empty() {
-        expect.push(Expectation::Lacks { path: path.clone(), needles: lacks });
-    }
-    Step {
-        id: "grub-menu".to_owned(),
-        action: Action::Run {
-            program: Program::UpdateGrub,
-            arguments: Vec::new(),
-            rewrites: vec![path],
-            expect,
-        },
-        what: "make GRUB's menu anew".to_owned(),
-        why: "GRUB reads the menu, not the settings it is made from".to_owned(),
-        effect: Effect::Reboot,
     }
 }

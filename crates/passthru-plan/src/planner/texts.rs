@@ -10,21 +10,16 @@ use passthru_model::managed;
 /// What tells our files from others, in one of their first lines.
 pub(crate) const MARK: &str = "Written by passthru.";
 
-/// The script that reserves functions early and gives them back late.
-pub(crate) const EARLY: &str = include_str!("files/early.sh");
+const EARLY: &str = include_str!("files/early.sh");
 /// The unit that runs it early.
 pub(crate) const EARLY_UNIT: &str = include_str!("files/early.service");
 /// The unit that runs it late.
 pub(crate) const VERIFY_UNIT: &str = include_str!("files/verify.service");
-/// initramfs-tools' hook.
-pub(crate) const HOOK: &str = include_str!("files/hook.sh");
-/// initramfs-tools' script ahead of udev.
-pub(crate) const INIT_TOP: &str = include_str!("files/init-top.sh");
 
 const UNDO: &str = "To undo: `passthru release ADDRESS` for one device, `passthru undo` for the last change.";
 
 /// The head of a file whose comments begin with `#`.
-fn head(by_hand: &str) -> String {
+pub(super) fn head(by_hand: &str) -> String {
     format!("# {MARK} {UNDO}\n# By hand: {by_hand}\n")
 }
 
@@ -39,6 +34,11 @@ fn attributes(device: &DeviceIdentity) -> [(&'static str, String); 5] {
     ]
 }
 
+/// The script that reserves functions early and gives them back late. `rebuild`: the command that makes all images anew.
+pub(super) fn early(rebuild: &str) -> String {
+    EARLY.replace("@REBUILD@", rebuild)
+}
+
 /// The line of the list of chosen functions.
 pub(crate) fn device_line(device: &DeviceIdentity) -> String {
     let values = attributes(device).map(|(_, value)| value);
@@ -46,8 +46,8 @@ pub(crate) fn device_line(device: &DeviceIdentity) -> String {
 }
 
 /// The list that the early script reads.
-pub(crate) fn devices(intent: &Intent) -> String {
-    let mut text = head("remove this file, then `update-initramfs -u -k all`.");
+pub(super) fn devices(intent: &Intent, rebuild: &str) -> String {
+    let mut text = head(&format!("remove this file, then `{rebuild}`."));
     text.push_str("# address vendor device subsystem_vendor subsystem_device class, as sysfs writes them\n");
     for device in &intent.isolate {
         text.push_str(&device_line(device));
@@ -60,8 +60,8 @@ pub(crate) fn devices(intent: &Intent) -> String {
 ///
 /// A function's own event is too late where another's has loaded the driver of both, so every event of a PCI function
 /// reserves all chosen ones. A line is not wrapped: udev reads it as one, and so does a person who greps for an address.
-pub(crate) fn udev_rule(intent: &Intent) -> String {
-    let mut text = head("remove this file, then `update-initramfs -u -k all`.");
+pub(super) fn udev_rule(intent: &Intent, rebuild: &str) -> String {
+    let mut text = head(&format!("remove this file, then `{rebuild}`."));
     text.push_str(
         "#\n\
          # Whichever PCI function appears first, all chosen ones are reserved for vfio-pci before a driver is loaded for it.\n\
@@ -91,24 +91,15 @@ pub(crate) fn udev_rule(intent: &Intent) -> String {
     text
 }
 
-/// GRUB's drop-in with a kernel parameter.
-pub(crate) fn grub_drop_in(token: &str) -> String {
-    format!(
-        "{}GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT {token}\"\n",
-        head("remove this file, then `update-grub`.")
-    )
-}
-
-/// GRUB's entry without passthrough. Module options are not turned off by our own word, but by an empty list of ids,
-/// which the kernel command line sets after the options.
-pub(crate) fn grub_off(ids: bool) -> String {
-    let parameters = if ids { "passthru.off vfio-pci.ids=" } else { "passthru.off" };
-    include_str!("files/grub-off.sh").replace("@PARAMETERS@", parameters)
+/// The words by which an entry boots without passthrough. Module options are not turned off by our own word, but by an
+/// empty list of ids, which the kernel command line sets after the options.
+pub(super) fn off_parameters(ids: bool) -> &'static str {
+    if ids { "passthru.off vfio-pci.ids=" } else { "passthru.off" }
 }
 
 /// Module options for the intent that binds by id.
-pub(crate) fn modprobe(facts: &HostFacts, intent: &Intent) -> String {
-    let mut text = head("remove this file, then `update-initramfs -u -k all`.");
+pub(super) fn modprobe(facts: &HostFacts, intent: &Intent, rebuild: &str) -> String {
+    let mut text = head(&format!("remove this file, then `{rebuild}`."));
     text.push_str(
         "# Takes every function with these ids (vendor:device:subsystem vendor:subsystem device).\n",
     );
@@ -160,9 +151,10 @@ fn known_drivers(vendor: u16, class: ClassCode) -> &'static [&'static str] {
 }
 
 /// The paths of all files that are ours besides the intent, in the order in which they come to be.
-pub(crate) const OURS: [&str; 12] = [
+pub(crate) const OURS: [&str; 14] = [
     managed::GRUB_DROP_IN,
     managed::GRUB_OFF_ENTRY,
+    managed::KERNEL_INSTALL_OFF,
     managed::EARLY,
     managed::EARLY_UNIT,
     managed::EARLY_WANT,
@@ -170,6 +162,7 @@ pub(crate) const OURS: [&str; 12] = [
     managed::VERIFY_WANT,
     managed::INITRAMFS_HOOK,
     managed::INITRAMFS_INIT_TOP,
+    managed::DRACUT_CONF,
     managed::MODPROBE,
     managed::DEVICES,
     managed::UDEV_RULE,

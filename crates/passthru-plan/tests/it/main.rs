@@ -1,5 +1,6 @@
 //! Judgement and planning on hand-made hosts.
 
+mod boot_chains;
 mod common;
 mod device_checks;
 mod findings;

@@ -4,15 +4,22 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
 
-use passthru_model::managed;
+use passthru_model::boot::Layout;
 use passthru_model::plan::Action;
+use passthru_model::{HostFacts, managed};
 use passthru_plan::{Consent, isolate};
 
+use crate::boot_chains::{dracut, systemd_boot};
 use crate::common::{at, host};
 
 /// The text of each file of a plan.
 fn texts() -> BTreeMap<String, String> {
-    let plan = isolate(&host(), &[at("02:00.0"), at("03:00.0")], &Consent::default()).expect("a plan").plan;
+    texts_of(&host())
+}
+
+/// The text of each file of a plan for a host.
+fn texts_of(facts: &HostFacts) -> BTreeMap<String, String> {
+    let plan = isolate(facts, &[at("02:00.0"), at("03:00.0")], &Consent::default()).expect("a plan").plan;
     let text = |action: &Action| match action {
         Action::File { path, after, .. } => {
             Some((path.clone(), String::from_utf8(after.content()?.to_vec()).expect("text")))
@@ -268,4 +275,66 @@ fn what_vfio_pci_does_not_take_is_given_back() {
         tree.set("0000:02:00.1", "driver_override", "vfio-pci");
     };
     early("verify", half, &["0000:02:00.0"]);
+}
+
+#[test]
+fn dracut_is_told_of_every_file_that_it_is_to_take_and_of_no_other() {
+    let texts = texts_of(&dracut(host()));
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("50-passthru.conf");
+    write(&file, &texts[managed::DRACUT_CONF]);
+    let script = format!(
+        "add_drivers=a; install_items=b; . {}; echo $add_drivers; echo $install_items",
+        file.display()
+    );
+    let Some(output) = run("bash", &["-euc", &script]) else { return };
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut lines = said.lines();
+    assert_eq!(lines.next(), Some("a vfio-pci vfio_iommu_type1"));
+    let items: Vec<&str> = lines.next().expect("a line").split(' ').skip(1).collect();
+    assert!(items.iter().all(|path| texts.contains_key(*path) || *path == managed::EARLY_WANT), "{items:?}");
+    assert_eq!(items.len(), 5);
+}
+
+/// The plugin as kernel-install runs it (kernel-install(8), "Environment variables").
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the test runs the plugin as kernel-install does"
+)]
+#[test]
+fn the_plugin_of_kernel_install_repeats_an_entry_without_passthrough_and_goes_with_it() {
+    let plugin = &texts_of(&systemd_boot(Layout::Entries))[managed::KERNEL_INSTALL_OFF];
+    let directory = tempfile::tempdir().expect("a directory");
+    let (root, script) = (directory.path().join("boot"), directory.path().join("95-passthru.install"));
+    write(&script, plugin);
+    let entry = root.join("loader/entries/t-6.12.conf");
+    write(
+        &entry,
+        "# made\ntitle  Debian\nversion 6.12\nsort-key debian\noptions root=UUID=1 & \\x quiet\nlinux /t/6.12/linux\n",
+    );
+    let off = root.join("loader/entries/t-6.12-passthru-off.conf");
+    for shell in SHELLS {
+        let kernel_install = |command: &str, layout: &str| {
+            let mut shell = std::process::Command::new(shell[0]);
+            shell.args(&SHELLS.iter().find(|one| one[0] == shell.get_program()).expect("a shell")[1..]);
+            shell.arg(&script).args([command, "6.12"]).env("KERNEL_INSTALL_LAYOUT", layout);
+            shell.env("KERNEL_INSTALL_BOOT_ROOT", &root).env("KERNEL_INSTALL_ENTRY_TOKEN", "t");
+            shell
+                .output()
+                .map(|output| (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+        };
+        let Ok(done) = kernel_install("add", "bls") else { continue };
+        assert_eq!(done, (true, String::new()), "{shell:?}");
+        assert_eq!(
+            std::fs::read_to_string(&off).expect("made"),
+            "# Written by passthru. Made anew by /etc/kernel/install.d/95-passthru.install.\n\
+             title  Debian (without PCI passthrough)\nversion 6.12\noptions root=UUID=1 & \\x quiet passthru.off\n\
+             linux /t/6.12/linux\nsort-key zz-passthru-off\n"
+        );
+        assert_eq!(kernel_install("remove", "bls").expect("runs"), (true, String::new()));
+        assert!(!off.exists());
+        assert_eq!(kernel_install("add", "other").expect("runs"), (true, String::new()));
+        assert!(!off.exists());
+    }
 }

@@ -17,7 +17,7 @@ pub(crate) fn run(context: &Context, arguments: &ApplyArguments) -> Result<Exit,
     }
     let facts = context.facts()?;
     let plan = match &arguments.file {
-        None => plan::of_intent(&facts, &change::consent(arguments.insist))?,
+        None => plan::of_intent(&facts, &change::consent(arguments.insist, arguments.boot))?,
         Some(path) => {
             let bytes = std::fs::read(path)
                 .map_err(|error| Failure::no(format!("{} cannot be read: {error}", path.display())))?;

@@ -2,7 +2,7 @@
 
 use passthru_host::{Subject, Subjects};
 
-use crate::args::BindArguments;
+use crate::args::{BindArguments, BootChain};
 use crate::commands::change;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -16,7 +16,7 @@ pub(crate) fn run(context: &Context, arguments: &BindArguments) -> Result<Exit, 
         context.only_live("bind")?;
     }
     let facts = context.facts_of(SUBJECTS)?;
-    let consent = change::consent(arguments.insist);
+    let consent = change::consent(arguments.insist, BootChain::default());
     let plan = passthru_plan::bind(&facts, &arguments.addresses, arguments.driver.as_ref(), &consent)
         .map_err(|refusal| change::refusal(&refusal))?;
     change::carry_out(context, &plan, arguments.agreement)

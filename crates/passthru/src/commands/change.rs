@@ -6,7 +6,7 @@ use passthru_model::HostFacts;
 use passthru_model::plan::Plan;
 use passthru_plan::{Consent, Refusal};
 
-use crate::args::{Agreement, Command, Insist};
+use crate::args::{Agreement, BootChain, Command, Insist};
 use crate::ask::{self, Answer};
 use crate::context::{Context, only_root};
 use crate::envelope::PlanEnvelope;
@@ -17,12 +17,13 @@ use crate::runner::HostRunner;
 use crate::show_plan;
 
 /// The planner's consent, from the flags.
-pub(crate) fn consent(insist: Insist) -> Consent {
+pub(crate) fn consent(insist: Insist, boot: BootChain) -> Consent {
     Consent {
         only_named: insist.only_named,
         take_only_display: insist.take_only_display,
         take_in_use: insist.take_in_use,
         take_last_keyboard: insist.take_last_keyboard,
+        untried_boot_chain: boot.untried_boot_chain,
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn run(context: &Context, arguments: &IsolateArguments) -> Result<Exi
         MethodChoice::Override => Method::Override,
         MethodChoice::Ids => Method::Ids,
     });
-    let consent = change::consent(arguments.insist);
+    let consent = change::consent(arguments.insist, arguments.boot);
     let planned = passthru_plan::isolate_by(&facts, &arguments.addresses, method, &consent)
         .map_err(|refusal| change::refusal(&refusal))?;
     change::carry_out(context, &planned.plan, arguments.agreement)

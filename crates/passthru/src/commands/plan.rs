@@ -16,7 +16,7 @@ use crate::exit::{Exit, Failure};
 /// Shows the plan, and saves it where asked.
 pub(crate) fn run(context: &Context, arguments: &PlanArguments) -> Result<Exit, Failure> {
     let facts = context.facts()?;
-    let plan = of_intent(&facts, &change::consent(arguments.insist))?;
+    let plan = of_intent(&facts, &change::consent(arguments.insist, arguments.boot))?;
     if plan.is_empty() && !context.printer.json {
         context.printer.say("The host is set up as intended already; nothing to do");
     } else {

@@ -1,8 +1,6 @@
 //! `passthru release`: take functions out of the intent, then plan and apply.
 
-use passthru_plan::Consent;
-
-use crate::args::ReleaseArguments;
+use crate::args::{Insist, ReleaseArguments};
 use crate::commands::change;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -23,7 +21,8 @@ pub(crate) fn run(context: &Context, arguments: &ReleaseArguments) -> Result<Exi
     } else {
         arguments.addresses.clone()
     };
-    let planned = passthru_plan::release(&facts, &addresses, &Consent::default())
-        .map_err(|refusal| change::refusal(&refusal))?;
+    let consent = change::consent(Insist::default(), arguments.boot);
+    let planned =
+        passthru_plan::release(&facts, &addresses, &consent).map_err(|refusal| change::refusal(&refusal))?;
     change::carry_out(context, &planned.plan, arguments.agreement)
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Written by passthru. To undo: `passthru release ADDRESS` for one device, `passthru undo` for the last change.
-# By hand: remove /etc/passthru/devices (without it this script does nothing), then `update-initramfs -u -k all`.
+# By hand: remove /etc/passthru/devices (without it this script does nothing), then `@REBUILD@`.
 #
 # early mark     before any driver is loaded: reserves each chosen PCI function for vfio-pci (driver_override)
 # early verify   after boot: what vfio-pci could not take goes back to the host's own driver

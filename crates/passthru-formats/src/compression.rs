@@ -18,18 +18,24 @@ const MOST_KIB: u32 = MOST_WINDOW / 1024 / 10 * 11;
 
 /// A compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
+pub enum Compression {
+    /// gzip (RFC 1952).
     Gzip,
+    /// bzip2.
     Bzip2,
+    /// Zstandard (RFC 8878).
     Zstd,
+    /// xz, with LZMA2 in it.
     Xz,
+    /// LZMA of old, without a container.
     Lzma,
+    /// lz4 in its legacy frames.
     Lz4,
 }
 
 impl Compression {
     /// The compression by its first bytes, as the kernel tells it (`lib/decompress.c`).
-    pub(crate) fn of(head: &[u8]) -> Option<Self> {
+    pub fn of(head: &[u8]) -> Option<Self> {
         let kinds: [(&[u8], Self); 6] = [
             (&[0x1f, 0x8b], Self::Gzip),
             (b"BZh", Self::Bzip2),
@@ -42,7 +48,7 @@ impl Compression {
     }
 
     /// Unpacks a stream: all parts of it where several follow one another.
-    pub(crate) fn unpack<'a>(self, packed: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    pub fn unpack<'a>(self, packed: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
             Self::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(packed)),
@@ -55,47 +61,22 @@ impl Compression {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::io::{Read as _, Write as _};
-    use std::process::{Command, Stdio};
+mod programs;
 
-    use pretty_assertions::assert_eq;
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
     use proptest::prelude::*;
 
     use super::Compression;
+    use super::programs::{PROGRAMS, packed};
 
     fn unpacked(packed: &[u8]) -> std::io::Result<Vec<u8>> {
         let mut out = Vec::new();
         let kind = Compression::of(packed).ok_or(std::io::ErrorKind::InvalidInput)?;
         kind.unpack(packed)?.take(1 << 24).read_to_end(&mut out)?;
         Ok(out)
-    }
-
-    /// The programs that pack what is unpacked here, with what makes them write to a pipe.
-    pub(crate) const PROGRAMS: [(&str, &[&str]); 6] = [
-        ("gzip", &["-c"]),
-        ("bzip2", &["-c"]),
-        ("zstd", &["-q", "-c"]),
-        ("xz", &["-c"]),
-        ("lzma", &["-c"]),
-        ("lz4", &["-q", "-l", "-c"]),
-    ];
-
-    /// What a program makes of bytes; `None` where it is not installed.
-    pub(crate) fn packed(program: &str, arguments: &[&str], bytes: &[u8]) -> Option<Vec<u8>> {
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut input = child.stdin.take().expect("a pipe");
-        let bytes = bytes.to_vec();
-        let writer = std::thread::spawn(move || input.write_all(&bytes));
-        let output = child.wait_with_output().expect("ended");
-        writer.join().expect("joined").expect("taken");
-        output.status.success().then_some(output.stdout)
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::io::{self, BufReader, Read};
 
-use passthru_formats::cpio::{self, Entry, Kind};
+use crate::cpio::{self, Entry, Kind};
 
 use crate::compression::Compression;
 
@@ -22,7 +22,7 @@ const MOST_NAME: usize = 4096;
 /// The parts of an image that matter: modules without their content, and settings with it.
 ///
 /// They are given as an archive of the same kind, in which a capture keeps them.
-pub(crate) fn reduced(bytes: &[u8]) -> Vec<u8> {
+pub fn reduced(bytes: &[u8]) -> Vec<u8> {
     // A capture has an empty file for what was listed and never read.
     if bytes.is_empty() {
         return Vec::new();
@@ -35,11 +35,20 @@ pub(crate) fn reduced(bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The entry that is kept for a file; none for what does not matter.
-fn entry(name: &str, content: &[u8]) -> Option<Entry> {
-    let content = match matters(name)? {
-        Matter::Name => Vec::new(),
-        Matter::Content => content.to_vec(),
+/// The names of all files and links in an image, without a leading slash. An image that cannot be read to its end is an
+/// error: what was there before the fault is no answer.
+pub fn names(bytes: &[u8]) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    walk(bytes, &mut |name, _| names.push(name.to_owned()))?;
+    Ok(names)
+}
+
+/// The entry that is kept for a file; none for what does not matter. Settings that were not read must not pass for empty
+/// ones.
+fn entry(name: &str, content: Option<&[u8]>) -> Option<Entry> {
+    let content = match (matters(name)?, content) {
+        (Matter::Name, _) => Vec::new(),
+        (Matter::Content, content) => content?.to_vec(),
     };
     Some(Entry { name: name.to_owned(), permissions: 0o644, kind: Kind::File(content) })
 }
@@ -65,8 +74,11 @@ fn matters(name: &str) -> Option<Matter> {
         .then_some(Matter::Content)
 }
 
+/// Is told each file and link of an image by name; with its content where that matters, it is a file, and it is small.
+type Found<'a> = dyn FnMut(&str, Option<&[u8]>) + 'a;
+
 /// Goes through all files of an image.
-fn walk(bytes: &[u8], found: &mut dyn FnMut(&str, &[u8])) -> io::Result<()> {
+fn walk(bytes: &[u8], found: &mut Found<'_>) -> io::Result<()> {
     let mut rest = bytes;
     let mut budget = Budget { bytes: MOST_UNPACKED, entries: MOST_ENTRIES };
     loop {
@@ -99,7 +111,7 @@ struct Budget {
 }
 
 /// Archives in a stream that was compressed.
-fn unpacked(stream: impl Read, budget: &mut Budget, found: &mut dyn FnMut(&str, &[u8])) -> io::Result<()> {
+fn unpacked(stream: impl Read, budget: &mut Budget, found: &mut Found<'_>) -> io::Result<()> {
     let mut stream = BufReader::with_capacity(128 * 1024, stream.take(MOST_UNPACKED));
     loop {
         let mut zeros = [0; 4];
@@ -128,11 +140,7 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// One archive, up to its trailer and the padding after it.
-fn archive(
-    stream: &mut impl Read,
-    budget: &mut Budget,
-    found: &mut dyn FnMut(&str, &[u8]),
-) -> io::Result<()> {
+fn archive(stream: &mut impl Read, budget: &mut Budget, found: &mut Found<'_>) -> io::Result<()> {
     let mut header = [0; HEADER];
     loop {
         stream.read_exact(&mut header)?;
@@ -169,16 +177,15 @@ fn archive(
             let mut content = vec![0; usize::try_from(padded).unwrap_or(0)];
             stream.read_exact(&mut content)?;
             content.truncate(usize::try_from(size).unwrap_or(0));
-            found(name, &content);
+            found(name, Some(&content));
         } else {
             let skipped = io::copy(&mut stream.by_ref().take(padded), &mut io::sink())?;
             if skipped != padded {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            // Links to modules count as modules; settings that were not read must not pass for empty ones.
-            let is_file = matches!(mode & 0o170_000, 0o100_000 | 0o120_000);
-            if is_file && matters(name) == Some(Matter::Name) {
-                found(name, &[]);
+            // Links to modules count as modules.
+            if matches!(mode & 0o170_000, 0o100_000 | 0o120_000) {
+                found(name, None);
             }
         }
     }
@@ -189,5 +196,4 @@ fn wrong(what: &str) -> io::Error {
 }
 
 #[cfg(test)]
-#[path = "image/tests.rs"]
 mod tests;

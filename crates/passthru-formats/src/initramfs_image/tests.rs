@@ -1,6 +1,6 @@
 use std::io::Write as _;
 
-use passthru_formats::cpio::{self, Entry, Kind};
+use crate::cpio::{self, Entry, Kind};
 use proptest::prelude::*;
 
 use super::reduced;
@@ -69,6 +69,7 @@ fn gzip_bzip2_and_lz4_are_unpacked() {
 
 /// The real programs compress; where one is missing, the others still speak.
 #[test]
+#[expect(clippy::disallowed_types, reason = "the test asks the programs that compress images")]
 fn what_the_programs_compress_is_unpacked() {
     for (program, arguments) in [
         ("zstd", &["-q", "-c", "-19"][..]),
@@ -89,6 +90,26 @@ fn what_the_programs_compress_is_unpacked() {
         assert!(output.status.success(), "{program}");
         assert_read(program, &output.stdout);
     }
+}
+
+#[test]
+fn every_file_and_link_is_named_and_a_cut_image_is_an_error() {
+    let whole = [early(), main_part()].concat();
+    assert_eq!(
+        names_of(&whole),
+        [
+            "kernel/x86/microcode/GenuineIntel.bin",
+            "init",
+            "etc/modprobe.d/vfio.conf",
+            "usr/lib/modules/6.12/kernel/drivers/vfio/pci/vfio-pci.ko.xz"
+        ]
+    );
+    assert!(super::names(&whole[..whole.len() - 200]).is_err() && super::names(b"text").is_err());
+    assert!(names_of(b"").is_empty());
+}
+
+fn names_of(bytes: &[u8]) -> Vec<String> {
+    super::names(bytes).expect("an image")
 }
 
 #[test]

@@ -1,0 +1,257 @@
+//! GRUB on Debian: the settings that `update-grub` reads, edited one word at a time, and the menu that it writes.
+
+use passthru_formats::cmdline::{self, CommandLine};
+use passthru_formats::grub_cfg::{self, MenuEntry};
+use passthru_formats::shell::{ShellError, ShellFile, Variables};
+use passthru_model::intent::{Intent, Method};
+use passthru_model::plan::{Action, Content, Effect, Expectation, FileState, Step};
+use passthru_model::program::Program;
+use passthru_model::{HostFacts, managed};
+
+use super::{BootLoader, Change, Passed, States};
+use crate::planner::Reason;
+use crate::planner::iommu::{Parameters, off_words};
+use crate::planner::{select, texts};
+
+/// The variables whose words come to the kernel. `GRUB_CMDLINE_LINUX_DEFAULT` is not given to recovery entries.
+const VARIABLES: [&str; 2] = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"];
+
+/// The id of the menu entry without passthrough.
+const OFF_ID: &str = "passthru-off";
+
+/// The settings files in the order in which `grub-mkconfig` sources them.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    files: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// The settings as they stand.
+    pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Self {
+        let is_setting = |path: &str| {
+            path == managed::GRUB_DEFAULTS
+                || (path.starts_with("/etc/default/grub.d/") && path.rsplit('.').next() == Some("cfg"))
+        };
+        for (path, because) in facts.unreadable_files.iter().filter(|(path, _)| is_setting(path)) {
+            reasons.push(select::unknown(facts, &format!("what {path} sets"), because));
+        }
+        let mut files = Vec::new();
+        for (path, state) in facts.files.iter().filter(|(path, _)| is_setting(path)) {
+            match state {
+                FileState::File { content, .. } => match std::str::from_utf8(&content.0) {
+                    Ok(text) => files.push((path.clone(), text.to_owned())),
+                    Err(_) => reasons.push(Reason::Settings {
+                        path: path.clone(),
+                        problem: "it is not text in UTF-8".to_owned(),
+                    }),
+                },
+                FileState::Link { target } => reasons.push(Reason::Settings {
+                    path: path.clone(),
+                    problem: format!("it is a symbolic link to {target}"),
+                }),
+                FileState::Absent => {}
+            }
+        }
+        // The map is in order of path, and "/etc/default/grub" sorts ahead of "/etc/default/grub.d/".
+        Self { files }
+    }
+}
+
+impl BootLoader for Settings {
+    fn paths(&self) -> Vec<String> {
+        self.files.iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Of a value that cannot be told, the words on the running command line that stand in its text.
+    fn off_words(&self, running: &[String]) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for (_, text) in &self.files {
+            for name in VARIABLES {
+                let words = match ShellFile::parse(text).and_then(|file| file.value(name)) {
+                    Ok(value) => off_words(&value.unwrap_or_default()),
+                    Err(_) => running.iter().filter(|word| text.contains(word.as_str())).cloned().collect(),
+                };
+                found.extend(words);
+            }
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        found.retain(|word| seen.insert(word.clone()));
+        found
+    }
+
+    fn has_ours(&self, token: &str) -> bool {
+        self.files.iter().any(|(path, text)| path == managed::GRUB_DROP_IN && sets(text, token))
+    }
+
+    fn has_elsewhere(&self, token: &str) -> bool {
+        self.files.iter().any(|(path, text)| path != managed::GRUB_DROP_IN && sets(text, token))
+    }
+
+    fn edits(&self, facts: &HostFacts, needed: &Parameters, reasons: &mut Vec<Reason>) -> Vec<Change> {
+        let mut changed = Vec::new();
+        for (path, old) in self.files.iter().filter(|(path, _)| path != managed::GRUB_DROP_IN) {
+            let mut text = old.clone();
+            for word in needed.remove.iter().filter(|word| old.contains(word.as_str())) {
+                let mut problem = None;
+                let before = text.clone();
+                for name in VARIABLES {
+                    match taken_out(&text, name, word) {
+                        Ok(new) => text = new,
+                        Err(error) => problem = Some(error),
+                    }
+                }
+                // Shell in one variable does not matter where the word was found in the other.
+                if let (true, Some(error)) = (text == before, problem) {
+                    reasons.push(settings(path, &error));
+                }
+            }
+            if let (true, Some(before @ FileState::File { mode, uid, gid, .. })) =
+                (text != *old, facts.files.get(path))
+            {
+                let content = Content(text.into_bytes());
+                let after = FileState::File { content, mode: *mode, uid: *uid, gid: *gid };
+                changed.push(Change { path: path.clone(), before: before.clone(), after });
+            }
+        }
+        changed
+    }
+
+    /// No file that is read after our drop-in may lose what it adds. What is read ahead of it does not matter: the drop-in
+    /// keeps the old value, whatever that is made of.
+    fn check(&self, needed: &Parameters, reasons: &mut Vec<Reason>) {
+        let (Some(token), name) = (needed.add, VARIABLES[1]) else { return };
+        for (path, text) in self.files.iter().filter(|(path, _)| path.as_str() > managed::GRUB_DROP_IN) {
+            let mut variables = Variables::from([(name.to_owned(), Ok(token.to_owned()))]);
+            match ShellFile::parse(text) {
+                Ok(file) => file.evaluate(&mut variables),
+                Err(error) => reasons.push(settings(path, &error)),
+            }
+            match variables.get(name) {
+                Some(Ok(value)) if CommandLine::new(value).has_word(token) => {}
+                Some(Err(error)) => reasons.push(settings(path, error)),
+                _ => reasons.push(Reason::Overridden {
+                    path: path.clone(),
+                    name: name.to_owned(),
+                    token: token.to_owned(),
+                }),
+            }
+        }
+    }
+
+    fn passed(&self, facts: &HostFacts, word: &str) -> Passed {
+        let Some(entries) = menu(facts) else { return Passed::Unknown };
+        let mut has =
+            entries.iter().filter(|entry| CommandLine::new(&entry.cmdline).has_word(word)).peekable();
+        match (has.peek().is_some(), has.any(is_generated)) {
+            (false, _) => Passed::Never,
+            (true, true) => Passed::BySettings,
+            (true, false) => Passed::ByOthers,
+        }
+    }
+
+    fn elsewhere(&self, passed: Passed) -> &'static str {
+        match passed {
+            Passed::ByOthers => {
+                "an entry of /boot/grub/grub.cfg that update-grub does not make (/etc/grub.d/40_custom, /boot/grub/custom.cfg)"
+            }
+            _ => "/boot/grub/grub.cfg, /etc/grub.d/40_custom, or what was typed at the boot menu",
+        }
+    }
+
+    fn effective_parameters(&self) -> Vec<String> {
+        let text = self.files.iter().find(|(path, _)| path == managed::GRUB_DROP_IN);
+        let value = |text| ShellFile::parse(text).and_then(|file| file.value(VARIABLES[1])).ok().flatten();
+        let value = text.and_then(|(_, text)| value(text)).unwrap_or_default();
+        CommandLine::new(&value).parameters().map(|word| word.text().to_owned()).collect()
+    }
+
+    fn own_files(&self, wanted: &Intent, needed: &Parameters) -> States {
+        let mut files = States::new();
+        if let Some(token) = needed.add {
+            files.insert(managed::GRUB_DROP_IN, FileState::root_file(drop_in(token), 0o644));
+        }
+        let off = off_entry(wanted.method == Method::Ids);
+        files.insert(managed::GRUB_OFF_ENTRY, FileState::root_file(off, 0o755));
+        files
+    }
+
+    /// The menu that stands may be another than the settings would make: it lacks our entry or a word, or still has one.
+    fn is_stale(&self, facts: &HostFacts, isolating: bool, needed: &Parameters) -> bool {
+        let Some(entries) = menu(facts) else { return false };
+        let off = entries.iter().any(|entry| entry.id.as_deref() == Some(OFF_ID));
+        let normal = || entries.iter().filter(|entry| is_generated(entry) && !entry.is_recovery());
+        let lacks = |token: &str| normal().any(|entry| !CommandLine::new(&entry.cmdline).has_word(token));
+        let turned_off = || normal().any(|entry| !off_words(&entry.cmdline).is_empty());
+        off != isolating || (isolating && (needed.add.is_some_and(lacks) || turned_off()))
+    }
+
+    fn regenerate(&self, _: &HostFacts, isolating: bool, needed: &Parameters) -> Vec<Step> {
+        let path = managed::GRUB_CFG.to_owned();
+        let entry = format!("'{OFF_ID}'");
+        let mut expect = Vec::new();
+        let mut lacks: Vec<String> = needed.remove.clone();
+        if isolating {
+            let mut needles = vec![entry, "passthru.off".to_owned()];
+            needles.extend(needed.add.map(str::to_owned));
+            expect.push(Expectation::Contains { path: path.clone(), needles });
+        } else {
+            lacks.push(entry);
+        }
+        if !lacks.is_empty() {
+            expect.push(Expectation::Lacks { path: path.clone(), needles: lacks });
+        }
+        vec![Step {
+            id: "grub-menu".to_owned(),
+            action: Action::Run {
+                program: Program::UpdateGrub,
+                arguments: Vec::new(),
+                rewrites: vec![path],
+                expect,
+            },
+            what: "make GRUB's menu anew".to_owned(),
+            why: "GRUB reads the menu, not the settings it is made from".to_owned(),
+            effect: Effect::Reboot,
+        }]
+    }
+}
+
+fn settings(path: &str, error: &ShellError) -> Reason {
+    Reason::Settings { path: path.to_owned(), problem: error.to_string() }
+}
+
+fn sets(text: &str, token: &str) -> bool {
+    let value = |name| ShellFile::parse(text).and_then(|file| file.value(name)).ok().flatten();
+    VARIABLES.iter().any(|name| value(name).is_some_and(|value| CommandLine::new(&value).has_word(token)))
+}
+
+/// A settings file without a word, or without the item of its list that turns the IOMMU off.
+fn taken_out(text: &str, name: &str, word: &str) -> Result<String, ShellError> {
+    let file = ShellFile::parse(text)?;
+    match cmdline::without_item(word, "off") {
+        Some(shorter) => file.replace(name, word, &shorter),
+        None => file.remove(name, word),
+    }
+}
+
+/// The entries of the generated menu, where it can be read.
+fn menu(facts: &HostFacts) -> Option<Vec<MenuEntry>> {
+    let bytes = facts.files.get(managed::GRUB_CFG)?.content()?;
+    Some(grub_cfg::entries(&String::from_utf8_lossy(bytes)))
+}
+
+fn is_generated(entry: &MenuEntry) -> bool {
+    entry.id.as_deref().is_some_and(|id| id.starts_with("gnulinux-") || id == OFF_ID)
+}
+
+/// The drop-in with a kernel parameter.
+fn drop_in(token: &str) -> String {
+    format!(
+        "{}GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT {token}\"\n",
+        texts::head("remove this file, then `update-grub`.")
+    )
+}
+
+/// The script that makes the entry without passthrough.
+fn off_entry(ids: bool) -> String {
+    include_str!("grub-off.sh").replace("@PARAMETERS@", texts::off_parameters(ids))
+}

@@ -1,0 +1,260 @@
+//! systemd-boot with what kernel-install(8) makes for it: boot entries and copies of the images, or unified kernel images.
+//! Both take the kernel command line from `/etc/kernel/cmdline`, edited one word at a time.
+
+use passthru_formats::cmdline::{self, CommandLine, Parameter};
+use passthru_formats::error::{Refused, utf8};
+use passthru_formats::kernel_cmdline;
+use passthru_model::boot::{BootEntry, KernelInstall, Layout, MadeEntry};
+use passthru_model::intent::{Intent, Method};
+use passthru_model::plan::{Action, Content, Effect, Expectation, FileState, Step};
+use passthru_model::program::Program;
+use passthru_model::{HostFacts, managed};
+
+use super::{BootLoader, Change, Passed, States};
+use crate::planner::iommu::{INTEL_ON, Parameters, off_words};
+use crate::planner::{Reason, select, texts};
+
+/// kernel-install's settings, and what it has made of them.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    found: KernelInstall,
+    /// Where the command line stands, and what the file says; for a host without such a file, what it would be made from.
+    source: (Source, String),
+}
+
+/// Where kernel-install takes the command line from: the first of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// `/etc/kernel/cmdline`.
+    Etc,
+    /// `/usr/lib/kernel/cmdline`, which belongs to a package.
+    Usr,
+    /// The running command line.
+    Running,
+}
+
+impl Settings {
+    /// The settings as they stand.
+    pub(super) fn of(facts: &HostFacts, found: &KernelInstall, reasons: &mut Vec<Reason>) -> Self {
+        let running = facts.kernel.cmdline.value().map(String::as_str).unwrap_or_default();
+        let mut source = (Source::Running, kernel_cmdline::from_running(running));
+        for (place, path) in
+            [(Source::Usr, managed::KERNEL_CMDLINE_VENDOR), (Source::Etc, managed::KERNEL_CMDLINE)]
+        {
+            if let Some(because) = facts.unreadable_files.get(path) {
+                reasons.push(select::unknown(facts, &format!("what {path} says"), because));
+            }
+            match facts.files.get(path) {
+                Some(FileState::File { content, .. }) => match utf8(&content.0) {
+                    Ok(text) => source = (place, text.to_owned()),
+                    Err(error) => reasons.push(refused(path, error)),
+                },
+                Some(FileState::Link { target }) => reasons.push(Reason::Settings {
+                    path: path.to_owned(),
+                    problem: format!("it is a symbolic link to {target}"),
+                }),
+                Some(FileState::Absent) | None => {}
+            }
+        }
+        if let (Source::Running, Some(because)) = (source.0, facts.kernel.cmdline.because()) {
+            reasons.push(select::unknown(facts, "the running command line", because));
+        }
+        if found.layout == Layout::Unified && facts.firmware.secure_boot.value() == Some(&Some(true)) {
+            reasons.push(Reason::SecureBootImage);
+        }
+        Self { found: found.clone(), source }
+    }
+
+    fn line(&self) -> String {
+        kernel_cmdline::read(&self.source.1)
+    }
+
+    /// The source with the needed words.
+    fn with(&self, needed: &Parameters) -> Result<String, Refused> {
+        let mut text = self.source.1.clone();
+        for word in &needed.remove {
+            let change = match (cmdline::without_item(word, "off"), Parameter::new(word)) {
+                (Some(shorter), Ok(old)) => {
+                    Parameter::new(&shorter).ok().map(|new| cmdline::Change::Replace { old, new })
+                }
+                (None, Ok(old)) => Some(cmdline::Change::Remove(old)),
+                (_, Err(_)) => None,
+            };
+            if let Some(change) = change {
+                text = kernel_cmdline::edit(&text, &change)?;
+            }
+        }
+        if let Some(Ok(word)) = needed.add.map(Parameter::new) {
+            text = kernel_cmdline::edit(&text, &cmdline::Change::Add(word))?;
+        }
+        Ok(text)
+    }
+
+    /// The entries of `facts` that kernel-install made, without those that leave passthrough out.
+    fn entries<'f>(&'f self, facts: &'f HostFacts) -> Option<impl Iterator<Item = &'f BootEntry>> {
+        let made = |entry: &&BootEntry| self.found.kernels.iter().any(|kernel| kernel.path == entry.path);
+        Some(facts.boot.entries.value()?.iter().filter(made))
+    }
+
+    /// Everything that making the entry of a kernel anew rewrites. Besides the copies that it names now these may be the ones
+    /// of a generator that was not there before: dracut's plugin makes `initrd`, Debian's copies the image by its own name.
+    fn rewritten(&self, kernel: &MadeEntry) -> Vec<String> {
+        let release = &kernel.release;
+        let mut paths = vec![kernel.path.clone(), self.found.off_entry(release)];
+        paths.extend(kernel.parts.iter().cloned());
+        if self.found.layout == Layout::Entries {
+            let directory = format!("{}/{}/{release}", self.found.root, self.found.token);
+            for name in ["initrd".to_owned(), format!("initrd.img-{release}")] {
+                let path = format!("{directory}/{name}");
+                if !paths.contains(&path) {
+                    paths.push(path);
+                }
+            }
+        }
+        paths
+    }
+}
+
+fn refused(path: &str, error: Refused) -> Reason {
+    Reason::EditRefused { path: path.to_owned(), error }
+}
+
+impl BootLoader for Settings {
+    fn paths(&self) -> Vec<String> {
+        vec![managed::KERNEL_CMDLINE.to_owned()]
+    }
+
+    fn off_words(&self, _: &[String]) -> Vec<String> {
+        off_words(&self.line())
+    }
+
+    fn has_ours(&self, _: &str) -> bool {
+        false
+    }
+
+    fn has_elsewhere(&self, token: &str) -> bool {
+        CommandLine::new(&self.line()).has_word(token)
+    }
+
+    fn passed(&self, facts: &HostFacts, word: &str) -> Passed {
+        let Some(mut made) = self.entries(facts) else { return Passed::Unknown };
+        if made.any(|entry| CommandLine::new(&entry.cmdline).has_word(word)) {
+            return Passed::BySettings;
+        }
+        let all = facts.boot.entries.value().into_iter().flatten();
+        let mut others = all.filter(|entry| !entry.rescue && !entry.source);
+        if others.any(|entry| CommandLine::new(&entry.cmdline).has_word(word)) {
+            Passed::ByOthers
+        } else {
+            Passed::Never
+        }
+    }
+
+    fn elsewhere(&self, _: Passed) -> &'static str {
+        "a boot entry that kernel-install does not make, or what was typed at the boot menu"
+    }
+
+    fn effective_parameters(&self) -> Vec<String> {
+        let asked = self.source.0 == Source::Etc && self.has_elsewhere(INTEL_ON);
+        asked.then(|| INTEL_ON.to_owned()).into_iter().collect()
+    }
+
+    /// The file is made where it is not there, whether or not a word changes: without it kernel-install takes the running
+    /// command line, and in a boot without passthrough would give every entry our word for that.
+    fn edits(&self, facts: &HostFacts, needed: &Parameters, reasons: &mut Vec<Reason>) -> Vec<Change> {
+        let path = managed::KERNEL_CMDLINE;
+        let text = match self.with(needed) {
+            Ok(text) => text,
+            Err(error) => {
+                reasons.push(refused(path, error));
+                return Vec::new();
+            }
+        };
+        let Some(before) = facts.files.get(path) else { return Vec::new() };
+        let after = match before {
+            FileState::File { content, .. } if content.0 == text.as_bytes() => return Vec::new(),
+            FileState::File { mode, uid, gid, .. } => {
+                FileState::File { content: Content(text.into_bytes()), mode: *mode, uid: *uid, gid: *gid }
+            }
+            FileState::Absent | FileState::Link { .. } => FileState::root_file(text, 0o644),
+        };
+        vec![Change { path: path.to_owned(), before: before.clone(), after }]
+    }
+
+    fn check(&self, _: &Parameters, _: &mut Vec<Reason>) {}
+
+    fn own_files(&self, wanted: &Intent, _: &Parameters) -> States {
+        let text = include_str!("kernel-install-off.sh")
+            .replace("@PARAMETERS@", texts::off_parameters(wanted.method == Method::Ids));
+        States::from([(managed::KERNEL_INSTALL_OFF, FileState::root_file(text, 0o755))])
+    }
+
+    fn is_stale(&self, facts: &HostFacts, isolating: bool, needed: &Parameters) -> bool {
+        let off = |kernel: &MadeEntry| facts.files.contains_key(&self.found.off_entry(&kernel.release));
+        if isolating && !self.found.kernels.iter().all(off) {
+            return true;
+        }
+        let Some(mut made) = self.entries(facts) else { return false };
+        isolating
+            && made.any(|entry| {
+                let line = CommandLine::new(&entry.cmdline);
+                needed.add.is_some_and(|token| !line.has_word(token)) || !off_words(&entry.cmdline).is_empty()
+            })
+    }
+
+    fn regenerate(&self, _: &HostFacts, isolating: bool, needed: &Parameters) -> Vec<Step> {
+        let made = |kernel: &MadeEntry| {
+            let mut expect = Vec::new();
+            if isolating {
+                let needles = vec!["passthru.off".to_owned()];
+                expect.push(Expectation::Contains { path: self.found.off_entry(&kernel.release), needles });
+                if let Some(token) = needed.add {
+                    let needles = vec![token.to_owned()];
+                    expect.push(Expectation::Contains { path: kernel.path.clone(), needles });
+                }
+                if !needed.remove.is_empty() {
+                    let needles = needed.remove.clone();
+                    expect.push(Expectation::Lacks { path: kernel.path.clone(), needles });
+                }
+            }
+            let release = &kernel.release;
+            Step {
+                id: format!("boot-entry-{release}"),
+                action: Action::Run {
+                    program: Program::KernelInstall,
+                    arguments: ["add", release, &kernel.image].map(str::to_owned).to_vec(),
+                    rewrites: self.rewritten(kernel),
+                    expect,
+                },
+                what: match self.found.layout {
+                    Layout::Entries => format!("make the boot entry of kernel {release} anew"),
+                    Layout::Unified => format!("make the unified image of kernel {release} anew"),
+                },
+                why: "systemd-boot starts the copies on its own partition, not what they are made from"
+                    .to_owned(),
+                effect: Effect::Reboot,
+            }
+        };
+        self.found.kernels.iter().map(made).collect()
+    }
+
+    fn untried(&self) -> Option<&'static str> {
+        Some(match self.found.layout {
+            Layout::Entries => "systemd-boot with kernel-install",
+            Layout::Unified => "unified kernel images",
+        })
+    }
+
+    fn copies(&self, release: &str) -> Option<super::Copies> {
+        let kernel = self.found.kernels.iter().find(|kernel| kernel.release == release)?;
+        let images = match self.found.layout {
+            Layout::Unified => vec![kernel.path.clone()],
+            Layout::Entries => {
+                let is_initrd =
+                    |path: &&String| path.rsplit('/').next().is_some_and(|name| name.starts_with("initrd"));
+                kernel.parts.iter().filter(is_initrd).cloned().collect()
+            }
+        };
+        Some(super::Copies { images, rewritten: self.rewritten(kernel) })
+    }
+}
