@@ -10,7 +10,7 @@ use crate::checks::remarks::Remarks;
 pub(super) const LINT: Lint = Lint {
     id: "guest-balloon",
     title: "guests with devices have no memory balloon",
-    section: "Virtio network and memory",
+    section: "Performance tuning",
     why: "a balloon gives memory back to the host, which cannot be while a device may write anywhere in it; what is left of it is a device that costs time",
     about: "has a device of the host",
     concerns: |_, domain| domain.has_vfio(),
