@@ -24,6 +24,7 @@ const MODULES: &[&str] = &[
     "xhci-pci",
     "virtio-blk",
     "ext4",
+    "crc32c_generic",
 ];
 
 /// The first process: mounts what programs expect and then answers questions on the second serial port.

@@ -57,6 +57,11 @@ fn every_check_is_in_the_table_with_both_columns_or_says_where_else_it_is_shown(
 }
 
 #[test]
+fn checks_on_captures_of_the_laboratory_say_what_was_reviewed() {
+    insta::assert_snapshot!(said(|on| !on.takes_corpora()));
+}
+
+#[test]
 fn checks_on_real_machines_data_say_what_was_reviewed() {
     if !hosts::corpora().is_dir() {
         return say(&format!("skipped: there is no {}", hosts::corpora().display()));

@@ -54,7 +54,8 @@ fn run(facts: &HostFacts) -> Outcome {
             evidence.push((function.attribute("class"), function.class.to_string()));
         }
         remarks.push(if !left.is_empty() && is_card {
-            (Verdict::Warn, format!("of the card {slot}, {} stays with the host", listed(&left)))
+            let stay = if left.len() == 1 { "stays" } else { "stay" };
+            (Verdict::Warn, format!("of the card {slot}, {} {stay} with the host", listed(&left)))
         } else if groups.len() > 1 {
             (Verdict::Pass, format!("{} are one card in {} groups", listed(&addresses), groups.len()))
         } else if let [only] = addresses.as_slice() {

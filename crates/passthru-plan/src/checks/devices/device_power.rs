@@ -57,7 +57,7 @@ fn run(facts: &HostFacts) -> Outcome {
             }
             _ if silent => {
                 evidence.push((function.attribute("config"), "ff in every byte that was read".to_owned()));
-                (Verdict::Fail, format!("{at} does not answer: its configuration space reads as ones"))
+                (Verdict::Fail, format!("no answer from {at}: configuration space reads as ones"))
             }
             None if function.config.is_empty() => {
                 let why =

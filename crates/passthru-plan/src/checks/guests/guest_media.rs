@@ -39,7 +39,7 @@ fn run(facts: &HostFacts) -> Outcome {
     let has_image = |domain: &&Domain| {
         domain.firmware != DomainFirmware::Bios && domain.disks.iter().any(|disk| disk.is_cdrom)
     };
-    let more = if domains.iter().any(|domain| has_image(domain)) {
+    let more = if domains.iter().any(has_image) {
         "; ‘passthru guest check’ says of an install image whether it boots by UEFI"
     } else {
         ""

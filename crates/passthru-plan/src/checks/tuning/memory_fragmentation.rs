@@ -35,7 +35,7 @@ fn run(facts: &HostFacts) -> Outcome {
         return Outcome::unknown("how free memory lies", "no free block is listed").seen(fact);
     }
     let share = large.saturating_mul(100) / free;
-    let what = format!("{share} % of {} of free memory is in pieces of 2 MiB and more", gib(free));
+    let what = format!("{share} % of {} of free memory is in pieces of 2 MiB and more", amount(free));
     if share >= 50 || large >= PLENTY {
         return Outcome::pass(what).seen(fact);
     }
@@ -45,8 +45,11 @@ fn run(facts: &HostFacts) -> Outcome {
     )
 }
 
-/// An amount in GiB, with one decimal place.
-fn gib(kib: u64) -> String {
+/// An amount in GiB, with one decimal place, and in MiB where it is less than one.
+fn amount(kib: u64) -> String {
+    if kib < GIB {
+        return format!("{} MiB", kib / 1024);
+    }
     let tenths = kib.saturating_mul(10) / GIB;
     format!("{}.{} GiB", tenths / 10, tenths % 10)
 }
