@@ -236,14 +236,19 @@ fn everywhere(scene: &Scene, work: Work, boot_known: bool) -> usize {
 #[expect(clippy::print_stderr, reason = "how many points were tried is what this test is for")]
 fn killed_at_any_point_of_any_work_the_host_ends_wholly_old_or_wholly_new() {
     let mut all = 0;
-    for scene in [Scene::of_files(), Scene::of_copies(), Scene::of_drivers()] {
-        for (work, boot_known) in [
-            (Work::Apply, true),
-            (Work::Apply, false),
-            (Work::ApplyAndFail, true),
-            (Work::ApplyAndFail, false),
-            (Work::Undo, true),
-        ] {
+    let works = [
+        (Work::Apply, true),
+        (Work::Apply, false),
+        (Work::ApplyAndFail, true),
+        (Work::ApplyAndFail, false),
+        (Work::Undo, true),
+    ];
+    // Where the boot is not known, undo has images made anew. The first image in the tree of copies is of another generator than
+    // the one that makes them there, so that it could not come back byte for byte.
+    for (scene, made_alike) in
+        [(Scene::of_files(), true), (Scene::of_copies(), false), (Scene::of_drivers(), true)]
+    {
+        for (work, boot_known) in works.into_iter().filter(|(_, boot_known)| *boot_known || made_alike) {
             let points = everywhere(&scene, work, boot_known);
             eprintln!("{}, {work:?}: killed at {points} points, {points} passed", scene.plan.title);
             assert!(points > 20);
