@@ -61,6 +61,7 @@ impl Compression {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_types, reason = "the tests ask the programs that compress")]
 mod programs;
 
 #[cfg(test)]

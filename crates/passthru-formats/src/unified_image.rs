@@ -131,7 +131,7 @@ mod tests {
             Some("6.12.1-arch1-1".to_owned()),
             "root=/dev/sda2 rw intel_iommu=on".to_owned(),
         );
-        assert_eq!(lines(&bytes), [expected.clone()]);
+        assert_eq!(lines(&bytes), std::slice::from_ref(&expected));
         let small = reduced(&bytes, <[u8]>::to_vec);
         assert!(!small.windows(4).any(|word| word == b"kern"));
         assert_eq!((lines(&small), reduced(&small, <[u8]>::to_vec)), (vec![expected], small.clone()));

@@ -1,5 +1,4 @@
 //! The programs that make what is unpacked here, for tests.
-#![expect(clippy::disallowed_types, reason = "the tests ask the programs that compress")]
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

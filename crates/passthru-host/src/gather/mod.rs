@@ -69,6 +69,7 @@ pub fn look_at_guest(host: &Host, domain: &Domain, facts: &mut HostFacts) {
 
 /// Reads what is asked for of a host, with what the caller knows besides. A fact that was not asked for is unknown,
 /// because of [`NOT_ASKED`].
+#[expect(clippy::too_many_lines, reason = "a few lines for each subject, in their order")]
 pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     let subjects = options.subjects.with_needs();
     let wants = |subject| subjects.contains(subject);

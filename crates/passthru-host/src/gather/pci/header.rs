@@ -39,7 +39,7 @@ pub(super) fn unclear(read: &[(PciAddress, (PciFunction, Option<Buses>))]) -> Ve
     let told = bridges.peek().is_some() && bridges.all(|(_, (_, buses))| *buses == Some(Buses::There));
     read.iter()
         .filter(|(_, (function, buses))| {
-            !function.class.is_bridge() && !(told && *buses == Some(Buses::Absent))
+            !(function.class.is_bridge() || told && *buses == Some(Buses::Absent))
         })
         .map(|(address, _)| *address)
         .collect()
