@@ -36,13 +36,11 @@ pub(crate) fn run(context: &Context, arguments: &GuestCheckArguments) -> Result<
 
 /// Prints what can be said of a file: of a domain, or of an image.
 fn of_file(context: &Context, arguments: &GuestCheckArguments) -> Result<Exit, Failure> {
-    match check_file::xml(&arguments.what) {
-        Some(bytes) => check_file::run(context, arguments, &bytes),
-        None => {
-            only_xml_is_patched(arguments)?;
-            of_image(context, &arguments.what)
-        }
+    if let Some(bytes) = check_file::xml(&arguments.what) {
+        return check_file::run(context, arguments, &bytes);
     }
+    only_xml_is_patched(arguments)?;
+    of_image(context, &arguments.what)
 }
 
 /// Refuses to promise a patch of what is no domain XML.
