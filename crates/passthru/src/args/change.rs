@@ -1,0 +1,154 @@
+//! What can be said to commands that change how the host boots, or take changes back.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use passthru_model::PciAddress;
+
+/// How a change is agreed to.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Agreement {
+    /// Agree in advance; needed where there is no terminal to ask at
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+
+    /// Show the plan and stop
+    #[arg(long, short = 'n', conflicts_with = "yes")]
+    pub dry_run: bool,
+}
+
+/// What the user insists on. Each names one thing that is refused otherwise.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Insisting")]
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag, given or not")]
+pub struct Insist {
+    /// Take the only display that the host has
+    #[arg(long)]
+    pub take_only_display: bool,
+
+    /// Take a device that the host is using: storage, network
+    #[arg(long)]
+    pub take_in_use: bool,
+
+    /// Take the controller of the last keyboard
+    #[arg(long)]
+    pub take_last_keyboard: bool,
+
+    /// Take only the named functions, not their siblings in the slot
+    #[arg(long)]
+    pub only_named: bool,
+}
+
+/// What the user insists on where the way in which the host boots is changed.
+#[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Insisting")]
+pub struct BootChain {
+    /// Change a boot chain not yet started in the laboratory: dracut, systemd-boot, unified kernel images
+    #[arg(long)]
+    pub untried_boot_chain: bool,
+}
+
+/// How functions are bound at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MethodChoice {
+    /// By address and identity; twins are told apart
+    Override,
+    /// By PCI ID with module options, as the wiki page has it; takes every device of that id
+    Ids,
+}
+
+/// Arguments of `isolate`.
+#[derive(Debug, Args)]
+pub struct IsolateArguments {
+    /// Functions to isolate, such as 0000:06:00.0 or 06:00.0
+    #[arg(value_name = "ADDRESS", required = true)]
+    pub addresses: Vec<PciAddress>,
+
+    /// How the functions are bound at boot; kept as it is when not given
+    #[arg(long, value_name = "METHOD")]
+    pub method: Option<MethodChoice>,
+
+    /// How to agree
+    #[command(flatten)]
+    pub agreement: Agreement,
+
+    /// What to insist on
+    #[command(flatten)]
+    pub insist: Insist,
+
+    /// Which boot chains to change
+    #[command(flatten)]
+    pub boot: BootChain,
+}
+
+/// Arguments of `release`.
+#[derive(Debug, Args)]
+pub struct ReleaseArguments {
+    /// Functions to release
+    #[arg(value_name = "ADDRESS", required_unless_present = "all")]
+    pub addresses: Vec<PciAddress>,
+
+    /// Release every isolated function
+    #[arg(long, conflicts_with = "addresses")]
+    pub all: bool,
+
+    /// How to agree
+    #[command(flatten)]
+    pub agreement: Agreement,
+
+    /// Which boot chains to change
+    #[command(flatten)]
+    pub boot: BootChain,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// Save the plan here, for `apply FILE`
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// What to insist on
+    #[command(flatten)]
+    pub insist: Insist,
+
+    /// Which boot chains to change
+    #[command(flatten)]
+    pub boot: BootChain,
+}
+
+/// Arguments of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArguments {
+    /// A plan saved by `plan -o`; none: the plan as `plan` shows it now
+    #[arg(value_name = "FILE", conflicts_with = "resume")]
+    pub file: Option<PathBuf>,
+
+    /// Finish a change that was interrupted
+    #[arg(long)]
+    pub resume: bool,
+
+    /// How to agree
+    #[command(flatten)]
+    pub agreement: Agreement,
+
+    /// What to insist on
+    #[command(flatten)]
+    pub insist: Insist,
+
+    /// Which boot chains to change
+    #[command(flatten)]
+    pub boot: BootChain,
+}
+
+/// Arguments of `undo`.
+#[derive(Debug, Args)]
+pub struct UndoArguments {
+    /// The change to take back, as `history` names it; none: the newest
+    #[arg(value_name = "CHANGE")]
+    pub change: Option<String>,
+
+    /// How to agree
+    #[command(flatten)]
+    pub agreement: Agreement,
+}
