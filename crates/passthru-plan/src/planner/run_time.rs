@@ -80,10 +80,11 @@ pub fn unbind(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Res
     let moving: Vec<&PciFunction> =
         chosen.into_iter().filter(|function| apart(function, &mut notes, at_home)).collect();
     let leaving: Vec<PciAddress> = moving.iter().map(|function| function.address).collect();
+    let intent = crate::intent::of(facts).ok().flatten();
     for function in &moving {
         reasons.extend(unreadable(facts, function));
         held::judge(facts, function, &mut reasons, &mut notes);
-        if crate::intent::of(facts).ok().flatten().is_some_and(|intent| intent.isolates(function.address)) {
+        if intent.as_ref().is_some_and(|intent| intent.isolates(function.address)) {
             notes.push(format!(
                 "{0} is isolated at boot, so the next boot gives it to vfio-pci again; `passthru release {0}` ends that",
                 function.address
