@@ -120,6 +120,17 @@ impl FileState {
         Self::File { content: Content(content.into()), mode, uid: 0, gid: 0 }
     }
 
+    /// What stands there once other content is written: owner and mode stay, and a file that was not there is root's, 0644.
+    #[must_use]
+    pub fn with_content(&self, content: impl Into<Vec<u8>>) -> Self {
+        match self {
+            Self::File { mode, uid, gid, .. } => {
+                Self::File { content: Content(content.into()), mode: *mode, uid: *uid, gid: *gid }
+            }
+            Self::Absent | Self::Link { .. } => Self::root_file(content, 0o644),
+        }
+    }
+
     /// The bytes, where it is a regular file.
     pub fn content(&self) -> Option<&[u8]> {
         match self {

@@ -152,15 +152,9 @@ fn change(
     };
     if old != new.as_deref() {
         let before = facts.files.get(INTENT_PATH).cloned().unwrap_or(FileState::Absent);
-        let after = match (&before, &new) {
-            (_, None) => FileState::Absent,
-            (FileState::File { mode, uid, gid, .. }, Some(text)) => FileState::File {
-                content: passthru_model::plan::Content(text.clone().into_bytes()),
-                mode: *mode,
-                uid: *uid,
-                gid: *gid,
-            },
-            (_, Some(text)) => FileState::root_file(text.as_str(), 0o644),
+        let after = match &new {
+            None => FileState::Absent,
+            Some(text) => before.with_content(text.as_str()),
         };
         plan.steps.push(steps::intent_step(before, after, what));
     }

@@ -4,7 +4,7 @@ use passthru_formats::cmdline::{self, CommandLine};
 use passthru_formats::grub_cfg::{self, MenuEntry};
 use passthru_formats::shell::{ShellError, ShellFile, Variables};
 use passthru_model::intent::{Intent, Method};
-use passthru_model::plan::{Action, Content, Effect, Expectation, FileState, Step};
+use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
 use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
 
@@ -105,11 +105,8 @@ impl BootLoader for Settings {
                     reasons.push(settings(path, &error));
                 }
             }
-            if let (true, Some(before @ FileState::File { mode, uid, gid, .. })) =
-                (text != *old, facts.files.get(path))
-            {
-                let content = Content(text.into_bytes());
-                let after = FileState::File { content, mode: *mode, uid: *uid, gid: *gid };
+            if let (true, Some(before @ FileState::File { .. })) = (text != *old, facts.files.get(path)) {
+                let after = before.with_content(text);
                 changed.push(Change { path: path.clone(), before: before.clone(), after });
             }
         }

@@ -6,7 +6,7 @@ use passthru_formats::error::{Refused, utf8};
 use passthru_formats::kernel_cmdline;
 use passthru_model::boot::{BootEntry, KernelInstall, Layout, MadeEntry};
 use passthru_model::intent::{Intent, Method};
-use passthru_model::plan::{Action, Content, Effect, Expectation, FileState, Step};
+use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
 use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
 
@@ -171,13 +171,10 @@ impl BootLoader for Settings {
             }
         };
         let Some(before) = facts.files.get(path) else { return Vec::new() };
-        let after = match before {
-            FileState::File { content, .. } if content.0 == text.as_bytes() => return Vec::new(),
-            FileState::File { mode, uid, gid, .. } => {
-                FileState::File { content: Content(text.into_bytes()), mode: *mode, uid: *uid, gid: *gid }
-            }
-            FileState::Absent | FileState::Link { .. } => FileState::root_file(text, 0o644),
-        };
+        if before.content() == Some(text.as_bytes()) {
+            return Vec::new();
+        }
+        let after = before.with_content(text);
         vec![Change { path: path.to_owned(), before: before.clone(), after }]
     }
 
