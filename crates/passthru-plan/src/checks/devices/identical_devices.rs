@@ -1,8 +1,11 @@
 //! Devices with the same PCI ID, of which only one is to go.
 
+use std::collections::BTreeSet;
+
 use passthru_formats::cmdline::CommandLine;
 use passthru_formats::vfio_ids::{self, IdEntry};
 use passthru_model::HostFacts;
+use passthru_model::address::PciAddress;
 use passthru_model::finding::Verdict;
 use passthru_model::intent::Method;
 use passthru_model::pci::PciFunction;
@@ -31,6 +34,7 @@ fn run(facts: &HostFacts) -> Outcome {
     let ids: Vec<&str> = line.map(|line| line.items("vfio-pci.ids").collect()).unwrap_or_default();
     let entries: Vec<IdEntry> = ids.iter().flat_map(|word| vfio_ids::parse(word)).flatten().collect();
     let stakes = Stakes::of(facts);
+    let going: BTreeSet<PciAddress> = subjects.functions.iter().map(|one| one.address).collect();
     let mut remarks = Vec::new();
     let mut evidence = Vec::new();
     // The display stands for its card: where it has a twin, its audio function has one as well.
@@ -42,10 +46,7 @@ fn run(facts: &HostFacts) -> Outcome {
                 .any(|other| other.class.is_display() && other.address.is_sibling_of(function.address))
     });
     for function in of_interest {
-        let twins: Vec<_> = stakes
-            .twins(function)
-            .filter(|twin| !subjects.functions.iter().any(|one| one.address == *twin))
-            .collect();
+        let twins: Vec<_> = stakes.twins(function).filter(|twin| !going.contains(twin)).collect();
         if twins.is_empty() {
             continue;
         }
