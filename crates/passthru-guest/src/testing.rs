@@ -34,6 +34,7 @@ pub(crate) fn function(at: &str, id: &str, class: &str) -> PciFunction {
         numa_node: None,
         resources: Vec::new(),
         has_rom: false,
+        has_details: true,
         config: Vec::new(),
         parents: Vec::new(),
         physical_function: None,

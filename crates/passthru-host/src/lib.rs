@@ -15,6 +15,7 @@ pub mod program;
 mod record;
 mod redact;
 mod resolve;
+mod side_by_side;
 mod tree;
 
 pub use archive::{MOST_BYTES, MOST_ENTRIES};
@@ -23,3 +24,4 @@ pub use error::{OpenError, ReadError, ReadErrorKind};
 pub use gather::{Options, Subject, Subjects, gather, gather_with, look_at_guest};
 pub use host::{Host, MOST_FILE_BYTES, Ownership};
 pub use record::Recording;
+pub use side_by_side::side_by_side;

@@ -62,6 +62,9 @@ pub struct PciFunction {
     pub resources: Vec<Resource>,
     /// Whether the kernel offers a `rom` file.
     pub has_rom: bool,
+    /// Whether the following were read at all: revision, `driver_override`, NUMA node, resources, ROM, physical function.
+    /// Where not, as for a command that shows none of them, they hold nothing.
+    pub has_details: bool,
     /// Configuration space as far as it could be read: 64, 256 or 4096 bytes; empty if not at all.
     pub config: Vec<u8>,
     /// Bridges above it, from the root down; the last is its direct parent. Empty on a root bus.

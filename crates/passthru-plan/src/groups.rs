@@ -102,30 +102,21 @@ const MOST_LISTED: usize = 32;
 
 /// The view of all groups.
 pub fn view(facts: &HostFacts) -> GroupsView {
-    let empty = BTreeMap::new();
-    let groups = facts.iommu.groups.value().unwrap_or(&empty);
-    let unknown = facts.pci.because().or(facts.iommu.groups.because()).map(str::to_owned);
-    let members: BTreeSet<PciAddress> =
-        groups.values().flat_map(|group| group.members.iter().copied()).collect();
-    let view = Viewer::of(facts, !groups.is_empty());
+    let viewer = Viewer::of(facts);
     GroupsView {
-        groups: groups.values().map(|group| view.group(group)).collect(),
-        ungrouped: facts
-            .functions()
-            .filter(|function| function.group.is_none() && !members.contains(&function.address))
-            .map(|function| view.device(function, None))
-            .collect(),
-        unknown,
+        groups: viewer.groups().map(|group| viewer.group(group)).collect(),
+        ungrouped: viewer.ungrouped(),
+        unknown: viewer.unknown(),
     }
 }
 
-/// The facts, sorted once for all groups.
-struct Viewer<'a> {
+/// The facts, sorted once for all groups, so that groups can be viewed one by one, by several threads too.
+#[derive(Debug)]
+pub struct Viewer<'a> {
     facts: &'a HostFacts,
     stakes: Stakes<'a>,
     /// The functions of each slot but bridges.
     slots: BTreeMap<PciSlot, Vec<PciAddress>>,
-    has_groups: bool,
     /// Whether a function without a reset is known to have none.
     resets_are_told: bool,
 }
@@ -156,16 +147,42 @@ impl Judged<'_> {
 }
 
 impl<'a> Viewer<'a> {
-    fn of(facts: &'a HostFacts, has_groups: bool) -> Self {
+    /// Sorts the facts.
+    pub fn of(facts: &'a HostFacts) -> Self {
         let mut slots: BTreeMap<PciSlot, Vec<PciAddress>> = BTreeMap::new();
         for function in facts.functions().filter(|function| !function.is_bridge()) {
             slots.entry(function.address.slot()).or_default().push(function.address);
         }
         let resets_are_told = resets::are_told(facts);
-        Self { facts, stakes: Stakes::of(facts), slots, has_groups, resets_are_told }
+        Self { facts, stakes: Stakes::of(facts), slots, resets_are_told }
     }
 
-    fn group(&self, group: &'a IommuGroup) -> GroupView {
+    /// The groups, in order of number; none where they are not known.
+    pub fn groups(&self) -> impl Iterator<Item = &'a IommuGroup> + use<'a> {
+        self.facts.iommu.groups.value().into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Functions without a group, in order of address.
+    pub fn ungrouped(&self) -> Vec<DeviceView> {
+        let lone = |function: &&PciFunction| function.group.is_none();
+        let mut lone = self.facts.functions().filter(lone).peekable();
+        if lone.peek().is_none() {
+            return Vec::new();
+        }
+        let members: BTreeSet<PciAddress> =
+            self.groups().flat_map(|group| group.members.iter().copied()).collect();
+        lone.filter(|function| !members.contains(&function.address))
+            .map(|function| self.device(function, None))
+            .collect()
+    }
+
+    /// Why the groups or functions are not known, where they are not.
+    pub fn unknown(&self) -> Option<String> {
+        self.facts.pci.because().or(self.facts.iommu.groups.because()).map(str::to_owned)
+    }
+
+    /// One group.
+    pub fn group(&self, group: &'a IommuGroup) -> GroupView {
         let company = company(self.facts, group);
         let leaving = self.stakes.leaving(company.iter().map(|function| function.address));
         let stakes = company
@@ -284,7 +301,7 @@ impl<'a> Viewer<'a> {
             return "stays with the host, because it is a bridge".to_owned();
         }
         let Some(judged) = judged else {
-            return if self.has_groups {
+            return if self.groups().next().is_some() {
                 "cannot, because it has no IOMMU group".to_owned()
             } else {
                 "cannot yet, because there are no IOMMU groups".to_owned()

@@ -1,5 +1,6 @@
 //! What every command needs: where to print, and which host to look at.
 
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 
 use passthru_host::{Host, Subjects};
@@ -39,13 +40,16 @@ impl Context {
     }
 
     /// Reads everything that is known of the chosen host.
-    pub(crate) fn facts(&self) -> Result<HostFacts, Failure> {
+    pub(crate) fn facts(&self) -> Result<ManuallyDrop<HostFacts>, Failure> {
         self.facts_of(Subjects::USUAL)
     }
 
     /// Reads these subjects of the chosen host, and what they are read from; the rest is unknown.
-    pub(crate) fn facts_of(&self, subjects: Subjects) -> Result<HostFacts, Failure> {
-        Ok(self.gather(&self.open()?, subjects))
+    ///
+    /// The process ends with its command, and the kernel takes all of its memory at once: to take the facts of a large host
+    /// apart one by one before would take a tenth of the command's time.
+    pub(crate) fn facts_of(&self, subjects: Subjects) -> Result<ManuallyDrop<HostFacts>, Failure> {
+        Ok(ManuallyDrop::new(self.gather(&self.open()?, subjects)))
     }
 
     /// Reads these subjects of an opened host, with what only the environment of this process knows.

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::qmp;
-use crate::target::{Job, Output};
+use crate::target::{Job, LabFault, Output};
 
 /// What every command in the lab host finds in its environment; the agent's own is nearly empty.
 const ENVIRONMENT: &[&str] = &[
@@ -62,9 +62,7 @@ impl Agent {
     pub fn call(&mut self, command: &str, arguments: &Value, limit: Duration) -> Result<Value> {
         let request = json!({"execute": command, "arguments": arguments});
         self.write(format!("{request}\n").as_bytes())?;
-        let line = self
-            .line(Instant::now() + limit)?
-            .ok_or_else(|| anyhow!("the guest agent did not answer {command} within {}s", limit.as_secs()))?;
+        let line = self.line(Instant::now() + limit)?.ok_or_else(|| silence(command, limit))?;
         let mut answer: Value =
             serde_json::from_str(&line).with_context(|| format!("agent said {line:?}"))?;
         match answer.get_mut("return") {
@@ -135,6 +133,12 @@ impl Agent {
             }
         }
     }
+}
+
+/// An agent that says nothing at all: the machine stands still or is starved, whatever runs in it, for a program that takes
+/// long does not keep the agent from saying so.
+fn silence(command: &str, limit: Duration) -> LabFault {
+    LabFault(format!("the guest agent did not answer {command} within {}s", limit.as_secs()))
 }
 
 fn finished(status: &Value, took: Duration) -> Result<Output> {

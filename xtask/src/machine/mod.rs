@@ -129,6 +129,25 @@ impl Machine {
         Ok(())
     }
 
+    /// Where the processors are, twice with a second between: whether they move at all.
+    pub fn processors(&mut self) -> Result<String> {
+        let mut said = String::new();
+        for round in 0..2 {
+            if round > 0 {
+                thread::sleep(Duration::from_secs(1));
+            }
+            let arguments = json!({"command-line": "info registers -a"});
+            let text = self.qmp.call("human-monitor-command", &arguments)?;
+            said.push_str(text.as_str().unwrap_or_default());
+        }
+        Ok(said)
+    }
+
+    /// Whether the agent has anything to say.
+    pub fn answers(&mut self) -> bool {
+        self.agent.answers(Duration::from_secs(10)).unwrap_or(false)
+    }
+
     /// Shuts the guest down in order and waits for QEMU's end.
     pub fn power_off(&mut self) -> Result<()> {
         self.agent.start(&Job::new(["systemctl", "poweroff"])).ok();

@@ -136,8 +136,14 @@ impl Lab {
     }
 }
 
-/// What a failed lab host can still tell.
+/// What a failed lab host can still tell; of one whose agent is silent, only where its processors are.
 fn evidence(machine: &mut Machine, logs: &Path) {
+    if let Ok(text) = machine.processors() {
+        fs::write(logs.join("end-processors.log"), text).ok();
+    }
+    if !machine.answers() {
+        return;
+    }
     let questions: [(&str, &[&str]); 5] = [
         ("end-kernel.log", &["dmesg"]),
         ("end-journal.log", &["journalctl", "-b", "--no-pager"]),

@@ -176,6 +176,7 @@ fn stand_in(function: u8, id: &str, class: &str, bars: &[(u8, u64)]) -> Option<P
         numa_node: None,
         resources: bars.iter().map(resource).collect(),
         has_rom: function == 0,
+        has_details: true,
         config: Vec::new(),
         parents: Vec::new(),
         physical_function: None,

@@ -8,9 +8,10 @@ use passthru_model::fact::Fact;
 use passthru_model::iommu::{FirmwareTable, IommuFacts, IommuGroup, UnitRegisters};
 use passthru_model::pci::PciFunction;
 
-use super::{because, side_by_side};
+use super::because;
 use crate::directory::Directory;
 use crate::host::Host;
+use crate::side_by_side;
 
 const TABLES: &str = "/sys/firmware/acpi/tables";
 const UNITS: &str = "/sys/class/iommu";

@@ -176,30 +176,6 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     facts
 }
 
-/// Reads many like things on a few threads, in their order: nearly all of the time goes to waiting for the kernel and for
-/// devices to answer, as for configuration space about a microsecond for every four bytes.
-fn side_by_side<K: Copy + Sync + Send, V: Send>(keys: &[K], read: impl Fn(K) -> V + Sync) -> Vec<(K, V)> {
-    const MOST_THREADS: usize = 8;
-    const LEAST_EACH: usize = 4;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-    let share = keys.len().div_ceil(threads).max(LEAST_EACH);
-    let one = |share: &[K]| share.iter().map(|&key| (key, read(key))).collect::<Vec<_>>();
-    std::thread::scope(|scope| {
-        let mut shares = keys.chunks(share);
-        let first = shares.next().unwrap_or_default();
-        let one = &one;
-        let start = |share| std::thread::Builder::new().spawn_scoped(scope, move || one(share));
-        let others: Vec<_> = shares.map(|share| (share, start(share))).collect();
-        let mut found = one(first);
-        for (share, other) in others {
-            // Where no thread could be started, its share is read here.
-            let theirs = other.ok().and_then(|thread| thread.join().ok());
-            found.extend(theirs.unwrap_or_else(|| one(share)));
-        }
-        found
-    })
-}
-
 /// A text file of one line as a fact.
 fn line_fact(host: &Host, path: &str) -> Fact<String> {
     match host.read(path) {

@@ -10,11 +10,12 @@ use passthru_model::fact::Fact;
 use passthru_model::hex::{ClassCode, Hex16, PciId};
 use passthru_model::pci::{PciFunction, Resource};
 
-use super::{because, is_root_bus, last_part, side_by_side};
+use super::{because, is_root_bus, last_part};
 use crate::directory::Directory;
 use crate::error::ReadError;
 use crate::host::Host;
 use crate::resolve::{join, split};
+use crate::side_by_side;
 
 const DEVICES: &str = "/sys/bus/pci/devices";
 
@@ -194,12 +195,7 @@ fn function(
         Space::Unclear => (Vec::new(), header::buses(&reader.directory, class)),
         space => (reader.config(space), None),
     };
-    let details = if extent.details {
-        details(&mut reader, &config)
-    } else {
-        reader.gap("details", super::NOT_ASKED);
-        Details::default()
-    };
+    let details = if extent.details { details(&mut reader, &config) } else { Details::default() };
     let function = PciFunction {
         address,
         id,
@@ -215,6 +211,7 @@ fn function(
         numa_node: details.numa_node,
         resources: details.resources,
         has_rom: details.has_rom,
+        has_details: extent.details,
         config,
         parents,
         physical_function: details.physical_function,

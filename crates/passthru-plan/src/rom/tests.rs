@@ -26,6 +26,7 @@ fn card() -> PciFunction {
         numa_node: None,
         resources: vec![rom_range(0xf700_0000, 0x7200)],
         has_rom: true,
+        has_details: true,
         config: Vec::new(),
         parents: Vec::new(),
         physical_function: None,

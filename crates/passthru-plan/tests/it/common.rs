@@ -54,6 +54,7 @@ pub(crate) fn function(
         numa_node: None,
         resources: Vec::new(),
         has_rom: false,
+        has_details: true,
         config: Vec::new(),
         parents: parents.iter().map(|parent| at(parent)).collect(),
         physical_function: None,

@@ -104,7 +104,8 @@ pub(crate) fn refuse_if_held(
         return Ok(());
     }
     let subjects = [Subject::Pci, Subject::Groups, Subject::Holders, Subject::Names];
-    may(&context.facts_of(Subjects::of(&subjects))?, plan).map_err(|held| refusal(&held))
+    let facts = context.facts_of(Subjects::of(&subjects))?;
+    may(&facts, plan).map_err(|held| refusal(&held))
 }
 
 /// Shows a plan, asks, and carries it out on the live host.

@@ -5,8 +5,10 @@ mod why;
 
 use std::fmt::Write as _;
 
-use passthru_host::{Subject, Subjects};
+use passthru_host::{Subject, Subjects, side_by_side};
+use passthru_model::iommu::IommuGroup;
 use passthru_model::{HostFacts, PciAddress};
+use passthru_plan::groups::Viewer;
 use passthru_plan::predict::{self, Assumptions, SlotAdvice};
 use passthru_plan::{DeviceView, GroupView, GroupsView};
 
@@ -43,13 +45,12 @@ pub(crate) fn run(context: &Context, arguments: &GroupsArguments) -> Result<Exit
     if arguments.predict {
         return predicted::run(context, &facts, arguments);
     }
-    let mut view = passthru_plan::groups::view(&facts);
-    keep(&mut view, &arguments.addresses);
-    let advice = |group: &GroupView| advice(&facts, group, &arguments.addresses);
+    let named = &arguments.addresses;
+    let advice = |group: &GroupView| advice(&facts, group, named);
     if context.printer.json {
-        context.printer.json_document(&as_envelope(view, &advice))?;
+        context.printer.json_document(&as_envelope(view(&facts, named), &advice))?;
     } else {
-        context.printer.data(&as_text(&view, &advice))?;
+        context.printer.data(&as_text(&facts, named, &advice))?;
     }
     Ok(Exit::Done)
 }
@@ -63,14 +64,17 @@ fn must_be_there(facts: &HostFacts, address: PciAddress) -> Result<(), Failure> 
         .hint("‘passthru groups’ without an address lists what is"))
 }
 
-/// Keeps the groups of the named functions, where any are named.
-fn keep(view: &mut GroupsView, addresses: &[PciAddress]) {
-    if addresses.is_empty() {
-        return;
-    }
-    let named = |device: &DeviceView| addresses.contains(&device.address);
-    view.groups.retain(|group| group.devices.iter().any(named));
-    view.ungrouped.retain(named);
+/// The groups of the named functions; all where none is named.
+fn view(facts: &HostFacts, named: &[PciAddress]) -> GroupsView {
+    let mut view = passthru_plan::groups::view(facts);
+    view.groups.retain(|group| is_meant(group.devices.iter().map(|device| device.address), named));
+    view.ungrouped.retain(|device| is_meant([device.address], named));
+    view
+}
+
+/// Whether one of some functions is named, or none is.
+fn is_meant(functions: impl IntoIterator<Item = PciAddress>, named: &[PciAddress]) -> bool {
+    named.is_empty() || functions.into_iter().any(|address| named.contains(&address))
 }
 
 /// Where the named functions of a group would do better.
@@ -101,32 +105,50 @@ fn as_envelope(view: GroupsView, advice: &dyn Fn(&GroupView) -> Vec<String>) -> 
     }
 }
 
-/// The groups as a person reads them; `more` has further reasons for a group.
-fn as_text(view: &GroupsView, more: &dyn Fn(&GroupView) -> Vec<String>) -> String {
+/// The groups as a person reads them, or those of the named functions; `more` has further reasons for a group.
+fn as_text(
+    facts: &HostFacts,
+    named: &[PciAddress],
+    more: &(dyn Fn(&GroupView) -> Vec<String> + Sync),
+) -> String {
     let width = printer::width();
-    let mut out = String::new();
-    for group in &view.groups {
-        let _ = writeln!(out, "{} {STRONG}group {}{STRONG:#}", printer::verdict(group.verdict), group.id);
-        for device in &group.devices {
-            line(&mut out, device, width);
-        }
-        for reason in group.reasons.iter().chain(&more(group)) {
-            let _ = writeln!(out, "        {}", printer::wrap(&plain(reason), width, 8));
-        }
-    }
-    if !view.ungrouped.is_empty() {
+    let viewer = Viewer::of(facts);
+    let meant = |group: &&IommuGroup| is_meant(group.members.iter().copied(), named);
+    let groups: Vec<&IommuGroup> = viewer.groups().filter(meant).collect();
+    let texts = side_by_side(&groups, |group| {
+        let view = viewer.group(group);
+        group_as_text(&view, &more(&view), width)
+    });
+    let mut out: String = texts.into_iter().map(|(_, text)| text).collect();
+    let mut ungrouped = viewer.ungrouped();
+    ungrouped.retain(|device| is_meant([device.address], named));
+    if !ungrouped.is_empty() {
         let _ = writeln!(
             out,
             "        {STRONG}in no group{STRONG:#}: their DMA is not translated, so no guest can have them"
         );
-        for device in &view.ungrouped {
+        for device in &ungrouped {
             line(&mut out, device, width);
         }
     }
-    if let Some(because) = &view.unknown {
-        let _ = writeln!(out, "unknown, because {}", plain(because));
-    } else if view.groups.is_empty() {
+    if let Some(because) = viewer.unknown() {
+        let _ = writeln!(out, "unknown, because {}", plain(&because));
+    } else if groups.is_empty() {
         let _ = writeln!(out, "\nThis host has no IOMMU groups; ‘passthru doctor’ says why");
+    }
+    out
+}
+
+/// One group with its functions and its reasons.
+fn group_as_text(view: &GroupView, more: &[String], width: usize) -> String {
+    const USUAL_BYTES: usize = 512;
+    let mut out = String::with_capacity(USUAL_BYTES);
+    let _ = writeln!(out, "{} {STRONG}group {}{STRONG:#}", printer::verdict(view.verdict), view.id);
+    for device in &view.devices {
+        line(&mut out, device, width);
+    }
+    for reason in view.reasons.iter().chain(more) {
+        let _ = writeln!(out, "        {}", printer::wrap(&plain(reason), width, 8));
     }
     out
 }

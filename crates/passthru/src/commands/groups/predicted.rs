@@ -7,7 +7,7 @@ use passthru_model::facts::HostKind;
 use passthru_model::{HostFacts, PciAddress};
 use passthru_plan::predict::{self, AcsOverride, Assumptions, Difference, Prediction};
 
-use super::{as_envelope, as_text, keep};
+use super::{as_envelope, as_text, view};
 use crate::args::GroupsArguments;
 use crate::context::Context;
 use crate::envelope;
@@ -33,10 +33,9 @@ pub(super) fn run(
     };
     let differences = differences.map(|all| named(all, &arguments.addresses));
     let overridden = arguments.acs_override.as_ref().map(|words| overridden(facts, words, &prediction));
-    let mut view = passthru_plan::groups::view(&predict::with_groups(facts, &prediction));
-    keep(&mut view, &arguments.addresses);
+    let foretold_facts = predict::with_groups(facts, &prediction);
     if context.printer.json {
-        let mut document = as_envelope(view, &|_| Vec::new());
+        let mut document = as_envelope(view(&foretold_facts, &arguments.addresses), &|_| Vec::new());
         for group in &mut document.groups {
             group.foretold = foretold(&prediction, group.view.id);
         }
@@ -47,7 +46,7 @@ pub(super) fn run(
         context.printer.json_document(&document)?;
         return Ok(Exit::Done);
     }
-    let mut text = as_text(&view, &|group| reasons(&prediction, group.id));
+    let mut text = as_text(&foretold_facts, &arguments.addresses, &|group| reasons(&prediction, group.id));
     foot(&mut text, facts, &prediction, differences.as_deref(), overridden.as_ref());
     context.printer.data(&text)?;
     Ok(Exit::Done)
