@@ -104,9 +104,21 @@ pub fn set_sort_key(text: &str, key: &str) -> Result<String, Refused> {
     key_value::set(text, "sort-key", key, Some("title"))
 }
 
+/// A copy of an entry under another title, with changes to its options, and without a sort key.
+pub fn copy(text: &str, title: &str, changes: &[Change]) -> Result<String, Refused> {
+    let keyed: Vec<usize> =
+        key_value::lines(text).filter(|line| line.key == "sort-key").map(|line| line.number).collect();
+    let kept = text.split_inclusive('\n').enumerate().filter(|(index, _)| !keyed.contains(&(index + 1)));
+    let mut copy = set_title(&kept.map(|(_, line)| line).collect::<String>(), title)?;
+    for change in changes {
+        copy = edit(&copy, change)?;
+    }
+    Ok(copy)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{edit, files, read, set_sort_key, set_title};
+    use super::{copy, edit, files, read, set_sort_key, set_title};
     use crate::cmdline::CommandLine;
     use crate::cmdline::change::tests::{add, remove, replace};
     use proptest::prelude::*;
@@ -157,6 +169,18 @@ mod tests {
             refused("options a=\"b\noptions c\"\n", "x"),
             Err("line 1: a double quote is opened and not closed on the line; close it on the same line"
                 .to_owned())
+        );
+    }
+
+    #[test]
+    fn a_copy_has_another_title_more_options_and_no_sort_key() {
+        let text = ARCH.replace("Linux\n", "Linux\nsort-key arch\n");
+        assert_eq!(
+            copy(&text, "Without", &[add("passthru.off"), remove("rw")]),
+            Ok(ARCH
+                .replace("Arch Linux", "Without")
+                .replace("ttyS0  ", "ttyS0 passthru.off  ")
+                .replace(" rw", ""))
         );
     }
 

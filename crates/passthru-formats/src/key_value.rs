@@ -86,6 +86,11 @@ pub(crate) fn set(text: &str, key: &str, value: &str, after: Option<&str>) -> Re
     }
 }
 
+/// Where a line begins, counted from 1.
+pub(crate) fn line_start(text: &str, line: usize) -> usize {
+    text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum()
+}
+
 /// A line to put in after `before`, in the way of the lines that are there.
 pub(crate) fn new_line(before: &str, line: &str) -> String {
     let end = if before.ends_with("\r\n") { "\r\n" } else { "\n" };

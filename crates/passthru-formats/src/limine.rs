@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::cmdline::{Change, Piece, with_parts};
 use crate::error::Refused;
-use crate::key_value::new_line;
+use crate::key_value::{line_start, new_line};
 
 /// One entry of the menu.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -148,9 +148,48 @@ pub fn edit(text: &str, change: &Change, meant: impl Fn(&Entry) -> bool) -> Resu
     Ok(with_parts(text, parts))
 }
 
+/// The menu with one entry more at its end: a copy of the first entry that is `meant`, with changes to its command line, under
+/// another title. Entries are counted from the beginning where one is started by default, so that none changes its number.
+pub fn copy(
+    text: &str,
+    meant: impl Fn(&Entry) -> bool,
+    title: &str,
+    changes: &[Change],
+) -> Result<String, Refused> {
+    let Some(found) = parse(text).into_iter().find(|found| meant(&found.entry)) else {
+        return Err(Refused::whole(
+            "no entry of it is for a usual start",
+            "add an entry that starts a kernel",
+        ));
+    };
+    let begin = line_start(text, found.entry.line);
+    let block = text.get(begin..found.end).unwrap_or_default();
+    let (head, body) = block.split_once('\n').unwrap_or((block, ""));
+    let sign = if head.trim_start().starts_with(':') { ':' } else { '/' };
+    let mut block = format!("{sign}{title}\n{body}");
+    for change in changes {
+        block = edit(&block, change, |_| true)?;
+    }
+    let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+    Ok(format!("{text}{end}\n{}\n", block.trim_end_matches('\n')))
+}
+
+/// The menu without the entries that are `meant`, and without the empty line ahead of each.
+pub fn without(text: &str, meant: impl Fn(&Entry) -> bool) -> String {
+    let mut parts = Vec::new();
+    for found in parse(text).into_iter().filter(|found| meant(&found.entry)) {
+        let begin = line_start(text, found.entry.line);
+        let begin =
+            if text.get(..begin).is_some_and(|ahead| ahead.ends_with("\n\n")) { begin - 1 } else { begin };
+        let end = text[found.end..].find('\n').map_or(text.len(), |more| found.end + more + 1);
+        parts.push((begin..end, String::new()));
+    }
+    with_parts(text, parts)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Entry, edit, entries};
+    use super::{Entry, copy, edit, entries, without};
     use crate::cmdline::change::tests::{add, remove, replace};
     use proptest::prelude::*;
 
@@ -161,6 +200,23 @@ mod tests {
 
     fn linux(entry: &Entry) -> bool {
         entry.protocol.as_deref() == Some("linux")
+    }
+
+    #[test]
+    fn an_entry_is_copied_to_the_end_under_another_title_and_taken_out_again() {
+        let longer = copy(MENU, linux, "Without", &[add("passthru.off")]).expect("plain");
+        assert_eq!(
+            longer,
+            format!(
+                "{MENU}\n/Without\n    # the usual one\n    protocol: linux\n    path: boot():/vmlinuz-linux#0a1b2c\n    \
+                 cmdline: root=UUID=1 rd.luks.name=2=root rw passthru.off\n    module_path: boot():/initramfs.img#3d4e\n"
+            )
+        );
+        assert_eq!(without(&longer, |entry| entry.title == "Without"), MENU);
+        assert_eq!(
+            copy("timeout: 5\n", linux, "x", &[]).map_err(|refused| refused.to_string()),
+            Err("no entry of it is for a usual start; add an entry that starts a kernel".to_owned())
+        );
     }
 
     #[test]

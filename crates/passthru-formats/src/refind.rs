@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::cmdline::{Change, Piece, with_parts};
 use crate::error::Refused;
+use crate::key_value::new_line;
 
 /// One line of `refind_linux.conf`, or one stanza of `refind.conf` with options.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +178,37 @@ pub fn edit_linux(text: &str, change: &Change, meant: impl Fn(&Entry) -> bool) -
     changed(text, linux_lines(text).collect::<Result<_, _>>()?, change, meant)
 }
 
+/// `refind_linux.conf` with one line more at its end: the options of the first line that is `meant`, with changes, under another
+/// label. The first line, which rEFInd starts when nobody chooses, stays the first.
+pub fn copy_linux(
+    text: &str,
+    meant: impl Fn(&Entry) -> bool,
+    title: &str,
+    changes: &[Change],
+) -> Result<String, Refused> {
+    let found: Vec<Found> = linux_lines(text).collect::<Result<_, _>>()?;
+    let Some((entry, _)) = found.into_iter().find(|(entry, _)| meant(entry)) else {
+        return Err(Refused::whole(
+            "no line of it is for a usual start",
+            "add a line with a label and options",
+        ));
+    };
+    let quoted = |text: &str| text.replace('"', "\"\"");
+    let mut line = format!("\"{}\" \"{}\"", quoted(title), quoted(&entry.options));
+    for change in changes {
+        line = edit_linux(&line, change, |_| true)?;
+    }
+    Ok(format!("{text}{}", new_line(text, &line)))
+}
+
+/// `refind_linux.conf` without the lines that are `meant`.
+pub fn without_linux(text: &str, meant: impl Fn(&Entry) -> bool) -> String {
+    let gone: Vec<usize> =
+        linux_lines(text).flatten().map(|(entry, _)| entry).filter(meant).map(|entry| entry.line).collect();
+    let kept = text.split_inclusive('\n').enumerate().filter(|(index, _)| !gone.contains(&(index + 1)));
+    kept.map(|(_, line)| line).collect()
+}
+
 /// The stanzas of `refind.conf` that have options.
 pub fn read_stanzas(text: &str) -> Result<Vec<Entry>, Refused> {
     Ok(stanzas(text)?.into_iter().map(|(entry, _)| entry).collect())
@@ -189,7 +221,7 @@ pub fn edit_stanzas(text: &str, change: &Change, meant: impl Fn(&Entry) -> bool)
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, edit_linux, edit_stanzas, read_linux, read_stanzas};
+    use super::{Entry, copy_linux, edit_linux, edit_stanzas, read_linux, read_stanzas, without_linux};
     use crate::cmdline::change::tests::{add, remove, replace};
     use proptest::prelude::*;
 
@@ -211,6 +243,19 @@ mod tests {
         );
         let titles: Vec<String> = read_linux(LINUX).into_iter().map(|entry| entry.title).collect();
         assert_eq!(titles, ["Boot with standard options", "Boot to single-user mode", "Debug \"all\""]);
+    }
+
+    #[test]
+    fn a_line_is_copied_to_the_end_under_another_label_and_taken_out_again() {
+        let changes = [add("passthru.off"), remove("quiet")];
+        let longer = copy_linux(LINUX, |_| true, "Without \"it\"", &changes).expect("plain");
+        assert_eq!(longer, format!("{LINUX}\"Without \"\"it\"\"\" \"ro root=UUID=1 passthru.off\"\r\n"));
+        let ours = |entry: &Entry| entry.options.contains("passthru.off");
+        assert_eq!(without_linux(&longer, ours), LINUX);
+        assert_eq!(
+            copy_linux("# none\n", |_| true, "x", &[]).map_err(|refused| refused.to_string()),
+            Err("no line of it is for a usual start; add a line with a label and options".to_owned())
+        );
     }
 
     const STANZAS: &str = "timeout 20\ninclude more.conf\nmenuentry \"Arch\" {\n    icon /EFI/refind/icons/os_arch.png\n    \

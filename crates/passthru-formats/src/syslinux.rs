@@ -1,9 +1,11 @@
 //! `syslinux.cfg` and `extlinux.conf`: `LABEL`, `LINUX` or `KERNEL`, `APPEND`, in letters of either case
 //! (<https://wiki.syslinux.org/wiki/index.php?title=Config>); U-Boot reads the same file.
 
-use crate::cmdline::Change;
+use std::fmt::Write as _;
+
+use crate::cmdline::{Change, with_parts};
 use crate::error::Refused;
-use crate::key_value::{self, Line};
+use crate::key_value::{self, Line, line_start};
 
 /// One label of the menu.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,18 +30,23 @@ struct Found<'a> {
     last: Option<Line<'a>>,
 }
 
+/// The lines that say something; what is shown as help is text and only looks like settings.
+fn said(text: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut in_help = false;
+    key_value::lines(text).filter(move |line| {
+        let begins = line.key.eq_ignore_ascii_case("text") && line.value.eq_ignore_ascii_case("help");
+        let help = in_help || begins;
+        in_help = help && !line.key.eq_ignore_ascii_case("endtext");
+        !help
+    })
+}
+
 /// The labels, and the `APPEND` above them all, which counts for those that have none of their own.
 fn parse(text: &str) -> (Vec<Found<'_>>, Option<Line<'_>>) {
     let mut found: Vec<Found<'_>> = Vec::new();
     let mut above = None;
-    let mut in_help = false;
-    for line in key_value::lines(text) {
+    for line in said(text) {
         let key = line.key.to_ascii_lowercase();
-        // What is shown as help is text and only looks like settings.
-        if in_help || (key == "text" && line.value.eq_ignore_ascii_case("help")) {
-            in_help = key != "endtext";
-            continue;
-        }
         if key == "label" {
             let entry = Entry { label: line.value.to_owned(), line: line.number, ..Entry::default() };
             found.push(Found { entry, last: Some(line), ..Found::default() });
@@ -124,15 +131,80 @@ pub fn edit(text: &str, change: &Change, meant: impl Fn(&Entry) -> bool) -> Resu
     Ok(edited)
 }
 
+/// The lines of a label that a copy of it has too: what is started, and not what the menu makes of it.
+const COPIED: [&str; 6] = ["linux", "kernel", "initrd", "append", "fdt", "fdtdir"];
+
+/// The menu with one label more at its end: a copy of the first one that is `meant`, with changes to its parameters, under
+/// another label and title.
+pub fn copy(
+    text: &str,
+    meant: impl Fn(&Entry) -> bool,
+    (label, title): (&str, &str),
+    changes: &[Change],
+) -> Result<String, Refused> {
+    let found = parse(text).0.into_iter().map(|found| found.entry).find(|entry| meant(entry));
+    let Some(entry) = found else {
+        return Err(Refused::whole(
+            "no label of it is for a usual start",
+            "add a label that starts a kernel",
+        ));
+    };
+    let of_label = said(text)
+        .skip_while(|line| line.number <= entry.line)
+        .take_while(|line| !line.key.eq_ignore_ascii_case("label"));
+    let mut block = format!("LABEL {label}\n  MENU LABEL {title}\n");
+    for line in of_label.filter(|line| COPIED.iter().any(|key| line.key.eq_ignore_ascii_case(key))) {
+        let _ = writeln!(block, "  {} {}", line.key, line.value);
+    }
+    // Parameters that stand above all labels count for the copy as for what it is made from.
+    let above = text.get(..line_start(text, entry.line)).unwrap_or_default();
+    for change in changes {
+        let whole = edit(&format!("{above}{block}"), change, |entry| entry.label == label)?;
+        whole.get(above.len()..).unwrap_or_default().clone_into(&mut block);
+    }
+    let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+    Ok(format!("{text}{end}\n{block}"))
+}
+
+/// The menu without the labels that are `meant`, and without the empty line ahead of each.
+pub fn without(text: &str, meant: impl Fn(&Entry) -> bool) -> String {
+    let entries = entries(text);
+    let mut parts = Vec::new();
+    for (position, entry) in entries.iter().enumerate().filter(|(_, entry)| meant(entry)) {
+        let begin = line_start(text, entry.line);
+        let begin =
+            if text.get(..begin).is_some_and(|ahead| ahead.ends_with("\n\n")) { begin - 1 } else { begin };
+        let end = entries.get(position + 1).map_or(text.len(), |next| line_start(text, next.line));
+        parts.push((begin..end, String::new()));
+    }
+    with_parts(text, parts)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Entry, edit, entries};
+    use super::{Entry, copy, edit, entries, without};
     use crate::cmdline::change::tests::{add, remove, replace};
     use proptest::prelude::*;
 
     const MENU: &str = "DEFAULT arch\nPROMPT 0\n# LABEL no\nLABEL arch\n    MENU LABEL Arch Linux\n    LINUX ../vmlinuz-linux\n    \
                         APPEND root=/dev/sda3 rw initrd=../a.img\n    INITRD ../initramfs-linux.img\nTEXT HELP\n  append this\nENDTEXT\n\
                         label lts\n\tkernel ../vmlinuz-lts\n\tappend root=/dev/sda3 ro\nLABEL hdt\n    COM32 hdt.c32\n";
+
+    #[test]
+    fn a_label_is_copied_to_the_end_under_another_one_and_taken_out_again() {
+        let name = ("passthru-off", "Without");
+        let longer = copy(MENU, linux, name, &[add("passthru.off")]).expect("plain");
+        assert_eq!(
+            longer,
+            format!(
+                "{MENU}\nLABEL passthru-off\n  MENU LABEL Without\n  LINUX ../vmlinuz-linux\n  \
+                 APPEND root=/dev/sda3 rw initrd=../a.img passthru.off\n  INITRD ../initramfs-linux.img\n"
+            )
+        );
+        assert_eq!(without(&longer, |entry| entry.label == "passthru-off"), MENU);
+        let above = "APPEND quiet\nLABEL a\nLINUX /a\n";
+        assert!(copy(above, linux, name, &[add("x")]).is_err(), "the parameters are those of all labels");
+    }
 
     fn linux(entry: &Entry) -> bool {
         entry.kernel.is_some()

@@ -130,6 +130,54 @@ impl KernelInstall {
     }
 }
 
+/// The language of boot entries that are written by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// A file an entry below `loader/entries`, which systemd-boot reads.
+    Bls,
+    /// `refind_linux.conf`.
+    Refind,
+    /// `limine.conf`.
+    Limine,
+    /// `extlinux.conf` or `syslinux.cfg`.
+    Syslinux,
+}
+
+impl Dialect {
+    /// Who reads it.
+    pub fn loader(self) -> Loader {
+        match self {
+            Self::Bls => Loader::SystemdBoot,
+            Self::Refind => Loader::Refind,
+            Self::Limine => Loader::Limine,
+            Self::Syslinux => Loader::Syslinux,
+        }
+    }
+}
+
+/// Boot entries that a person has written, or an installer once: nothing makes them anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenEntries {
+    /// Their language.
+    pub dialect: Dialect,
+    /// The files with entries that start this system, in order of path; but for [`Dialect::Bls`] just one.
+    pub files: Vec<String>,
+    /// Where the partition is mounted on which they are.
+    pub root: String,
+    /// The value of `root=` on the running command line, by which entries of this system are told from those of another.
+    pub root_parameter: Option<String>,
+}
+
+impl WrittenEntries {
+    /// The path of the entry without passthrough beside one of [`Dialect::Bls`], which is ours. systemd-boot sorts entries that
+    /// have no sort key behind those that have one, from the last name to the first: a name that begins with 0 comes last.
+    pub fn off_entry(&self, path: &str) -> String {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let stem = name.strip_suffix(".conf").unwrap_or(name);
+        format!("{}/loader/entries/0-{stem}{}", self.root, crate::managed::OFF_ENTRY_ENDING)
+    }
+}
+
 impl BootEntry {
     /// The place as people write it: `FILE:LINE`, or the section of an image that has no lines.
     pub fn place(&self) -> String {

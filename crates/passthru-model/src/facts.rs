@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
 use crate::binding::{BindingFacts, ImageContents, ImageTimes};
-use crate::boot::{BootFacts, KernelInstall};
+use crate::boot::{BootFacts, KernelInstall, WrittenEntries};
 pub use crate::cpu::CpuFacts;
 use crate::desktop::DesktopFacts;
 use crate::device_state::DeviceStates;
@@ -54,6 +54,8 @@ pub enum Bootloader {
     GrubDebian,
     /// systemd-boot with entries or unified images that kernel-install makes.
     KernelInstall(KernelInstall),
+    /// A loader with entries that nothing makes anew.
+    Written(WrittenEntries),
 }
 
 /// Who builds its initramfs.

@@ -45,6 +45,17 @@ pub const KERNEL_INSTALL_OFF: &str = "/etc/kernel/install.d/95-passthru.install"
 /// How the names of the entries end that [`KERNEL_INSTALL_OFF`] makes.
 pub const OFF_ENTRY_ENDING: &str = "-passthru-off.conf";
 
+/// systemd-boot's own settings, on each place where its partition may be mounted. They are looked at only.
+pub const LOADER_CONF: [&str; 3] =
+    ["/efi/loader/loader.conf", "/boot/loader/loader.conf", "/boot/efi/loader/loader.conf"];
+/// rEFInd's options for the kernels beside the file.
+pub const REFIND_LINUX: &str = "/boot/refind_linux.conf";
+/// Limine's menu, wherever it may be.
+pub const LIMINE: [&str; 4] =
+    ["/boot/limine.conf", "/boot/limine/limine.conf", "/efi/limine.conf", "/boot/EFI/BOOT/limine.conf"];
+/// The menus of Extlinux and Syslinux.
+pub const SYSLINUX: [&str; 2] = ["/boot/extlinux/extlinux.conf", "/boot/syslinux/syslinux.cfg"];
+
 /// Every single file that is looked at.
 pub const FILES: &[&str] = &[
     INTENT_PATH,
@@ -67,13 +78,23 @@ pub const FILES: &[&str] = &[
     KERNEL_CMDLINE,
     KERNEL_CMDLINE_VENDOR,
     KERNEL_INSTALL_OFF,
+    LOADER_CONF[0],
+    LOADER_CONF[1],
+    LOADER_CONF[2],
+    REFIND_LINUX,
+    LIMINE[0],
+    LIMINE[1],
+    LIMINE[2],
+    LIMINE[3],
+    SYSLINUX[0],
+    SYSLINUX[1],
 ];
 
 /// Directories whose files with this ending are looked at too.
 pub const DIRECTORIES: &[(&str, &str)] = &[
     ("/etc/default/grub.d", ".cfg"),
     ("/etc/modprobe.d", ".conf"),
-    ("/efi/loader/entries", OFF_ENTRY_ENDING),
-    ("/boot/loader/entries", OFF_ENTRY_ENDING),
-    ("/boot/efi/loader/entries", OFF_ENTRY_ENDING),
+    ("/efi/loader/entries", ".conf"),
+    ("/boot/loader/entries", ".conf"),
+    ("/boot/efi/loader/entries", ".conf"),
 ];

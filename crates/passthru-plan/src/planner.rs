@@ -167,7 +167,7 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     let mut reasons = Vec::new();
     let isolating = !wanted.isolate.is_empty();
     let mut needed = Parameters::default();
-    let mut edits = Vec::new();
+    let edits;
     if isolating {
         select::judge(facts, wanted, consent, &mut reasons, &mut plan.notes);
         select::kernels(facts, wanted.method, &mut reasons);
@@ -178,11 +178,13 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     if isolating {
         reasons.append(&mut settings);
         needed = iommu::needs(facts, &addresses(wanted), chain.loader.as_ref(), &mut reasons);
-        edits = chain.loader.edits(facts, &needed, &mut reasons);
+        edits = chain.loader.edits(facts, wanted, &needed, &mut reasons);
         chain.loader.check(&needed, &mut reasons);
         plan.notes.append(&mut needed.notes);
         notes::twins(facts, wanted, &mut plan.notes);
         notes::others(facts, &mut plan.notes);
+    } else {
+        edits = chain.loader.withdrawals(facts);
     }
     let files = desired::file_steps(facts, &chain, wanted, &needed, edits, &mut reasons);
     let (mut loader_steps, mut boot_steps): (Vec<Step>, Vec<Step>) =

@@ -96,7 +96,7 @@ impl Image {
 fn key(variant: Variant) -> String {
     let parts = (
         recipe::VERSION,
-        recipe::SUITE,
+        variant.suite(),
         variant.packages(),
         variant.seeds(),
         recipe::MASKED,
@@ -119,7 +119,7 @@ fn build(ui: &Ui, accel: Accel, image: &Image, cache: &Path) -> Result<()> {
         bail!("building the image needs root: true owners in it, and mmdebstrap's chroot");
     }
     let variant = image.variant;
-    ui.say(&format!("building the lab host's image {} ({}, {variant:?})", image.key, recipe::SUITE));
+    ui.say(&format!("building the lab host's image {} ({}, {variant:?})", image.key, variant.suite()));
     let logs = paths::fresh_logs("image")?;
     // Next to its final place, so that renaming it is one step; gone again if anything fails.
     let scratch = tempfile::Builder::new().prefix("building-").tempdir_in(cache)?;

@@ -3,7 +3,7 @@
 /// To be raised when the way of building changes without any of the data here doing so.
 pub(super) const VERSION: u32 = 1;
 
-/// The Debian release of the lab host.
+/// The Debian release of lab hosts, but for the variant that is older.
 pub(super) const SUITE: &str = "trixie";
 
 /// Where Debian is fetched from on a machine whose apt does not say.

@@ -16,7 +16,7 @@ pub(super) fn install(variant: Variant, root: &Path, log: &Path) -> Result<()> {
     let mut run = Run::new("mmdebstrap")
         .args(["--mode=root", "--variant=minbase", "--components=main", "--format=directory"])
         .arg(format!("--include={}", variant.packages().join(",")))
-        .arg(recipe::SUITE)
+        .arg(variant.suite())
         .arg(root)
         .arg(mirror())
         .log(log)

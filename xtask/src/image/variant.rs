@@ -23,6 +23,9 @@ pub enum Variant {
     /// A unified kernel image below systemd-boot, made by kernel-install with ukify and initramfs-tools.
     #[serde(rename = "uki")]
     Unified,
+    /// GRUB and initramfs-tools of Debian 12: Linux 6.1, GRUB 2.06, QEMU 7.2.
+    #[serde(rename = "debian-12")]
+    Bookworm,
 }
 
 /// The kernel command line of hosts without GRUB: what GRUB's settings make of the plain one.
@@ -43,6 +46,11 @@ impl Variant {
     /// Whether systemd-boot boots it.
     pub(super) fn is_systemd_boot(self) -> bool {
         matches!(self, Self::SystemdBoot | Self::SystemdBootDracut | Self::Unified)
+    }
+
+    /// The release of Debian.
+    pub(super) fn suite(self) -> &'static str {
+        if self == Self::Bookworm { "bookworm" } else { recipe::SUITE }
     }
 
     fn is_dracut(self) -> bool {

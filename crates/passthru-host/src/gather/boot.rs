@@ -1,10 +1,12 @@
 //! Who boots the host.
 
+use passthru_model::boot::Dialect;
 use passthru_model::fact::{Evidence, Fact};
 use passthru_model::facts::Bootloader;
 use passthru_model::managed::{GRUB_CFG, GRUB_DEFAULTS};
 
 mod kernel_install;
+mod written;
 
 use super::because;
 use super::boot_chain::STARTED_BY;
@@ -24,7 +26,12 @@ const OTHERS: &[(&str, &str)] = &[
     ("/boot/efi/EFI/systemd/systemd-bootx64.efi", "systemd-boot"),
     ("/etc/default/limine", "Limine"),
     ("/boot/limine.conf", "Limine"),
+    ("/boot/limine/limine.conf", "Limine"),
+    ("/efi/limine.conf", "Limine"),
+    ("/boot/EFI/BOOT/limine.conf", "Limine"),
     ("/boot/refind_linux.conf", "rEFInd"),
+    ("/boot/extlinux/extlinux.conf", "Syslinux"),
+    ("/boot/syslinux/syslinux.cfg", "Syslinux"),
     ("/etc/kernelstub/configuration", "kernelstub"),
     ("/boot/grub2/grub.cfg", "GRUB as on Fedora and SUSE"),
 ];
@@ -75,16 +82,35 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
                 evidence.path
             ))
         }
+        (None, Some(other)) if other.starts_with(Dialect::Limine.loader().name()) => {
+            written(host, Dialect::Limine)
+        }
         (None, Some(other)) => {
             Fact::unknown(format!("this system was started by ‘{other}’, which passthru does not know yet"))
         }
         (None, None) if signs.is_empty() => Fact::unknown(format!(
             "there is no {GRUB_DEFAULTS} with {GRUB_CFG} and update-grub, and no sign of another boot loader"
         )),
-        (None, None) => {
-            let signs = list(&signs);
-            Fact::unknown(format!("passthru does not know yet how to change what was found: {signs}"))
-        }
+        (None, None) => only_dialect(&signs).map_or_else(
+            || {
+                let signs = list(&signs);
+                Fact::unknown(format!("passthru does not know yet how to change what was found: {signs}"))
+            },
+            |dialect| written(host, dialect),
+        ),
+    }
+}
+
+/// The language of the entries, where all signs are of one loader that has them written by hand.
+fn only_dialect(signs: &[(&str, &str)]) -> Option<Dialect> {
+    let known = [Dialect::Refind, Dialect::Limine, Dialect::Syslinux];
+    known.into_iter().find(|dialect| signs.iter().all(|(_, name)| *name == dialect.loader().name()))
+}
+
+fn written(host: &Host, dialect: Dialect) -> Fact<Bootloader> {
+    match written::of(host, dialect) {
+        Ok((found, evidence)) => Fact::Known(Bootloader::Written(found), evidence),
+        Err(why) => Fact::Unknown(why),
     }
 }
 

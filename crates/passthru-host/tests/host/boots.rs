@@ -151,6 +151,85 @@ fn what_cannot_be_traced_says_what_would_settle_it() {
     insta::assert_snapshot!(reasons.join("\n\n"));
 }
 
+/// A host that has these files with these texts, and nothing else.
+fn texts(files: &[(&str, &str)]) -> HostFacts {
+    let mut tar = Builder::new(Vec::new());
+    for (name, text) in files {
+        let mut header = Header::new_gnu();
+        header.set_size(u64::try_from(text.len()).expect("small"));
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, text.as_bytes()).expect("writes");
+    }
+    gather(&Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads"))
+}
+
+#[test]
+fn entries_that_a_person_wrote_are_those_of_this_system_and_not_of_another() {
+    let entry = |root: &str| {
+        format!("title x\nlinux /vmlinuz-linux\ninitrd /initramfs-linux.img\noptions root={root} quiet\n")
+    };
+    let (ours, theirs) = (entry("UUID=1"), entry("UUID=2"));
+    for (selected, program) in [("arch.conf", "x"), ("ARCH.CONF", ""), ("0-arch-passthru-off.conf", "x")] {
+        let facts = systemd_boot(&[
+            (SELECTED, selected),
+            ("usr/bin/kernel-install", program),
+            ("proc/cmdline", "initrd=\\initramfs-linux.img root=UUID=1 quiet\n"),
+            ("boot/efi/loader/entries/arch.conf", &ours),
+            ("boot/efi/loader/entries/other.conf", &theirs),
+            ("boot/efi/loader/entries/windows.conf", "title w\nefi /EFI/Microsoft/x.efi\n"),
+            ("boot/efi/loader/entries/0-arch-passthru-off.conf", &ours),
+            (ENTRY, ""),
+        ]);
+        let Some(Bootloader::Written(found)) = facts.bootloader.value() else {
+            panic!("{:?}", facts.bootloader)
+        };
+        assert_eq!(found.files, ["/boot/efi/loader/entries/arch.conf"]);
+        assert_eq!((found.root.as_str(), found.root_parameter.as_deref()), ("/boot/efi", Some("UUID=1")));
+    }
+}
+
+const REFIND: &str =
+    "\"standard\" \"root=UUID=1 ro quiet intel_iommu=on\"\n\"single\" \"root=UUID=1 single\"\n";
+const LIMINE: &str = "/Arch\n  protocol: linux\n  path: boot():/vmlinuz\n  cmdline: root=UUID=1 ro quiet\n";
+const EXTLINUX: &str = "LABEL a\n LINUX /vmlinuz\n APPEND root=UUID=1 ro quiet\n";
+
+#[test]
+fn a_loader_that_does_not_say_its_entry_is_traced_by_the_words_of_the_running_command_line() {
+    let running = ("proc/cmdline", "BOOT_IMAGE=/vmlinuz root=UUID=1 ro quiet intel_iommu=off\n");
+    for (path, text) in [
+        ("boot/refind_linux.conf", REFIND),
+        ("boot/limine.conf", LIMINE),
+        ("efi/limine.conf", LIMINE),
+        ("boot/extlinux/extlinux.conf", EXTLINUX),
+    ] {
+        let facts = texts(&[running, (path, text)]);
+        let Some(Bootloader::Written(found)) = facts.bootloader.value() else {
+            panic!("{:?}", facts.bootloader)
+        };
+        assert_eq!(found.files, [format!("/{path}")]);
+    }
+}
+
+#[test]
+fn entries_that_cannot_be_traced_say_what_would_settle_it() {
+    let running = ("proc/cmdline", "root=UUID=1 ro quiet\n");
+    let reasons: Vec<String> = [
+        &[
+            ("proc/cmdline", "root=UUID=1 ro\n"),
+            ("boot/refind_linux.conf", "\"a\" \"root=UUID=1 ro quiet\"\n"),
+        ][..],
+        &[running, ("boot/limine.conf", LIMINE), ("efi/limine.conf", LIMINE)],
+        &[running, ("boot/limine.conf", LIMINE), ("etc/default/limine", "")],
+        &[running, ("boot/extlinux/extlinux.conf", EXTLINUX), ("etc/default/extlinux", "")],
+        &[running, ("boot/extlinux/extlinux.conf", EXTLINUX), ("boot/refind_linux.conf", REFIND)],
+        &[("boot/limine.conf", LIMINE)],
+    ]
+    .iter()
+    .map(|files| why(&texts(files)).to_owned())
+    .collect();
+    insta::assert_snapshot!(reasons.join("\n\n"));
+}
+
 fn why(facts: &HostFacts) -> &str {
     facts.bootloader.because().expect("unknown")
 }
@@ -188,12 +267,12 @@ fn two_that_could_both_be_live_are_named() {
 #[test]
 fn another_loader_is_named_with_what_was_seen() {
     assert_eq!(
-        why(&facts(&["etc/default/limine"], None)),
-        "passthru does not know yet how to change what was found: /etc/default/limine (Limine)"
+        why(&facts(&["etc/NIXOS"], None)),
+        "passthru does not know yet how to change what was found: /etc/NIXOS (NixOS)"
     );
     assert_eq!(
-        why(&facts(&[], Some("Limine 9.2"))),
-        "this system was started by ‘Limine 9.2’, which passthru does not know yet"
+        why(&facts(&[], Some("Clover r5160"))),
+        "this system was started by ‘Clover r5160’, which passthru does not know yet"
     );
     assert!(why(&facts(&["etc/default/grub"], None)).ends_with("no sign of another boot loader"));
 }

@@ -3,6 +3,7 @@
 
 mod grub;
 mod kernel_install;
+mod written;
 
 use std::collections::BTreeMap;
 
@@ -67,7 +68,17 @@ pub(super) trait BootLoader {
     /// The words that the settings ask for because of us: what the running command line must hold after a reboot.
     fn effective_parameters(&self) -> Vec<String>;
     /// The changes of files that are not ours for the needed words to come and go.
-    fn edits(&self, facts: &HostFacts, needed: &Parameters, reasons: &mut Vec<Reason>) -> Vec<Change>;
+    fn edits(
+        &self,
+        facts: &HostFacts,
+        wanted: &Intent,
+        needed: &Parameters,
+        reasons: &mut Vec<Reason>,
+    ) -> Vec<Change>;
+    /// The changes of files that are not ours by which they have nothing of ours any more.
+    fn withdrawals(&self, _facts: &HostFacts) -> Vec<Change> {
+        Vec::new()
+    }
     /// Checks that the words which we add come to the kernel.
     fn check(&self, needed: &Parameters, reasons: &mut Vec<Reason>);
     /// Our own files.
@@ -94,6 +105,7 @@ pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Box<dyn BootLo
         Some(Bootloader::KernelInstall(found)) => {
             Box::new(kernel_install::Settings::of(facts, found, reasons))
         }
+        Some(Bootloader::Written(found)) => Box::new(written::Entries::of(facts, found, reasons)),
         Some(Bootloader::GrubDebian) | None => Box::new(grub::Settings::of(facts, reasons)),
     }
 }
@@ -112,7 +124,10 @@ pub(super) fn reads(path: &str) -> bool {
         || path == managed::GRUB_OFF_ENTRY
         || path == managed::KERNEL_CMDLINE
         || path == managed::KERNEL_INSTALL_OFF
-        || path.ends_with(managed::OFF_ENTRY_ENDING)
+        || path.contains("/loader/entries/")
+        || path == managed::REFIND_LINUX
+        || managed::LIMINE.contains(&path)
+        || managed::SYSLINUX.contains(&path)
 }
 
 /// The parameters that the running command line must hold after a reboot, because of us.

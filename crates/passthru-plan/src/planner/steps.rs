@@ -116,6 +116,17 @@ fn about_loader(path: &str) -> About {
             "the boot entry without passthrough",
             "the way back, should the host not come up as wanted",
         ),
+        path if path.contains("/loader/entries/")
+            || path == managed::REFIND_LINUX
+            || managed::LIMINE.contains(&path)
+            || managed::SYSLINUX.contains(&path) =>
+        {
+            (
+                "boot-entries",
+                "the boot entries: the kernel command line and, where they are all in one file, an entry without passthrough",
+                "nothing makes these entries anew, so they are changed where they stand",
+            )
+        }
         _ => (
             "grub-settings",
             "the kernel parameter that turns the IOMMU off goes",
@@ -194,15 +205,21 @@ fn foreign(path: &str, before: &FileState) -> Option<String> {
 pub(crate) fn file_step(path: &str, before: FileState, after: FileState) -> Step {
     let About { id, what, why, effect } = about(path);
     let (what, why) = match (&before, &after) {
+        _ if id == "boot-entries" => (format!("change {what}"), why.to_owned()),
         (_, FileState::Absent) => (format!("remove {what}"), "nothing needs it any more".to_owned()),
         (FileState::Absent, _) => (format!("add {what}"), why.to_owned()),
         _ if id == "grub-settings" => (what.to_owned(), why.to_owned()),
         _ => (format!("bring up to date {what}"), why.to_owned()),
     };
     // Several of these may change: the file's name keeps the ids apart.
-    let id = if matches!(id, "grub-settings" | "off-entry") {
+    let id = if matches!(id, "grub-settings" | "off-entry" | "boot-entries") {
         let name = path.rsplit('/').next().unwrap_or_default();
-        format!("{id}-{}", name.trim_end_matches(".cfg").trim_end_matches(managed::OFF_ENTRY_ENDING))
+        format!(
+            "{id}-{}",
+            name.trim_end_matches(".cfg")
+                .trim_end_matches(managed::OFF_ENTRY_ENDING)
+                .trim_end_matches(".conf")
+        )
     } else {
         id.to_owned()
     };

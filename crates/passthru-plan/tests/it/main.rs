@@ -18,3 +18,4 @@ mod run_time;
 mod sound;
 mod texts;
 mod tuning_checks;
+mod written_entries;

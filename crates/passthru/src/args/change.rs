@@ -43,7 +43,7 @@ pub struct Insist {
 #[derive(Clone, Copy, Debug, Default, Args)]
 #[command(next_help_heading = "Insisting")]
 pub struct BootChain {
-    /// Change a boot chain not yet started in the laboratory: dracut, systemd-boot, unified kernel images
+    /// Change a boot chain not yet started in the laboratory: dracut, systemd-boot, rEFInd, Limine, Extlinux, unified kernel images
     #[arg(long)]
     pub untried_boot_chain: bool,
 }

@@ -7,6 +7,7 @@ use passthru_model::fact::{Evidence, Fact};
 use passthru_model::facts::Bootloader;
 use passthru_model::managed::OFF_ENTRY_ENDING;
 
+use super::written;
 use crate::host::Host;
 
 /// The entry that the running system was started from, by the name of its file (Boot Loader Interface).
@@ -16,15 +17,15 @@ const ROOTS: [&str; 3] = ["/efi", "/boot", "/boot/efi"];
 const CONF: &str = "/etc/kernel/install.conf";
 const TRIES: &str = "/etc/kernel/tries";
 
-/// Where kernel-install keeps what systemd-boot started, or why that cannot be told.
+/// Who made what systemd-boot started, kernel-install or a person, and where that is; or why that cannot be told.
 pub(super) fn traced(host: &Host) -> Fact<Bootloader> {
     match trace(host) {
-        Ok((found, evidence)) => Fact::Known(Bootloader::KernelInstall(found), evidence),
+        Ok((found, evidence)) => Fact::Known(found, evidence),
         Err(why) => Fact::unknown(why),
     }
 }
 
-fn trace(host: &Host) -> Result<(KernelInstall, Evidence), String> {
+fn trace(host: &Host) -> Result<(Bootloader, Evidence), String> {
     let selected = match host.read(SELECTED) {
         Ok(bytes) => boot_entries::efi_string(&bytes).unwrap_or_default(),
         Err(error) if error.is_not_found() => String::new(),
@@ -37,19 +38,18 @@ fn trace(host: &Host) -> Result<(KernelInstall, Evidence), String> {
         ));
     }
     let program = ["/usr/bin/kernel-install", "/bin/kernel-install"];
-    if !any(host, &program)? {
-        return Err(format!(
-            "this system was started from the entry {selected} of systemd-boot, and kernel-install is not installed: entries \
-             written by hand are to be edited by hand"
-        ));
-    }
+    let token = if any(host, &program)? { token(host, &selected) } else { None };
+    let Some(token) = token else {
+        let root = root(host, &selected)?;
+        let found = written::of_systemd_boot(host, &root, &selected)?;
+        return Ok((Bootloader::Written(found), Evidence::new(SELECTED, selected)));
+    };
     if exists(host, TRIES)? {
         return Err(format!(
             "{TRIES} has systemd-boot count the boots of an entry by renaming it, which passthru does not know yet how to follow"
         ));
     }
     let layout = layout(host)?;
-    let token = token(host, &selected)?;
     let root = root(host, &selected)?;
     let found = KernelInstall { kernels: kernels(host, &root, layout, &token)?, root, token, layout };
     let started = stem(&selected);
@@ -64,7 +64,7 @@ fn trace(host: &Host) -> Result<(KernelInstall, Evidence), String> {
             }
         ));
     }
-    Ok((found, Evidence::new(SELECTED, selected)))
+    Ok((Bootloader::KernelInstall(found), Evidence::new(SELECTED, selected)))
 }
 
 /// The name of an entry or image without its ending, and without that of ours without passthrough.
@@ -91,8 +91,8 @@ fn layout(host: &Host) -> Result<Layout, String> {
 }
 
 /// What the names of kernel-install's entries begin with: of the words that it may be, the one with which the entry begins
-/// (kernel-install(8), `--entry-token=`).
-fn token(host: &Host, selected: &str) -> Result<String, String> {
+/// (kernel-install(8), `--entry-token=`). `None`: the entry is not one of kernel-install's.
+fn token(host: &Host, selected: &str) -> Option<String> {
     let mut tokens = Vec::new();
     for path in ["/etc/kernel/entry-token", "/etc/machine-id"] {
         tokens.extend(host.read_text(path).ok().map(|text| text.trim().to_owned()));
@@ -108,13 +108,7 @@ fn token(host: &Host, selected: &str) -> Result<String, String> {
         let head = selected.get(..token.len() + 1);
         !token.is_empty() && head.is_some_and(|head| head.eq_ignore_ascii_case(&format!("{token}-")))
     };
-    tokens.iter().find(begins).cloned().ok_or_else(|| {
-        format!(
-            "this system was started from the entry {selected} of systemd-boot, which kernel-install did not make (its name \
-             begins with none of {}): entries written by hand are to be edited by hand",
-            tokens.join(", ")
-        )
-    })
+    tokens.iter().find(begins).cloned()
 }
 
 /// The one mounted partition that holds what was started.

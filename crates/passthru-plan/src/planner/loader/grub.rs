@@ -87,7 +87,13 @@ impl BootLoader for Settings {
         self.files.iter().any(|(path, text)| path != managed::GRUB_DROP_IN && sets(text, token))
     }
 
-    fn edits(&self, facts: &HostFacts, needed: &Parameters, reasons: &mut Vec<Reason>) -> Vec<Change> {
+    fn edits(
+        &self,
+        facts: &HostFacts,
+        _: &Intent,
+        needed: &Parameters,
+        reasons: &mut Vec<Reason>,
+    ) -> Vec<Change> {
         let mut changed = Vec::new();
         for (path, old) in self.files.iter().filter(|(path, _)| path != managed::GRUB_DROP_IN) {
             let mut text = old.clone();

@@ -161,7 +161,13 @@ impl BootLoader for Settings {
 
     /// The file is made where it is not there, whether or not a word changes: without it kernel-install takes the running
     /// command line, and in a boot without passthrough would give every entry our word for that.
-    fn edits(&self, facts: &HostFacts, needed: &Parameters, reasons: &mut Vec<Reason>) -> Vec<Change> {
+    fn edits(
+        &self,
+        facts: &HostFacts,
+        _: &Intent,
+        needed: &Parameters,
+        reasons: &mut Vec<Reason>,
+    ) -> Vec<Change> {
         let path = managed::KERNEL_CMDLINE;
         let text = match self.with(needed) {
             Ok(text) => text,

@@ -1,0 +1,136 @@
+//! Boot entries that nothing makes anew: which of them start this system.
+//!
+//! systemd-boot says which entry it started. The others do not, so the running command line must have come from their file: it has
+//! every word of one of its entries, but for those that passthru changes.
+
+use passthru_formats::cmdline::CommandLine;
+use passthru_formats::{bls, limine, refind, syslinux};
+use passthru_model::boot::{Dialect, WrittenEntries};
+use passthru_model::fact::Evidence;
+use passthru_model::managed::{LIMINE, OFF_ENTRY_ENDING, REFIND_LINUX, SYSLINUX};
+
+use crate::host::Host;
+
+const RUNNING: &str = "/proc/cmdline";
+/// What writes entries for a loader from settings of its own: a file, and what reads it.
+const WRITERS: [(&str, Dialect, &str); 3] = [
+    ("/etc/default/limine", Dialect::Limine, "limine-entry-tool"),
+    ("/etc/default/extlinux", Dialect::Syslinux, "extlinux-update"),
+    ("/etc/default/u-boot", Dialect::Syslinux, "u-boot-update"),
+];
+
+/// The entries of systemd-boot on a partition that start this system, one of which it started.
+pub(super) fn of_systemd_boot(host: &Host, root: &str, selected: &str) -> Result<WrittenEntries, String> {
+    let directory = format!("{root}/loader/entries");
+    let names = host.list(&directory).map_err(|error| error.to_string())?;
+    let started = |name: &str| {
+        let off = selected.strip_suffix(OFF_ENTRY_ENDING).and_then(|stem| stem.strip_prefix("0-"));
+        let stem = off.map_or_else(|| selected.to_owned(), |stem| format!("{stem}.conf"));
+        name.eq_ignore_ascii_case(&stem)
+    };
+    let root_parameter = root_parameter(host)?;
+    let mut files = Vec::new();
+    let mut has_started = false;
+    let is_entry = |name: &&String| name.strip_suffix(".conf").is_some() && !name.ends_with(OFF_ENTRY_ENDING);
+    for name in names.iter().filter(is_entry) {
+        let path = format!("{directory}/{name}");
+        let text = host.read_text(&path).map_err(|error| error.to_string())?;
+        let entry = bls::read(&text);
+        let of_this_system = CommandLine::new(&entry.options).value("root") == root_parameter.as_deref();
+        let is_kernel = !bls::files(&text).is_empty();
+        if started(name) && !is_kernel {
+            return Err(format!(
+                "this system was started from {path}, which starts an image that has its command line inside and that \
+                 kernel-install did not make: change what that image is made from"
+            ));
+        }
+        has_started |= started(name);
+        if is_kernel && (of_this_system || started(name)) {
+            files.push(path);
+        }
+    }
+    if !has_started {
+        return Err(format!(
+            "this system was started from {selected}, which is not among the entries in {directory}; start one that is"
+        ));
+    }
+    Ok(WrittenEntries { dialect: Dialect::Bls, files, root: root.to_owned(), root_parameter })
+}
+
+/// The file of a loader that does not say which entry it started.
+pub(super) fn of(host: &Host, dialect: Dialect) -> Result<(WrittenEntries, Evidence), String> {
+    let name = dialect.loader().name();
+    for (path, of, program) in WRITERS {
+        if of == dialect && host.exists(path).map_err(|error| error.to_string())? {
+            return Err(format!(
+                "{name}'s entries are made by {program} from {path}, which passthru does not know yet how to change"
+            ));
+        }
+    }
+    let running = host.read_text(RUNNING).map_err(|error| error.to_string())?;
+    let paths: &[&str] = match dialect {
+        Dialect::Bls => &[],
+        Dialect::Refind => &[REFIND_LINUX],
+        Dialect::Limine => &LIMINE,
+        Dialect::Syslinux => &SYSLINUX,
+    };
+    let mut there = Vec::new();
+    for path in paths {
+        match host.read_text(path) {
+            Ok(text) => there.push((*path, text)),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    let traced: Vec<&(&str, String)> =
+        there.iter().filter(|(_, text)| is_source(dialect, text, &running)).collect();
+    match (traced.as_slice(), there.as_slice()) {
+        ([(path, _)], _) => {
+            let root = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+            let found = WrittenEntries {
+                dialect,
+                files: vec![(*path).to_owned()],
+                root: root.to_owned(),
+                root_parameter: root_parameter(host)?,
+            };
+            Ok((found, Evidence::new(*path, format!("has all words of {RUNNING}"))))
+        }
+        ([], []) => Err(format!("{name} has left signs here, and none of {} is there", paths.join(", "))),
+        ([], _) => Err(format!(
+            "no entry in {} has just the words that this system was started with ({RUNNING}): start it from an entry of {name} \
+             without changing it at the menu",
+            there.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(", ")
+        )),
+        (several, _) => Err(format!(
+            "the words that this system was started with stand in {}; remove the file that {name} does not read",
+            several.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(" and in ")
+        )),
+    }
+}
+
+/// Whether one of the entries in a file is what the running system was started with.
+fn is_source(dialect: Dialect, text: &str, running: &str) -> bool {
+    let lines: Vec<String> = match dialect {
+        Dialect::Bls => Vec::new(),
+        Dialect::Refind => refind::read_linux(text).into_iter().map(|entry| entry.options).collect(),
+        Dialect::Limine => limine::entries(text).into_iter().filter_map(|entry| entry.cmdline).collect(),
+        Dialect::Syslinux => syslinux::entries(text).into_iter().filter_map(|entry| entry.append).collect(),
+    };
+    let running = CommandLine::new(running);
+    let changed_by_us = |name: &str| {
+        ["iommu", "intel_iommu", "amd_iommu", "passthru.off", "vfio-pci.ids"]
+            .iter()
+            .any(|one| passthru_formats::cmdline::same_name(name, one))
+    };
+    lines.iter().any(|line| {
+        let mut words =
+            CommandLine::new(line).parameters().filter(|word| !changed_by_us(word.name())).peekable();
+        words.peek().is_some() && words.all(|word| running.has_word(word.text()))
+    })
+}
+
+/// The value of `root=` on the running command line.
+fn root_parameter(host: &Host) -> Result<Option<String>, String> {
+    let running = host.read_text(RUNNING).map_err(|error| error.to_string())?;
+    Ok(CommandLine::new(&running).value("root").map(str::to_owned))
+}

@@ -1,0 +1,349 @@
+//! Boot entries that a person has written, or an installer once: of systemd-boot, rEFInd, Limine and Extlinux. Nothing makes them
+//! anew, so they are edited where they stand, one word at a time, and get one entry more without passthrough.
+
+use passthru_formats::cmdline::{self, Change as WordChange, CommandLine, Parameter};
+use passthru_formats::error::{Refused, utf8};
+use passthru_formats::{bls, limine, loader_conf, refind, syslinux};
+use passthru_model::HostFacts;
+use passthru_model::boot::{Dialect, WrittenEntries};
+use passthru_model::intent::{Intent, Method};
+use passthru_model::plan::{FileState, Step};
+
+use super::{BootLoader, Change, Passed, States};
+use crate::planner::iommu::{INTEL_ON, Parameters, off_words};
+use crate::planner::{Reason, select, texts};
+
+/// What menus call the entry without passthrough.
+const TITLE: &str = "Without PCI passthrough";
+/// The same behind another title.
+const TITLE_AFTER: &str = "without PCI passthrough";
+/// Its label where entries have one.
+const LABEL: &str = "passthru-off";
+
+/// The files with entries, each with its text.
+#[derive(Clone, Debug)]
+pub(super) struct Entries {
+    found: WrittenEntries,
+    files: Vec<(String, String)>,
+}
+
+/// One entry that starts this system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    line: String,
+    /// Whether it is ours, without passthrough.
+    off: bool,
+}
+
+impl Entries {
+    /// The entries as they stand.
+    pub(super) fn of(facts: &HostFacts, found: &WrittenEntries, reasons: &mut Vec<Reason>) -> Self {
+        let mut files = Vec::new();
+        for path in &found.files {
+            match (facts.unreadable_files.get(path), facts.files.get(path)) {
+                (Some(because), _) => {
+                    reasons.push(select::unknown(facts, &format!("what {path} says"), because));
+                }
+                (None, Some(FileState::File { content, .. })) => match utf8(&content.0) {
+                    Ok(text) => files.push((path.clone(), text.to_owned())),
+                    Err(error) => reasons.push(refused(path, error)),
+                },
+                (None, Some(FileState::Link { target })) => reasons.push(Reason::Settings {
+                    path: path.clone(),
+                    problem: format!("it is a symbolic link to {target}"),
+                }),
+                (None, Some(FileState::Absent) | None) => {}
+            }
+        }
+        Self { found: found.clone(), files }
+    }
+
+    /// Whether a command line starts this system as usual: not another one, nor one without passthrough.
+    fn is_usual(&self, line: &str) -> bool {
+        let line = CommandLine::new(line);
+        let root = self.found.root_parameter.as_deref();
+        !line.is_passthru_off() && (root.is_none() || line.value("root") == root)
+    }
+
+    /// The entries of a file that start this system.
+    fn entries(&self, text: &str) -> Vec<Entry> {
+        let lines: Vec<String> = match self.found.dialect {
+            Dialect::Bls => vec![bls::read(text).options],
+            Dialect::Refind => refind::read_linux(text).into_iter().map(|entry| entry.options).collect(),
+            Dialect::Limine => limine::entries(text).into_iter().filter_map(|entry| entry.cmdline).collect(),
+            Dialect::Syslinux => {
+                syslinux::entries(text).into_iter().filter_map(|entry| entry.append).collect()
+            }
+        };
+        let ours = |line: String| {
+            let off = CommandLine::new(&line).is_passthru_off();
+            (off || self.is_usual(&line)).then_some(Entry { line, off })
+        };
+        lines.into_iter().filter_map(ours).collect()
+    }
+
+    /// All entries that start this system.
+    fn all(&self) -> impl Iterator<Item = Entry> {
+        self.files.iter().flat_map(|(_, text)| self.entries(text))
+    }
+
+    fn usual(&self) -> impl Iterator<Item = Entry> {
+        self.all().filter(|entry| !entry.off)
+    }
+
+    /// A file with one word changed in all usual entries.
+    fn edited(&self, text: &str, change: &WordChange) -> Result<String, Refused> {
+        let of = |line: Option<&str>| line.is_some_and(|line| self.is_usual(line));
+        match self.found.dialect {
+            Dialect::Bls => bls::edit(text, change),
+            Dialect::Refind => refind::edit_linux(text, change, |entry| of(Some(&entry.options))),
+            Dialect::Limine => limine::edit(text, change, |entry| of(entry.cmdline.as_deref())),
+            Dialect::Syslinux => syslinux::edit(text, change, |entry| of(entry.append.as_deref())),
+        }
+    }
+
+    /// A file without the entry without passthrough. Those of systemd-boot have files of their own.
+    fn without_off(&self, text: &str) -> String {
+        let off = |line: Option<&str>| line.is_some_and(|line| CommandLine::new(line).is_passthru_off());
+        match self.found.dialect {
+            Dialect::Bls => text.to_owned(),
+            Dialect::Refind => refind::without_linux(text, |entry| off(Some(&entry.options))),
+            Dialect::Limine => limine::without(text, |entry| off(entry.cmdline.as_deref())),
+            Dialect::Syslinux => syslinux::without(text, |entry| off(entry.append.as_deref())),
+        }
+    }
+
+    /// A file with an entry without passthrough at its end: a copy of its first usual one.
+    fn with_off(&self, text: &str, off: &[WordChange]) -> Result<String, Refused> {
+        let of = |line: Option<&str>| line.is_some_and(|line| self.is_usual(line));
+        match self.found.dialect {
+            Dialect::Bls => Ok(text.to_owned()),
+            Dialect::Refind => refind::copy_linux(text, |entry| of(Some(&entry.options)), TITLE, off),
+            Dialect::Limine => limine::copy(text, |entry| of(entry.cmdline.as_deref()), TITLE, off),
+            Dialect::Syslinux => {
+                syslinux::copy(text, |entry| of(entry.append.as_deref()), (LABEL, TITLE), off)
+            }
+        }
+    }
+
+    /// A file as it is to stand, and beside an entry of systemd-boot the one without passthrough.
+    fn wanted(
+        &self,
+        path: &str,
+        text: &str,
+        needed: &Parameters,
+        off: &[WordChange],
+    ) -> Result<Wanted, Refused> {
+        let mut new = self.without_off(text);
+        for change in word_changes(needed) {
+            new = self.edited(&new, &change)?;
+        }
+        let beside = match self.found.dialect {
+            Dialect::Bls => {
+                let title = bls::read(text).title;
+                let title = title.map_or_else(|| TITLE.to_owned(), |title| format!("{title}, {TITLE_AFTER}"));
+                let copy = bls::copy(&new, &title, off)?;
+                let head = texts::head("remove this file.");
+                Some((self.found.off_entry(path), format!("{head}{copy}")))
+            }
+            _ => None,
+        };
+        Ok(Wanted { text: self.with_off(&new, off)?, beside })
+    }
+
+    /// Why nobody would come to the usual entries, or an entry would be started that nobody chose.
+    fn default_is_not_ours(&self, facts: &HostFacts, path: &str) -> Option<Reason> {
+        let conf = format!("{}/loader/loader.conf", self.found.root);
+        let text = String::from_utf8_lossy(facts.files.get(&conf)?.content()?).into_owned();
+        let off = self.found.off_entry(path);
+        let name = off.rsplit('/').next().unwrap_or_default();
+        match loader_conf::default_entry(&text)? {
+            loader_conf::DefaultEntry::Saved => None,
+            pattern if pattern.could_be(name) => Some(Reason::Settings {
+                path: conf,
+                problem: format!(
+                    "its default is a pattern that the entry without passthrough, {name}, would match too; name the whole file \
+                     there, such as {}",
+                    path.rsplit('/').next().unwrap_or_default()
+                ),
+            }),
+            loader_conf::DefaultEntry::Matching(_) => None,
+        }
+    }
+
+    /// The entries of a file that load an initramfs which nothing rebuilds here.
+    fn strange_initramfs(&self, facts: &HostFacts, path: &str, text: &str) -> Option<Reason> {
+        let images: Vec<&str> = facts
+            .kernel
+            .installed
+            .value()
+            .into_iter()
+            .flatten()
+            .filter_map(|kernel| kernel.initramfs.as_deref())
+            .collect();
+        let problem = match self.found.dialect {
+            // rEFInd finds the image that goes with a kernel by itself.
+            Dialect::Refind => return None,
+            Dialect::Bls => {
+                let loaded = bls::files(text).into_iter().map(|file| format!("{}{file}", self.found.root));
+                let loaded: Vec<String> = loaded.collect();
+                (!loaded.iter().any(|file| images.contains(&file.as_str())))
+                    .then(|| format!("it loads {}", loaded.join(", ")))
+            }
+            Dialect::Limine | Dialect::Syslinux => {
+                let names = images.iter().filter_map(|image| image.rsplit('/').next());
+                let known = names.into_iter().any(|name| text.contains(name));
+                (!known).then(|| "its entries load other images".to_owned())
+            }
+        };
+        problem.map(|problem| Reason::Settings {
+            path: path.to_owned(),
+            problem: format!(
+                "{problem}, and the initramfs images that are rebuilt here are {}: what the entry loads would stay without \
+                 passthrough",
+                if images.is_empty() { "none".to_owned() } else { images.join(", ") }
+            ),
+        })
+    }
+}
+
+/// What is to stand.
+struct Wanted {
+    text: String,
+    /// A file of ours and its text.
+    beside: Option<(String, String)>,
+}
+
+/// The needed words as changes.
+fn word_changes(needed: &Parameters) -> Vec<WordChange> {
+    let mut changes = Vec::new();
+    for word in &needed.remove {
+        match (cmdline::without_item(word, "off"), Parameter::new(word)) {
+            (Some(shorter), Ok(old)) => {
+                changes.extend(Parameter::new(&shorter).ok().map(|new| WordChange::Replace { old, new }));
+            }
+            (None, Ok(old)) => changes.push(WordChange::Remove(old)),
+            (_, Err(_)) => {}
+        }
+    }
+    changes.extend(needed.add.and_then(|word| Parameter::new(word).ok()).map(WordChange::Add));
+    changes
+}
+
+/// The words of the entry without passthrough.
+fn off_changes(ids: bool) -> Vec<WordChange> {
+    let words = texts::off_parameters(ids).split(' ').filter_map(|word| Parameter::new(word).ok());
+    words.map(WordChange::Add).collect()
+}
+
+fn refused(path: &str, error: Refused) -> Reason {
+    Reason::EditRefused { path: path.to_owned(), error }
+}
+
+impl BootLoader for Entries {
+    fn paths(&self) -> Vec<String> {
+        self.found.files.clone()
+    }
+
+    fn off_words(&self, _: &[String]) -> Vec<String> {
+        let mut found: Vec<String> = self.usual().flat_map(|entry| off_words(&entry.line)).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        found.retain(|word| seen.insert(word.clone()));
+        found
+    }
+
+    fn has_ours(&self, _: &str) -> bool {
+        false
+    }
+
+    /// In all of them, for any may be started.
+    fn has_elsewhere(&self, token: &str) -> bool {
+        let mut usual = self.usual().peekable();
+        usual.peek().is_some() && usual.all(|entry| CommandLine::new(&entry.line).has_word(token))
+    }
+
+    fn passed(&self, _: &HostFacts, word: &str) -> Passed {
+        if self.usual().any(|entry| CommandLine::new(&entry.line).has_word(word)) {
+            Passed::BySettings
+        } else {
+            Passed::Never
+        }
+    }
+
+    fn elsewhere(&self, _: Passed) -> &'static str {
+        "a boot entry in another file, or what was typed at the boot menu"
+    }
+
+    fn effective_parameters(&self) -> Vec<String> {
+        self.has_elsewhere(INTEL_ON).then(|| INTEL_ON.to_owned()).into_iter().collect()
+    }
+
+    fn edits(
+        &self,
+        facts: &HostFacts,
+        wanted: &Intent,
+        needed: &Parameters,
+        reasons: &mut Vec<Reason>,
+    ) -> Vec<Change> {
+        let off = off_changes(wanted.method == Method::Ids);
+        let mut changes = Vec::new();
+        for (path, text) in &self.files {
+            reasons.extend(self.strange_initramfs(facts, path, text));
+            if self.found.dialect == Dialect::Bls {
+                reasons.extend(self.default_is_not_ours(facts, path));
+            }
+            let wanted = match self.wanted(path, text, needed, &off) {
+                Ok(wanted) => wanted,
+                Err(error) => {
+                    reasons.push(refused(path, error));
+                    continue;
+                }
+            };
+            // The way back stands first.
+            for (path, text) in wanted.beside.into_iter().chain([(path.clone(), wanted.text)]) {
+                let before = facts.files.get(&path).cloned().unwrap_or(FileState::Absent);
+                if before.content() != Some(text.as_bytes()) {
+                    let after = before.with_content(text);
+                    changes.push(Change { path, before, after });
+                }
+            }
+        }
+        changes
+    }
+
+    fn withdrawals(&self, facts: &HostFacts) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (path, text) in &self.files {
+            let new = self.without_off(text);
+            if let (true, Some(before)) = (new != *text, facts.files.get(path)) {
+                let after = before.with_content(new);
+                changes.push(Change { path: path.clone(), before: before.clone(), after });
+            }
+        }
+        changes
+    }
+
+    fn check(&self, _: &Parameters, _: &mut Vec<Reason>) {}
+
+    fn own_files(&self, _: &Intent, _: &Parameters) -> States {
+        States::new()
+    }
+
+    /// Nothing is made of anything: what differs is edited.
+    fn is_stale(&self, _: &HostFacts, _: bool, _: &Parameters) -> bool {
+        false
+    }
+
+    fn regenerate(&self, _: &HostFacts, _: bool, _: &Parameters) -> Vec<Step> {
+        Vec::new()
+    }
+
+    fn untried(&self) -> Option<&'static str> {
+        Some(match self.found.dialect {
+            Dialect::Bls => "systemd-boot with entries written by hand",
+            Dialect::Refind => "rEFInd",
+            Dialect::Limine => "Limine",
+            Dialect::Syslinux => "Extlinux",
+        })
+    }
+}
