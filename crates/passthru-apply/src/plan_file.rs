@@ -80,6 +80,10 @@ fn allowed(step: &Step) -> Result<(), String> {
             if !is_managed(path) {
                 return Err(format!("changes ‘{path}’, which passthru does not manage"));
             }
+            let kept = [before, after].iter().all(|state| matches!(state, FileState::File { .. }));
+            if is_entry_of_others(path) && !kept {
+                return Err(format!("adds or removes the boot entry ‘{path}’, where passthru only edits"));
+            }
             state(path, before, after)
         }
         Action::Run { program, arguments, rewrites, expect } => {
@@ -162,6 +166,11 @@ fn is_managed(path: &str) -> bool {
                 name.len() > ending.len() && name.ends_with(ending) && !name.contains(['/', '\0'])
             })
         })
+}
+
+/// Whether a file is a boot entry that is not ours.
+fn is_entry_of_others(path: &str) -> bool {
+    path.contains("/loader/entries/") && !path.ends_with(managed::OFF_ENTRY_ENDING)
 }
 
 fn is_built(path: &str) -> bool {

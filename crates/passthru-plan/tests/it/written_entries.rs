@@ -72,16 +72,17 @@ fn written(dialect: Dialect) -> HostFacts {
     facts
 }
 
-fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
-    let mut facts = facts.clone();
+fn after(before: &HostFacts, plan: &Plan) -> HostFacts {
+    let mut facts = before.clone();
     for path in plan.steps.iter().filter_map(passthru_model::plan::Step::path) {
         facts.files.entry(path.to_owned()).or_insert(FileState::Absent);
     }
     let mut facts = common::after(&facts, plan);
     // A file that is gone is not listed in its directory.
-    facts
-        .files
-        .retain(|path, state| !path.ends_with(managed::OFF_ENTRY_ENDING) || *state != FileState::Absent);
+    facts.files.retain(|path, state| {
+        *state != FileState::Absent
+            || before.files.contains_key(path) && !path.ends_with(managed::OFF_ENTRY_ENDING)
+    });
     facts
 }
 
