@@ -4,6 +4,7 @@
 //! and what it does not know it says.
 
 mod binding;
+mod boot_record;
 pub mod checks;
 pub mod diff;
 pub mod groups;
@@ -19,6 +20,7 @@ pub mod status;
 pub mod usb;
 pub mod verify;
 
+pub use boot_record::boot_record;
 pub use checks::{Area, Check, Judgement, Lint, Remark, UnknownCheck, areas, checks, diagnose, lints};
 pub use groups::{DeviceView, GroupView, GroupsView};
 pub use planner::{
@@ -26,4 +28,4 @@ pub use planner::{
     release, unbind,
 };
 pub use status::{Summary, summary};
-pub use verify::verify;
+pub use verify::{verify, verify_files};

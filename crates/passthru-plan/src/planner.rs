@@ -26,7 +26,7 @@ pub use consent::Consent;
 pub use refusal::{Reason, Refusal};
 pub use run_time::{bind, may_go_back, may_go_on, unbind};
 
-pub(crate) use desired::drift;
+pub(crate) use desired::{drift, missing_in_image, rebuild_command};
 pub(crate) use iommu::off_words;
 pub(crate) use loader::effective_parameters;
 

@@ -14,7 +14,7 @@ mod run_time;
 
 pub use change::{
     Agreement, ApplyArguments, BootChain, Insist, IsolateArguments, MethodChoice, PlanArguments,
-    ReleaseArguments, UndoArguments,
+    ReleaseArguments, UndoArguments, VerifyArguments,
 };
 pub use guest::{
     GuestCheckArguments, GuestCommand, GuestName, GuestNewArguments, GuestStartArguments, GuestStopArguments,
@@ -159,8 +159,12 @@ pub enum Command {
     History,
 
     /// Check after a reboot that the host is as intended
-    #[command(after_help = "Example:\n  passthru verify")]
-    Verify,
+    #[command(
+        after_help = "With --record, which the unit passthru-record.service runs after each boot, the answer is kept in\n\
+                      /var/lib/passthru/boots, and `passthru status` says when the last boot went otherwise than intended.\n\n\
+                      Example:\n  passthru verify\n  sudo passthru verify --record"
+    )]
+    Verify(VerifyArguments),
 
     /// Boot a tiny UEFI guest with the device and report what the guest saw
     #[command(

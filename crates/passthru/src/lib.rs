@@ -68,7 +68,7 @@ fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Apply(arguments) => commands::apply::run(context, &arguments),
         Command::Undo(arguments) => commands::undo::run(context, &arguments),
         Command::History => commands::history::run(context),
-        Command::Verify => commands::verify::run(context),
+        Command::Verify(arguments) => commands::verify::run(context, &arguments),
         Command::Try(arguments) => commands::try_device::run(context, &arguments),
         Command::Guest(command) => commands::guest::run(context, command),
         Command::Capture(arguments) => commands::capture::run(context, &arguments),

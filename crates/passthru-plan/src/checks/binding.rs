@@ -7,6 +7,7 @@ mod initramfs_age;
 mod initramfs_contents;
 mod initramfs_settings;
 mod isolation_state;
+mod last_boot;
 mod load_order;
 mod pci_stub;
 mod pending_parameters;
@@ -35,4 +36,5 @@ pub(super) const CHECKS: &[Check] = &[
     boot_advice::CHECK,
     single_gpu_hooks::CHECK,
     isolation_state::CHECK,
+    last_boot::CHECK,
 ];

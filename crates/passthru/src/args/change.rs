@@ -152,3 +152,11 @@ pub struct UndoArguments {
     #[command(flatten)]
     pub agreement: Agreement,
 }
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// Keep the answer for `status`, as a unit does after each boot
+    #[arg(long)]
+    pub record: bool,
+}

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod binding;
+mod boots;
 mod domains;
 mod guests;
 mod published;
