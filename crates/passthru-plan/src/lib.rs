@@ -27,5 +27,5 @@ pub use planner::{
     Consent, IntentChange, Reason, Refusal, bind, isolate, isolate_by, may_go_back, may_go_on, plan_for,
     release, unbind,
 };
-pub use status::{Summary, summary};
+pub use status::{Summary, summary, summary_of_mounted};
 pub use verify::{verify, verify_files};

@@ -148,15 +148,47 @@ pub struct UndoArguments {
     #[arg(value_name = "CHANGE")]
     pub change: Option<String>,
 
+    /// Which system
+    #[command(flatten)]
+    pub system: MountedRoot,
+
     /// How to agree
     #[command(flatten)]
     pub agreement: Agreement,
+}
+
+/// Which system is repaired.
+#[derive(Debug, Default, Args)]
+pub struct MountedRoot {
+    /// The system mounted here, from a rescue system, instead of the running one
+    #[arg(long, value_name = "DIR", conflicts_with = "host")]
+    pub root: Option<PathBuf>,
 }
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArguments {
     /// Keep the answer for `status`, as a unit does after each boot
-    #[arg(long)]
+    #[arg(long, conflicts_with = "root")]
     pub record: bool,
+
+    /// Which system
+    #[command(flatten)]
+    pub system: MountedRoot,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Default, Args)]
+pub struct StatusArguments {
+    /// Which system
+    #[command(flatten)]
+    pub system: MountedRoot,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// Which system
+    #[command(flatten)]
+    pub system: MountedRoot,
 }

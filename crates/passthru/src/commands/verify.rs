@@ -1,6 +1,5 @@
 //! `passthru verify`: is the host as intended?
 
-use passthru_apply::Target;
 use passthru_host::{Subject, Subjects};
 use passthru_model::HostFacts;
 use passthru_model::intent::Intent;
@@ -19,6 +18,9 @@ pub(crate) fn run(context: &Context, arguments: &VerifyArguments) -> Result<Exit
     let facts = context.facts_of(Subjects::USUAL | Subjects::of(&[Subject::OwnImages]))?;
     let intent = passthru_plan::intent::of(&facts).map_err(|error| Failure::no(error.to_string()))?;
     match intent {
+        Some(intent) if context.root().is_some() => {
+            doctor::print(context, "passthru.verify/1", passthru_plan::verify_files(&facts, &intent))
+        }
         Some(intent) => {
             if arguments.record {
                 record(context, &facts, &intent)?;
@@ -41,7 +43,7 @@ fn record(context: &Context, facts: &HostFacts, intent: &Intent) -> Result<(), F
     let record = passthru_plan::boot_record(facts, intent, passthru_host::clock::now()).ok_or_else(|| {
         Failure::no("this boot cannot be recorded: the kernel does not say which boot it is, or its release")
     })?;
-    let target = Target::live().map_err(|error| change::apply_failure(&error))?;
+    let target = context.target()?;
     let path =
         passthru_apply::keep_boot_record(&target, &record).map_err(|error| change::apply_failure(&error))?;
     context.printer.say(&format!("Recorded in {path}"));

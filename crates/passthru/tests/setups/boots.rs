@@ -43,7 +43,7 @@ impl Made {
 }
 
 /// An image with these files and vfio-pci.
-fn image(files: &[&str]) -> Vec<u8> {
+pub(crate) fn image(files: &[&str]) -> Vec<u8> {
     let names = files.iter().chain(&["usr/lib/modules/6.12.43+deb13-amd64/kernel/vfio-pci.ko.xz"]);
     let entry = |name: &&str| Entry {
         name: (**name).to_owned(),
@@ -53,7 +53,7 @@ fn image(files: &[&str]) -> Vec<u8> {
     cpio::write(&names.map(entry).collect::<Vec<_>>()).expect("written")
 }
 
-const WHOLE: [&str; 4] = [
+pub(crate) const WHOLE: [&str; 4] = [
     "etc/passthru/devices",
     "etc/passthru/early",
     "scripts/init-top/passthru",

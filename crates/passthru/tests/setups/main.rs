@@ -5,6 +5,7 @@ mod binding;
 mod boots;
 mod domains;
 mod guests;
+mod mounted;
 mod published;
 
 use std::fmt::Write as _;
