@@ -58,7 +58,7 @@ pub struct Interrupted {
 impl Interrupted {
     /// What is to be done about it.
     pub(crate) fn way_out(&self) -> String {
-        if let Some(root) = &self.root {
+        if let (Some(root), true) = (&self.root, self.hung.is_empty()) {
             return format!("take it back with ‘passthru undo{root}’");
         }
         if self.hung.is_empty() {
