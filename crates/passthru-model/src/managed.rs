@@ -79,6 +79,8 @@ pub const FILES: &[&str] = &[
 pub const DIRECTORIES: &[(&str, &str)] = &[
     ("/etc/default/grub.d", ".cfg"),
     ("/etc/modprobe.d", ".conf"),
+    ("/etc/driverctl.d", ""),
+    ("/etc/initramfs-tools/scripts/init-top", ".sh"),
     ("/efi/loader/entries", OFF_ENTRY_ENDING),
     ("/boot/loader/entries", OFF_ENTRY_ENDING),
     ("/boot/efi/loader/entries", OFF_ENTRY_ENDING),

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod groups;
 pub mod guest_file;
 pub mod intent;
+mod leftovers;
 pub mod pinning;
 pub mod planner;
 pub mod predict;
@@ -23,6 +24,7 @@ pub mod verify;
 pub use boot_record::boot_record;
 pub use checks::{Area, Check, Judgement, Lint, Remark, UnknownCheck, areas, checks, diagnose, lints};
 pub use groups::{DeviceView, GroupView, GroupsView};
+pub use leftovers::{Leftover, leftovers};
 pub use planner::{
     Consent, IntentChange, Reason, Refusal, bind, isolate, isolate_by, may_go_back, may_go_on, plan_for,
     release, unbind,

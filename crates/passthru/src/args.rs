@@ -115,7 +115,9 @@ pub enum Command {
     #[command(
         after_help = "The whole card goes: sibling functions in the same slot are added, and the plan says so.\n\
                       The plan is shown first, with every difference. Nothing is written before you agree.\n\n\
-                      Example:\n  passthru isolate 06:00.0\n  passthru isolate 06:00.0 --dry-run"
+                      What was set up for guests by ids, pci-stub, lists of modules, driverctl or a script is named; --adopt takes it over,\n\
+                      and `passthru undo` brings it back as it was.\n\n\
+                      Example:\n  passthru isolate 06:00.0\n  passthru isolate 06:00.0 --dry-run\n  passthru isolate --adopt"
     )]
     Isolate(IsolateArguments),
 

@@ -49,7 +49,21 @@ pub(super) fn file_steps(
     edits: Vec<Change>,
     reasons: &mut Vec<Reason>,
 ) -> Vec<Step> {
-    let edited = |Change { path, before, after }| steps::file_step(&path, before, after);
+    let edited = |Change { path, before, after }| {
+        let mut step = steps::file_step(&path, before, after);
+        if !needed.words.is_empty() {
+            let others =
+                format!("take out ‘{}’, which another tool or a hand set for guests", needed.words.join(" "));
+            // Settings of GRUB are edited for what goes alone.
+            let alone = needed.remove.is_empty() && path != managed::KERNEL_CMDLINE;
+            step.what = if alone { others } else { format!("{}; and {others}", step.what) };
+            if alone {
+                "two ways to take a device act beside each other, and the intent has it now"
+                    .clone_into(&mut step.why);
+            }
+        }
+        step
+    };
     let mut found: Vec<Step> = edits.into_iter().map(edited).collect();
     let mut states = own_files(facts, chain, wanted, needed);
     let mut paths = texts::OURS;

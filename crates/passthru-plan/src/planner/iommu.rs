@@ -18,6 +18,8 @@ pub(crate) const INTEL_ON: &str = "intel_iommu=on";
 pub(crate) struct Parameters {
     /// Words to take out of the settings, as they are written there.
     pub(crate) remove: Vec<String>,
+    /// Words to take out whole, as they are written there: what others have set up.
+    pub(crate) words: Vec<String>,
     /// The word to add.
     pub(crate) add: Option<&'static str>,
     /// What the reader should know.

@@ -62,6 +62,11 @@ pub enum Reason {
     /// Nothing was named.
     #[error("no device is named; `passthru groups` lists the devices and their addresses")]
     NothingNamed,
+    /// There is nothing to take over.
+    #[error(
+        "nothing on this host was set up for guests by other tools or by hand, so there is nothing to take over; name the functions to isolate"
+    )]
+    NothingToAdopt,
     /// No such function is in the host.
     #[error("there is no PCI function {0} in this host; `passthru groups` lists the functions")]
     NoSuchDevice(PciAddress),

@@ -61,8 +61,12 @@ pub enum MethodChoice {
 #[derive(Debug, Args)]
 pub struct IsolateArguments {
     /// Functions to isolate, such as 0000:06:00.0 or 06:00.0
-    #[arg(value_name = "ADDRESS", required = true)]
+    #[arg(value_name = "ADDRESS", required_unless_present = "adopt")]
     pub addresses: Vec<PciAddress>,
+
+    /// Take over what other tools or hands set up for guests: out of their files, into the intent; without ADDRESS, all of it
+    #[arg(long)]
+    pub adopt: bool,
 
     /// How the functions are bound at boot; kept as it is when not given
     #[arg(long, value_name = "METHOD")]

@@ -5,6 +5,7 @@ mod binding;
 mod boots;
 mod domains;
 mod guests;
+mod leftovers;
 mod mounted;
 mod published;
 

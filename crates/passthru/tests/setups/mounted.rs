@@ -14,9 +14,9 @@ use crate::{Made, say};
 const IMAGE: &str = "/boot/initrd.img-6.12.43+deb13-amd64";
 
 /// What each path of a tree is, but the state that stays after an undo.
-type Tree = BTreeMap<String, (u32, Vec<u8>)>;
+pub(crate) type Tree = BTreeMap<String, (u32, Vec<u8>)>;
 
-fn tree(root: &Path) -> Tree {
+pub(crate) fn tree(root: &Path) -> Tree {
     fn walk(root: &Path, place: &Path, found: &mut Tree) {
         for entry in std::fs::read_dir(place).expect("lists") {
             let path = entry.expect("an entry").path();
@@ -41,7 +41,7 @@ fn tree(root: &Path) -> Tree {
 }
 
 /// Stands for the programs of the system while it still ran: writes what a plan expects of them.
-struct Programs;
+pub(crate) struct Programs;
 
 impl Runner for Programs {
     fn run(

@@ -105,6 +105,14 @@ impl BootLoader for Settings {
                     reasons.push(settings(path, &error));
                 }
             }
+            for word in needed.words.iter().filter(|word| sets(old, word)) {
+                for name in VARIABLES {
+                    // Where one variable cannot be told, the word was found in the other.
+                    if let Ok(new) = ShellFile::parse(&text).and_then(|file| file.remove(name, word)) {
+                        text = new;
+                    }
+                }
+            }
             if let (true, Some(before @ FileState::File { .. })) = (text != *old, facts.files.get(path)) {
                 let after = before.with_content(text);
                 changed.push(Change { path: path.clone(), before: before.clone(), after });
@@ -186,7 +194,7 @@ impl BootLoader for Settings {
         let path = managed::GRUB_CFG.to_owned();
         let entry = format!("'{OFF_ID}'");
         let mut expect = Vec::new();
-        let mut lacks: Vec<String> = needed.remove.clone();
+        let mut lacks: Vec<String> = needed.remove.iter().chain(&needed.words).cloned().collect();
         if isolating {
             let mut needles = vec![entry, "passthru.off".to_owned()];
             needles.extend(needed.add.map(str::to_owned));

@@ -84,6 +84,9 @@ impl Settings {
                 text = kernel_cmdline::edit(&text, &change)?;
             }
         }
+        for word in needed.words.iter().filter_map(|word| Parameter::new(word).ok()) {
+            text = kernel_cmdline::edit(&text, &cmdline::Change::Remove(word))?;
+        }
         if let Some(Ok(word)) = needed.add.map(Parameter::new) {
             text = kernel_cmdline::edit(&text, &cmdline::Change::Add(word))?;
         }
@@ -209,8 +212,8 @@ impl BootLoader for Settings {
                     let needles = vec![token.to_owned()];
                     expect.push(Expectation::Contains { path: kernel.path.clone(), needles });
                 }
-                if !needed.remove.is_empty() {
-                    let needles = needed.remove.clone();
+                let needles: Vec<String> = needed.remove.iter().chain(&needed.words).cloned().collect();
+                if !needles.is_empty() {
                     expect.push(Expectation::Lacks { path: kernel.path.clone(), needles });
                 }
             }
