@@ -213,6 +213,14 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         reasons.extend(chain.untried(entries, images));
     }
     if !reasons.is_empty() {
+        // Two questions about one file may meet the same obstacle.
+        let mut said = Vec::new();
+        reasons.retain(|reason| {
+            !said.contains(reason) && {
+                said.push(reason.clone());
+                true
+            }
+        });
         return Err(Refusal { reasons });
     }
     let contents = Contents::after(facts, chain.generator.as_ref(), isolating, &boot_steps);

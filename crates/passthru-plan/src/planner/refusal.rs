@@ -299,7 +299,7 @@ pub enum Reason {
     },
     /// No kernel with an initramfs was found.
     #[error(
-        "no installed kernel with an initramfs was found under /boot, so nothing could be isolated at boot"
+        "no installed kernel with an initramfs was found under /boot, so nothing could be isolated at boot; mount /boot if it is a file system of its own"
     )]
     NoKernel,
     /// The function at the address is another one.

@@ -146,7 +146,7 @@ pub(crate) fn own_file(
 ) -> Option<Step> {
     let before = match (facts.unreadable_files.get(path), facts.files.get(path)) {
         (Some(because), _) => {
-            reasons.push(select::unknown(facts, &format!("what stands at {path}"), because));
+            reasons.push(select::unreadable(facts, &format!("what stands at {path}"), because));
             return None;
         }
         (None, None) => {

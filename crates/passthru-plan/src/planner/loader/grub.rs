@@ -3,6 +3,7 @@
 use passthru_formats::cmdline::{self, CommandLine};
 use passthru_formats::grub_cfg::{self, MenuEntry};
 use passthru_formats::shell::{ShellError, ShellFile, Variables};
+use passthru_model::fact::DENIED;
 use passthru_model::intent::{Intent, Method};
 use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
 use passthru_model::program::Program;
@@ -33,7 +34,13 @@ impl Settings {
                 || (path.starts_with("/etc/default/grub.d/") && path.rsplit('.').next() == Some("cfg"))
         };
         for (path, because) in facts.unreadable_files.iter().filter(|(path, _)| is_setting(path)) {
-            reasons.push(select::unknown(facts, &format!("what {path} sets"), because));
+            reasons.push(select::unreadable(facts, &format!("what {path} sets"), because));
+        }
+        // A menu that only root may read is read when it is made anew; one that cannot be read at all could not be made.
+        if let Some(because) =
+            facts.unreadable_files.get(managed::GRUB_CFG).filter(|why| !why.ends_with(DENIED))
+        {
+            reasons.push(select::unreadable(facts, "what GRUB's menu says", because));
         }
         let mut files = Vec::new();
         for (path, state) in facts.files.iter().filter(|(path, _)| is_setting(path)) {

@@ -42,7 +42,7 @@ impl Settings {
             [(Source::Usr, managed::KERNEL_CMDLINE_VENDOR), (Source::Etc, managed::KERNEL_CMDLINE)]
         {
             if let Some(because) = facts.unreadable_files.get(path) {
-                reasons.push(select::unknown(facts, &format!("what {path} says"), because));
+                reasons.push(select::unreadable(facts, &format!("what {path} says"), because));
             }
             match facts.files.get(path) {
                 Some(FileState::File { content, .. }) => match utf8(&content.0) {
