@@ -63,8 +63,12 @@ pub(crate) fn begin(target: &Target, plan: &Plan) -> Result<(Journal, Prepared),
 /// Writes a file of the journal's own.
 pub(crate) fn put(target: &Target, path: &str, bytes: &[u8]) -> io::Result<()> {
     let place = target.place(path, Follow::Nothing)?;
-    let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    install::file(&place, ".part", bytes, 0o600, owner)
+    install::file(&place, ".part", bytes, 0o600, owner())
+}
+
+/// Who we are: user and group.
+pub(crate) fn owner() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
 }
 
 /// Makes a directory that only its owner may enter.
@@ -106,7 +110,8 @@ fn sweep(target: &Target) -> io::Result<()> {
     Ok(())
 }
 
-fn names(directory: &std::os::fd::OwnedFd) -> io::Result<Vec<String>> {
+/// The names in a directory.
+pub(crate) fn names(directory: &std::os::fd::OwnedFd) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in rustix::fs::Dir::read_from(directory)? {
         if let Ok(name) = entry?.file_name().to_str()

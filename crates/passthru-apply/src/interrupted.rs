@@ -51,11 +51,16 @@ pub struct Interrupted {
     pub rebooted: Option<bool>,
     /// The functions whose drivers hang: only a reboot frees them.
     pub hung: BTreeSet<PciAddress>,
+    /// How a command is told of the system, where it is a mounted one: ` --root /mnt`.
+    pub root: Option<String>,
 }
 
 impl Interrupted {
     /// What is to be done about it.
     pub(crate) fn way_out(&self) -> String {
+        if let (Some(root), true) = (&self.root, self.hung.is_empty()) {
+            return format!("take it back with ‘passthru undo{root}’");
+        }
         if self.hung.is_empty() {
             return "finish it with ‘passthru apply --resume’ or take it back with ‘passthru undo’"
                 .to_owned();
@@ -121,6 +126,7 @@ pub fn interrupted(target: &Target) -> Result<Option<Interrupted>, Error> {
             step: at.map(|index| (index, saved.plan.steps[index].what.clone())),
             rebooted: course.boot.zip(journal::boot(target)).map(|(then, now)| then != now),
             hung: course.steps.iter().flat_map(|step| step.hung.iter().copied()).collect(),
+            root: (!target.is_live()).then(|| target.option()),
             title: course.title,
             since: course.started,
         }));

@@ -49,9 +49,15 @@ pub(crate) fn boot(target: &Target) -> Option<String> {
     String::from_utf8(bytes).ok().map(|text| text.trim().to_owned())
 }
 
-/// Whether a change lasted until the next boot, and the host was booted since. Where the boot is not known, it was not.
+/// Whether a change lasted until the next boot, and the host was booted since, or does not run at all: a mounted system has no
+/// devices. Where the boot of a running host is not known, it was not booted since.
 pub(crate) fn ended_by_boot(target: &Target, plan: &Plan, course: &Course) -> bool {
-    plan.ends_with_boot() && matches!((&course.boot, boot(target)), (Some(then), Some(now)) if *then != now)
+    plan.ends_with_boot()
+        && match (&course.boot, boot(target)) {
+            (Some(then), Some(now)) => *then != now,
+            (_, None) => !target.is_live() && target.directory("/sys/bus/pci").is_err(),
+            (None, Some(_)) => false,
+        }
 }
 
 /// The names of all journals, oldest first. Writes nothing; no directory is no journal.

@@ -9,11 +9,13 @@
 //! |---|---|---|
 //! | [`drift`], [`interrupted`], [`history`], [`undo_choice`] | never, not even by making a directory | no |
 //! | [`apply`], [`resume`], [`undo`] | yes, through the journal | yes |
+//! | [`keep_boot_record`] | never: it keeps a record beside the journal | yes |
 //! | [`attribute`] | one write to sysfs, for the steps that give functions to other drivers | no |
 //! | [`rom`] | for as long as a ROM is read, and then back as it was | no |
 
 mod apply;
 pub mod attribute;
+mod boots;
 mod bound;
 mod built;
 mod by_hand;
@@ -45,6 +47,7 @@ mod undo;
 
 pub use apply::{Applied, apply, drift};
 pub use attribute::{AttributeFailure, AttributeWriter};
+pub use boots::keep_boot_record;
 pub use error::{Conflict, Drift, Error, StepFailure};
 pub use history::{JournalState, JournalSummary, history};
 pub use interrupted::{Interrupted, Resumed, Underway, interrupted, resume};

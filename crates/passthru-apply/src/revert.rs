@@ -126,13 +126,7 @@ impl<'c, 'a> Revert<'c, 'a> {
     pub(crate) fn note(&mut self, record: &Record) {
         if let Err(error) = self.conductor.append(record) {
             self.failures.push(format!("the journal could not be written: {error}"));
-            let root = match self.conductor.target {
-                target if target.is_live() => String::new(),
-                target => {
-                    format!(" --root {}", passthru_model::program::quoted(&target.path().to_string_lossy()))
-                }
-            };
-            self.commands.push(format!("passthru undo{root}"));
+            self.commands.push(format!("passthru undo{}", self.conductor.target.option()));
         }
     }
 

@@ -65,6 +65,15 @@ impl Target {
         self.path == Path::new("/")
     }
 
+    /// The option by which a command is told of it, with a blank ahead: ` --root /mnt`; nothing for the running system.
+    pub fn option(&self) -> String {
+        if self.is_live() {
+            String::new()
+        } else {
+            format!(" --root {}", passthru_model::program::quoted(&self.path.to_string_lossy()))
+        }
+    }
+
     /// Opens a path inside the root.
     pub(crate) fn open_at(&self, path: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         // The kernel asks for another try when something was renamed on the way up a `..`.

@@ -18,7 +18,9 @@ pub enum IntentError {
         message: String,
     },
     /// It is no UTF-8.
-    #[error("{INTENT_PATH}: not text in UTF-8")]
+    #[error(
+        "{INTENT_PATH} is not text in UTF-8; write it anew, or move it away and choose the devices again"
+    )]
     NotText,
     /// One function is listed twice.
     #[error("{INTENT_PATH}: {0} is listed twice; remove one of the two [[isolate]] tables")]

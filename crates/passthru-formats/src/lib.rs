@@ -7,6 +7,7 @@ pub mod acpi;
 pub mod bls;
 pub mod booster;
 pub mod boot_entries;
+pub mod boot_record;
 mod bytes;
 pub mod cmdline;
 pub mod compression;

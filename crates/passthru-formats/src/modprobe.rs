@@ -1,5 +1,7 @@
 //! modprobe.d(5): what modprobe and udev load modules with. Read as kmod reads it (`libkmod/libkmod-config.c`).
 
+use std::collections::BTreeMap;
+
 use passthru_model::binding::{ModprobeCommand, Said};
 
 use crate::modules::canonical;
@@ -37,6 +39,33 @@ pub fn parse(path: &str, bytes: &[u8]) -> ModprobeFile {
         }
     }
     file
+}
+
+/// A file with commands replaced or taken out: by the line on which each begins, from 1, and what stands there afterwards. All
+/// other bytes stay as they are.
+pub fn edited(bytes: &[u8], edits: &BTreeMap<usize, Option<String>>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    // Of the command that is edited: whether its next line belongs to it.
+    let mut goes_on = false;
+    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let edit = edits.get(&(index + 1));
+        if !goes_on && edit.is_none() {
+            out.extend_from_slice(line);
+            continue;
+        }
+        if let (false, Some(Some(instead))) = (goes_on, edit) {
+            out.extend_from_slice(instead.as_bytes());
+            // The end of the last of its lines follows.
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let first = if goes_on { None } else { edit };
+        goes_on = text.ends_with(b"\\");
+        if matches!(first, Some(Some(_))) {
+            out.extend_from_slice(line.get(text.len()..).unwrap_or_default());
+        }
+    }
+    out
 }
 
 /// The modules that hold devices for guests.
@@ -98,8 +127,22 @@ fn command(line: &str) -> Option<ModprobeCommand> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ModprobeCommand, parse};
+    use std::collections::BTreeMap;
+
+    use super::{ModprobeCommand, edited, parse};
     use proptest::prelude::*;
+
+    #[test]
+    fn a_command_goes_with_its_continued_lines_and_the_rest_stays_byte_for_byte() {
+        let text =
+            b"# mine\r\noptions vfio-pci ids=1:2 \\\n  disable_vga=1\nblacklist x\r\nsoftdep a pre: vfio-pci";
+        let edits = BTreeMap::from([(2, Some("options vfio-pci disable_vga=1".to_owned())), (5, None)]);
+        let text = edited(text, &edits);
+        assert_eq!(
+            String::from_utf8_lossy(&text),
+            "# mine\r\noptions vfio-pci disable_vga=1\nblacklist x\r\n"
+        );
+    }
 
     #[test]
     fn commands_are_read_with_their_lines_and_dashes_do_not_matter() {
@@ -155,6 +198,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn without_edits_a_file_stays_and_without_its_commands_it_has_none(
+            lines in proptest::collection::vec("(#? ?)(options|blacklist|softdep|alias)? [a-z_]{1,4}( [a-z=:\\\\]{0,6})?\r?", 0..8),
+        ) {
+            let text = lines.join("\n").into_bytes();
+            prop_assert_eq!(&edited(&text, &BTreeMap::new()), &text);
+            let all = parse("f", &text).commands.iter().map(|said| (said.line, None)).collect();
+            prop_assert_eq!(parse("f", &edited(&text, &all)).commands, []);
+        }
+
         #[test]
         fn no_bytes_make_it_panic_and_no_line_is_counted_past_the_end(bytes: Vec<u8>) {
             let file = parse("f", &bytes);

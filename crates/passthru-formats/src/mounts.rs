@@ -26,6 +26,40 @@ pub struct Swap {
     pub kind: String,
 }
 
+/// One line of `/etc/fstab` (fstab(5)): what is to be mounted where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FstabEntry {
+    /// The source as it is written, such as `UUID=8f3c-12ab` or `/dev/sda1`.
+    pub source: String,
+    /// Where it is mounted; `none` for swap.
+    pub point: String,
+    /// The options, in order.
+    pub options: Vec<String>,
+}
+
+impl FstabEntry {
+    /// Whether it is mounted at every boot: not `noauto`.
+    pub fn is_mounted_at_boot(&self) -> bool {
+        !self.options.iter().any(|option| option == "noauto")
+    }
+}
+
+/// Reads `/etc/fstab`. Comments, empty lines and lines with less than two fields say nothing, as for mount(8).
+pub fn fstab(bytes: &[u8]) -> Vec<FstabEntry> {
+    let text = String::from_utf8_lossy(bytes);
+    let entry = |line: &str| {
+        let mut fields = line.split([' ', '\t']).filter(|field| !field.is_empty());
+        let (source, point) = (fields.next()?, fields.next()?);
+        let options = fields.nth(1).unwrap_or("defaults");
+        Some(FstabEntry {
+            source: unescaped(source),
+            point: unescaped(point),
+            options: options.split(',').map(str::to_owned).collect(),
+        })
+    };
+    text.lines().map(str::trim).filter(|line| !line.starts_with('#')).filter_map(entry).collect()
+}
+
 /// Undoes the kernel's `mangle`: space, tab, newline, backslash and `#` are written as `\` and three octal digits.
 fn unescaped(text: &str) -> String {
     let bytes = text.as_bytes();
@@ -98,8 +132,28 @@ pub fn swaps(bytes: &[u8]) -> Result<Vec<Swap>, FormatError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{mountinfo, swaps};
+    use super::{fstab, mountinfo, swaps};
     use proptest::prelude::*;
+
+    #[test]
+    fn fstab_says_what_is_mounted_at_boot_and_where() {
+        let text = b"# /etc/fstab\nUUID=1 / ext4 errors=remount-ro 0 1\n\nUUID=2\t/boot  ext4\n\
+            LABEL=a\\040b /srv/my\\040files btrfs noauto,user 0 0\n/dev/sda3 none swap sw 0 0\nalone\n";
+        let seen: Vec<_> = fstab(text)
+            .into_iter()
+            .map(|entry| (entry.source.clone(), entry.point.clone(), entry.is_mounted_at_boot()))
+            .collect();
+        let row = |source: &str, point: &str, boot| (source.to_owned(), point.to_owned(), boot);
+        assert_eq!(
+            seen,
+            [
+                row("UUID=1", "/", true),
+                row("UUID=2", "/boot", true),
+                row("LABEL=a b", "/srv/my files", false),
+                row("/dev/sda3", "none", true)
+            ]
+        );
+    }
 
     #[test]
     fn optional_fields_of_any_number_are_skipped() {
@@ -124,6 +178,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_fstab_is_read(bytes: Vec<u8>) {
+            for entry in fstab(&bytes) {
+                prop_assert!(!entry.source.is_empty() && !entry.options.is_empty());
+            }
+        }
+
         #[test]
         fn a_mount_point_as_the_kernel_writes_it_is_read_back(point in "/[a-z \\\\\t#]{0,20}") {
             let mangled: String = point.chars().map(|char| match char {

@@ -43,7 +43,7 @@ impl ReadErrorKind {
     pub fn clause(&self) -> String {
         match self {
             Self::NotFound => "is not there".to_owned(),
-            Self::Denied => "may not be read by this user".to_owned(),
+            Self::Denied => passthru_model::fact::DENIED.to_owned(),
             Self::NotADirectory => "is not a directory, or lies below something that is none".to_owned(),
             Self::TooLarge(limit) => format!("holds more than {limit} bytes"),
             Self::Other(reason) => format!("could not be read: {reason}"),

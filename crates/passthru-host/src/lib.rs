@@ -11,6 +11,8 @@ mod error;
 mod foreign;
 pub mod gather;
 mod host;
+pub mod inside;
+pub mod mounted;
 pub mod program;
 mod record;
 mod redact;

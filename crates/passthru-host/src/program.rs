@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use passthru_model::program::{Program, command_line};
 
+use crate::inside;
+
 /// Where programs are looked up, in this order; `PATH` of the caller plays no part.
 pub const DIRECTORIES: &[&str] =
     &["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -90,7 +92,7 @@ pub fn find(program: Program) -> Result<String, ProgramError> {
         .ok_or(ProgramError::NotFound { name, package: program.debian_package() })
 }
 
-fn is_executable(path: &str) -> bool {
+pub(crate) fn is_executable(path: &str) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
@@ -107,16 +109,37 @@ pub fn run(
     run_path(&find(program)?, arguments, limit, seen)
 }
 
+/// The same inside the system whose root is another directory: there the program is looked up, and there it runs, with this
+/// system's `/dev`, `/proc`, `/sys` and `/run` lent to it and to nobody else. Takes root, and Linux 5.2.
+pub fn run_inside(
+    root: &Path,
+    program: Program,
+    arguments: &[String],
+    limit: Duration,
+    seen: &mut dyn FnMut(Stream, &str),
+) -> Result<Output, ProgramError> {
+    let shown = format!("{} in {}", program.command_line(arguments), root.display());
+    watch(&mut inside::command(root, program.file_name(), arguments), shown, limit, seen)
+}
+
 fn run_path(
     path: &str,
     arguments: &[String],
     limit: Duration,
     seen: &mut dyn FnMut(Stream, &str),
 ) -> Result<Output, ProgramError> {
-    let command = command_line(path, arguments);
+    watch(Command::new(path).args(arguments), command_line(path, arguments), limit, seen)
+}
+
+/// Starts a command, which is called `command` in messages, and waits for its end.
+fn watch(
+    start: &mut Command,
+    command: String,
+    limit: Duration,
+    seen: &mut dyn FnMut(Stream, &str),
+) -> Result<Output, ProgramError> {
     let end = Instant::now() + limit;
-    let start = Command::new(path)
-        .args(arguments)
+    let start = start
         .env_clear()
         .env("PATH", DIRECTORIES.join(":"))
         .env("LC_ALL", "C")

@@ -19,6 +19,9 @@ impl Evidence {
     }
 }
 
+/// How a reason ends where a file is there and only others may read it: then, and only then, it helps to be root.
+pub const DENIED: &str = "may not be read by this user";
+
 /// A thing known, with the file that said so, or unknown with the reason.
 ///
 /// "The file is not there" is knowledge where absence has a meaning (no DMAR table: no VT-d offered); it is `Unknown`

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::PciAddress;
 use crate::binding::{BindingFacts, ImageContents, ImageTimes};
 use crate::boot::{BootFacts, KernelInstall, WrittenEntries};
+use crate::boot_record::Boots;
 pub use crate::cpu::CpuFacts;
 use crate::desktop::DesktopFacts;
 use crate::device_state::DeviceStates;
@@ -176,6 +177,10 @@ pub struct HostFacts {
     pub images: Fact<Vec<ImageContents>>,
     /// When these images and their settings were changed last. Unknown of a capture, which keeps no times.
     pub image_times: Fact<ImageTimes>,
+    /// The same where passthru's own files are to be in them. Looked at only where it is asked for, for it takes a moment.
+    pub own_images: Fact<Vec<ImageContents>>,
+    /// The records of boots.
+    pub boots: Fact<Boots>,
     /// The programs that run guests, and the guests that are defined.
     pub virtualisation: VirtualisationFacts,
     /// What the desktop is told about graphics cards.
@@ -234,6 +239,8 @@ impl HostFacts {
             binding: BindingFacts::unknown(because),
             images: Fact::unknown(because),
             image_times: Fact::unknown(because),
+            own_images: Fact::unknown(because),
+            boots: Fact::unknown(because),
             virtualisation: VirtualisationFacts::unknown(because),
             desktop: DesktopFacts::unknown(because),
             guest_firmware: Fact::unknown(because),

@@ -7,6 +7,7 @@ pub mod acpi;
 pub mod address;
 pub mod binding;
 pub mod boot;
+pub mod boot_record;
 pub mod cpu;
 pub mod cpu_set;
 pub mod desktop;

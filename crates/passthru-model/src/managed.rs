@@ -17,6 +17,10 @@ pub const EARLY_WANT: &str = "/etc/systemd/system/sysinit.target.wants/passthru-
 pub const VERIFY_UNIT: &str = "/etc/systemd/system/passthru-verify.service";
 /// The link that enables [`VERIFY_UNIT`].
 pub const VERIFY_WANT: &str = "/etc/systemd/system/basic.target.wants/passthru-verify.service";
+/// The unit that looks at each boot and keeps a record of it.
+pub const RECORD_UNIT: &str = "/etc/systemd/system/passthru-record.service";
+/// The link that enables [`RECORD_UNIT`].
+pub const RECORD_WANT: &str = "/etc/systemd/system/multi-user.target.wants/passthru-record.service";
 /// initramfs-tools: puts our files and vfio-pci into the image.
 pub const INITRAMFS_HOOK: &str = "/etc/initramfs-tools/hooks/passthru";
 /// initramfs-tools: runs [`EARLY`] before udev starts.
@@ -66,6 +70,8 @@ pub const FILES: &[&str] = &[
     EARLY_WANT,
     VERIFY_UNIT,
     VERIFY_WANT,
+    RECORD_UNIT,
+    RECORD_WANT,
     INITRAMFS_HOOK,
     INITRAMFS_INIT_TOP,
     DRACUT_CONF,
@@ -94,6 +100,8 @@ pub const FILES: &[&str] = &[
 pub const DIRECTORIES: &[(&str, &str)] = &[
     ("/etc/default/grub.d", ".cfg"),
     ("/etc/modprobe.d", ".conf"),
+    ("/etc/driverctl.d", ""),
+    ("/etc/initramfs-tools/scripts/init-top", ".sh"),
     ("/efi/loader/entries", ".conf"),
     ("/boot/loader/entries", ".conf"),
     ("/boot/efi/loader/entries", ".conf"),

@@ -1,6 +1,6 @@
 //! What the files of a host would bind to vfio-pci at boot: read off the facts once, for all checks that ask.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use passthru_formats::cmdline::CommandLine;
 use passthru_formats::modules::canonical;
@@ -60,6 +60,33 @@ pub(crate) fn ids(facts: &HostFacts, module: &str) -> Vec<IdsSetting> {
 pub(crate) fn effective_ids(facts: &HostFacts, module: &str) -> Option<IdsSetting> {
     let built_in = running_state(facts, module) == Some(ModuleState::BuiltIn);
     ids(facts, module).into_iter().rfind(|setting| setting.on_cmdline || !built_in)
+}
+
+/// The modules that are kept from being loaded for their devices, with underscores, each with the last place that says so:
+/// `FILE:LINE`, or `/proc/cmdline`.
+pub(crate) fn blacklisted(facts: &HostFacts) -> BTreeMap<String, String> {
+    let mut listed = BTreeMap::new();
+    for said in facts.binding.modprobe.value().into_iter().flat_map(|settings| &settings.commands) {
+        let module = match &said.what {
+            ModprobeCommand::Blacklist { module } => module,
+            // `install nouveau /bin/false` is the stronger way to say the same.
+            ModprobeCommand::Install { module, command }
+                if command.ends_with("/false") || command.ends_with("/true") =>
+            {
+                module
+            }
+            _ => continue,
+        };
+        listed.insert(module.clone(), said.place());
+    }
+    if let Some(text) = facts.kernel.cmdline.value() {
+        for name in ["modprobe.blacklist", "module_blacklist", "rd.driver.blacklist"] {
+            for module in CommandLine::new(text).items(name) {
+                listed.insert(canonical(module), "/proc/cmdline".to_owned());
+            }
+        }
+    }
+    listed
 }
 
 /// The state of a module in the running kernel, or in the only one that is installed.

@@ -12,7 +12,7 @@ pub enum IntentProblem {
     #[error(transparent)]
     Wrong(#[from] IntentError),
     /// The file could not be read.
-    #[error("{INTENT_PATH} could not be read: {0}")]
+    #[error("{0}; it is the intent, which must be a file that can be read")]
     Unreadable(String),
     /// Something else than a file stands in its place.
     #[error("{INTENT_PATH} is a symbolic link to {0}; put a file in its place")]

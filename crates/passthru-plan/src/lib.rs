@@ -4,11 +4,13 @@
 //! and what it does not know it says.
 
 mod binding;
+mod boot_record;
 pub mod checks;
 pub mod diff;
 pub mod groups;
 pub mod guest_file;
 pub mod intent;
+mod leftovers;
 pub mod pinning;
 pub mod planner;
 pub mod predict;
@@ -19,11 +21,13 @@ pub mod status;
 pub mod usb;
 pub mod verify;
 
+pub use boot_record::boot_record;
 pub use checks::{Area, Check, Judgement, Lint, Remark, UnknownCheck, areas, checks, diagnose, lints};
 pub use groups::{DeviceView, GroupView, GroupsView};
+pub use leftovers::{Leftover, leftovers};
 pub use planner::{
     Consent, IntentChange, Reason, Refusal, bind, isolate, isolate_by, may_go_back, may_go_on, plan_for,
     release, unbind,
 };
-pub use status::{Summary, summary};
-pub use verify::verify;
+pub use status::{Summary, summary, summary_of_mounted};
+pub use verify::{verify, verify_files};

@@ -3,6 +3,7 @@
 //! The wanted state of every file that is ours follows from the intent alone; what differs from the facts becomes a
 //! step. Programs that make files from these are run only where something that they read has changed.
 
+mod adopt;
 mod consent;
 mod desired;
 mod initramfs;
@@ -26,9 +27,10 @@ pub use consent::Consent;
 pub use refusal::{Reason, Refusal};
 pub use run_time::{bind, may_go_back, may_go_on, unbind};
 
-pub(crate) use desired::drift;
+pub(crate) use desired::{drift, missing_in_image, rebuild_command};
 pub(crate) use iommu::off_words;
 pub(crate) use loader::effective_parameters;
+pub(crate) use texts::MARK;
 
 use crate::groups::listed;
 use desired::Chain;
@@ -71,8 +73,10 @@ pub fn isolate_by(
     consent: &Consent,
 ) -> Result<IntentChange, Refusal> {
     let mut reasons = Vec::new();
+    let taken: Vec<PciAddress> = crate::leftovers::taken_by_others(facts).into_iter().collect();
+    let named = if named.is_empty() && consent.adopt { taken.as_slice() } else { named };
     if named.is_empty() {
-        return Err(Reason::NothingNamed.into());
+        return Err(if consent.adopt { Reason::NothingToAdopt } else { Reason::NothingNamed }.into());
     }
     for address in named {
         reasons.extend(select::can_be_chosen(facts, *address).err());
@@ -168,6 +172,7 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     let isolating = !wanted.isolate.is_empty();
     let mut needed = Parameters::default();
     let edits;
+    let mut others = None;
     if isolating {
         select::judge(facts, wanted, consent, &mut reasons, &mut plan.notes);
         select::kernels(facts, wanted.method, &mut reasons);
@@ -178,15 +183,22 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     if isolating {
         reasons.append(&mut settings);
         needed = iommu::needs(facts, &addresses(wanted), chain.loader.as_ref(), &mut reasons);
-        edits = chain.loader.edits(facts, wanted, &needed, &mut reasons);
         chain.loader.check(&needed, &mut reasons);
         plan.notes.append(&mut needed.notes);
         notes::twins(facts, wanted, &mut plan.notes);
-        notes::others(facts, &mut plan.notes);
+        others =
+            consent.adopt.then(|| adopt::Adopted::of(facts, chain.loader.as_ref(), wanted, &mut plan.notes));
+        if let Some(others) = &others {
+            needed.words.clone_from(&others.words);
+        } else {
+            notes::others(facts, &mut plan.notes);
+        }
+        edits = chain.loader.edits(facts, wanted, &needed, &mut reasons);
     } else {
         edits = chain.loader.withdrawals(facts);
     }
-    let files = desired::file_steps(facts, &chain, wanted, &needed, edits, &mut reasons);
+    let mut files = desired::file_steps(facts, &chain, wanted, &needed, edits, &mut reasons);
+    files.extend(others.into_iter().flat_map(|others| others.steps));
     let (mut loader_steps, mut boot_steps): (Vec<Step>, Vec<Step>) =
         files.into_iter().partition(|step| step.path().is_some_and(loader::reads));
     let entries = !loader_steps.is_empty() || chain.loader.is_stale(facts, isolating, &needed);
@@ -203,6 +215,14 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         reasons.extend(chain.untried(entries, images));
     }
     if !reasons.is_empty() {
+        // Two questions about one file may meet the same obstacle.
+        let mut said = Vec::new();
+        reasons.retain(|reason| {
+            !said.contains(reason) && {
+                said.push(reason.clone());
+                true
+            }
+        });
         return Err(Refusal { reasons });
     }
     let contents = Contents::after(facts, chain.generator.as_ref(), isolating, &boot_steps);

@@ -32,6 +32,36 @@ pub struct Block {
     pub summary: String,
 }
 
+impl Block {
+    fn of(finding: &Finding) -> Self {
+        Self { id: finding.id.clone(), verdict: finding.verdict, summary: finding.summary.clone() }
+    }
+}
+
+/// Sums up a system that does not run but is mounted: what its files and its last boot say. `undo` is the command that takes the
+/// last change back.
+pub fn summary_of_mounted(facts: &HostFacts, intent: Option<&Intent>, undo: String) -> Summary {
+    let Some(intent) = intent else {
+        let headline = "nothing is isolated in this system".to_owned();
+        return Summary { headline, ready: Vec::new(), blocks: Vec::new(), next: None };
+    };
+    let mut findings = crate::verify_files(facts, intent);
+    findings.extend(crate::diagnose(facts, &["last-boot"]).unwrap_or_default());
+    let (bad, good): (Vec<&Finding>, Vec<&Finding>) = findings
+        .iter()
+        .filter(|one| one.verdict != Verdict::Skip)
+        .partition(|one| one.verdict > Verdict::Pass);
+    let addresses: Vec<_> = intent.isolate.iter().map(|device| device.address).collect();
+    let what = "If it is this that keeps the system from coming up: take the last change back. Without that, the boot menu entry \
+                without PCI passthrough starts the system once";
+    Summary {
+        headline: format!("at boot this system gives {} to guests", listed(&addresses)),
+        ready: good.into_iter().map(|one| one.summary.clone()).collect(),
+        blocks: bad.into_iter().map(Block::of).collect(),
+        next: Some(Remedy::by_command(what, undo)),
+    }
+}
+
 /// The checks without which there is no passthrough at all.
 const NEEDED: &[&str] = &[
     "cpu-virtualization",
@@ -55,10 +85,7 @@ pub fn summary(facts: &HostFacts, intent: Option<&Intent>, findings: &[Finding])
     let mut bad: Vec<&Finding> = findings.iter().filter(|one| one.verdict > Verdict::Pass).collect();
     // Stable: among equals the order of the checks stays, in which causes come ahead of their effects.
     bad.sort_by_key(|one| std::cmp::Reverse(one.verdict));
-    let blocks = bad
-        .iter()
-        .map(|one| Block { id: one.id.clone(), verdict: one.verdict, summary: one.summary.clone() })
-        .collect();
+    let blocks = bad.iter().copied().map(Block::of).collect();
     let chosen = intent.map(|intent| &intent.isolate).filter(|isolate| !isolate.is_empty());
     let stops: Vec<&&Finding> = bad.iter().filter(|one| one.verdict == Verdict::Fail).collect();
     let headline = match (chosen, stops.len()) {

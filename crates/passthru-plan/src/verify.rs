@@ -1,7 +1,9 @@
 //! Whether the host is where the intent wants it, after the reboot.
 
+use std::fmt::Write as _;
+
 use passthru_formats::cmdline::CommandLine;
-use passthru_model::address::PciSlot;
+use passthru_model::address::{PciAddress, PciSlot};
 use passthru_model::fact::Evidence;
 use passthru_model::finding::{Finding, Remedy, Verdict};
 use passthru_model::intent::{DeviceIdentity, Intent};
@@ -9,13 +11,15 @@ use passthru_model::pci::PciFunction;
 use passthru_model::{HostFacts, managed};
 
 use crate::groups::company;
-use crate::planner::{drift, effective_parameters, off_words};
+use crate::planner::{drift, effective_parameters, missing_in_image, off_words, rebuild_command};
 
 const WHY_DEVICE: &str = "a guest can have a device only while vfio-pci has it on the host";
 const WHY_GROUP: &str = "the kernel opens a group only if no host driver has a device in it";
 const WHY_CARD: &str =
     "a guest with a part of a card cannot reset it, and the host's driver may fail on the rest";
 const WHY_PARAMETERS: &str = "what the boot loader passes is what the kernel does, whatever the settings say";
+const WHY_IMAGE: &str =
+    "drivers are loaded from the initramfs before the real root is there; a kernel update makes a new one";
 const WHY_FILES: &str = "the next boot does what stands in these files";
 
 /// Judges a running host against its intent: one finding for each device, each group and card with a problem, the
@@ -27,6 +31,14 @@ pub fn verify(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
     findings.extend(strays(facts, intent));
     findings.push(parameters(facts, intent));
     findings.push(files(facts, intent));
+    findings.extend(images(facts, intent));
+    findings
+}
+
+/// Judges what the files alone tell, of a host that need not run: our files, and what each initramfs holds of them.
+pub fn verify_files(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
+    let mut findings = vec![files(facts, intent)];
+    findings.extend(images(facts, intent));
     findings
 }
 
@@ -53,7 +65,17 @@ fn device(facts: &HostFacts, wanted: &DeviceIdentity) -> Finding {
         );
     }
     let Some(function) = facts.function(address) else {
-        let mut found = finding(id, Verdict::Fail, format!("{address} is not in this host"), WHY_DEVICE);
+        let text = match elsewhere(facts, wanted) {
+            Some(now) => {
+                format!("nothing is at {address} any more: the {} that was chosen is at {now} now", wanted.id)
+            }
+            None => format!("{address} is not in this host"),
+        };
+        let mut found = finding(id, Verdict::Fail, text, WHY_DEVICE);
+        if let Some(now) = elsewhere(facts, wanted) {
+            found.remedy = Some(moved(address, now));
+            return found;
+        }
         found.remedy = Some(Remedy::by_command(
             "Put the card back, or release it",
             format!("passthru release {address}"),
@@ -62,12 +84,20 @@ fn device(facts: &HostFacts, wanted: &DeviceIdentity) -> Finding {
     };
     let name = facts.name_of(function);
     if !wanted.matches(function) {
-        let text = format!(
+        let mut text = format!(
             "{address} is {} (subsystem {}, class {}), not the {} (subsystem {}, class {}) that was chosen: its card stays with the host",
             function.id, function.subsystem, function.class, wanted.id, wanted.subsystem, wanted.class
         );
+        let now = elsewhere(facts, wanted);
+        if let Some(now) = now {
+            let _ = write!(text, "; what was chosen is at {now} now");
+        }
         let mut found = finding(id, Verdict::Fail, text, WHY_DEVICE);
         found.evidence.push(Evidence::new(function.attribute("device"), function.id.to_string()));
+        if let Some(now) = now {
+            found.remedy = Some(moved(address, now));
+            return found;
+        }
         found.remedy =
             Some(Remedy::by_command("Release it and choose anew", format!("passthru release {address}")));
         return found;
@@ -95,6 +125,24 @@ fn device(facts: &HostFacts, wanted: &DeviceIdentity) -> Finding {
     };
     found.evidence.push(seen);
     found
+}
+
+/// Where a chosen function is now that is not at its address any more; `None` where that cannot be told for certain.
+fn elsewhere(facts: &HostFacts, wanted: &DeviceIdentity) -> Option<PciAddress> {
+    let same = |one: &&PciFunction| {
+        one.address != wanted.address
+            && wanted.matches(&PciFunction { address: wanted.address, ..(*one).clone() })
+    };
+    let mut found = facts.functions().filter(same);
+    let first = found.next()?;
+    found.next().is_none().then_some(first.address)
+}
+
+fn moved(from: PciAddress, to: PciAddress) -> Remedy {
+    Remedy::by_command(
+        "Addresses move when cards are added or the firmware is updated: choose it where it is, and release the old address",
+        format!("passthru isolate {to} && passthru release {from}"),
+    )
 }
 
 /// Why a function that is the right one is not on vfio-pci.
@@ -254,6 +302,40 @@ fn parameters(facts: &HostFacts, intent: &Intent) -> Finding {
     };
     found.evidence.extend(facts.kernel.cmdline.evidence().cloned());
     found
+}
+
+/// One finding for each initramfs that lacks what binds the functions; one for all where none does. None where no image was
+/// looked into, which takes a moment and is done only where it is asked for.
+fn images(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
+    let Some(images) = facts.own_images.value() else { return Vec::new() };
+    let mut findings = Vec::new();
+    for image in images {
+        let missing = missing_in_image(facts, intent, image);
+        if missing.is_empty() {
+            continue;
+        }
+        let running = facts.kernel.release.value();
+        let of = match running {
+            Some(running) if *running == image.release => format!("the running kernel {running}"),
+            Some(_) => format!("kernel {}, which is not the running one,", image.release),
+            None => format!("kernel {}", image.release),
+        };
+        let text = format!("the initramfs of {of} lacks {}: it was made without them", missing.join(", "));
+        let mut found = finding(format!("initramfs-{}", image.release), Verdict::Fail, text, WHY_IMAGE);
+        found.evidence.push(Evidence::new(&image.path, format!("{} entries, without them", image.entries)));
+        found.remedy = Some(Remedy::by_hand(format!(
+            "Have the images made anew, then reboot: {}",
+            rebuild_command(facts)
+        )));
+        findings.push(found);
+    }
+    if findings.is_empty() && !images.is_empty() {
+        let text = "each initramfs holds what binds the functions";
+        let mut found = finding("initramfs", Verdict::Pass, text, WHY_IMAGE);
+        found.evidence = images.iter().map(|image| Evidence::new(&image.path, "holds it")).collect();
+        findings.push(found);
+    }
+    findings
 }
 
 /// Whether our files are as the intent makes them.

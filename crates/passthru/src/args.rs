@@ -13,8 +13,8 @@ mod rom;
 mod run_time;
 
 pub use change::{
-    Agreement, ApplyArguments, BootChain, Insist, IsolateArguments, MethodChoice, PlanArguments,
-    ReleaseArguments, UndoArguments,
+    Agreement, ApplyArguments, BootChain, HistoryArguments, Insist, IsolateArguments, MethodChoice,
+    MountedRoot, PlanArguments, ReleaseArguments, StatusArguments, UndoArguments, VerifyArguments,
 };
 pub use guest::{
     GuestCheckArguments, GuestCommand, GuestName, GuestNewArguments, GuestStartArguments, GuestStopArguments,
@@ -71,8 +71,11 @@ pub enum ColorWhen {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show on one screen what is ready, what blocks, and the next step
-    #[command(after_help = "Example:\n  passthru status\n  passthru --host machine.tar.gz status")]
-    Status,
+    #[command(
+        after_help = "With --root, of a system that is mounted from a rescue system: what passthru has set up in it, and how to take it back.\n\n\
+                      Example:\n  passthru status\n  passthru --host machine.tar.gz status\n  passthru status --root /mnt"
+    )]
+    Status(StatusArguments),
 
     /// Run every check, or the named ones, with evidence and remedy
     #[command(
@@ -112,7 +115,9 @@ pub enum Command {
     #[command(
         after_help = "The whole card goes: sibling functions in the same slot are added, and the plan says so.\n\
                       The plan is shown first, with every difference. Nothing is written before you agree.\n\n\
-                      Example:\n  passthru isolate 06:00.0\n  passthru isolate 06:00.0 --dry-run"
+                      What was set up for guests by ids, pci-stub, lists of modules, driverctl or a script is named; --adopt takes it over,\n\
+                      and `passthru undo` brings it back as it was.\n\n\
+                      Example:\n  passthru isolate 06:00.0\n  passthru isolate 06:00.0 --dry-run\n  passthru isolate --adopt"
     )]
     Isolate(IsolateArguments),
 
@@ -149,18 +154,25 @@ pub enum Command {
     Apply(ApplyArguments),
 
     /// Take the last change back, or a named one
-    #[command(
-        after_help = "What you edited since then is kept.\n\nExample:\n  passthru undo\n  passthru undo 20261122T201500Z-1"
-    )]
+    #[command(after_help = "What you edited since then is kept.\n\n\
+                      With --root, a system that does not come up any more is repaired from a rescue system: mount it with all its parts,\n\
+                      its /boot among them. Files go back inside it; what was rebuilt since is built again by its own programs,\n\
+                      run inside it (chroot) with /dev, /proc, /sys and /run of the rescue system, which nobody else sees there.\n\n\
+                      Example:\n  passthru undo\n  passthru undo 20261122T201500Z-1\n  passthru undo --root /mnt")]
     Undo(UndoArguments),
 
     /// List the changes made on this host
-    #[command(after_help = "Example:\n  passthru history")]
-    History,
+    #[command(after_help = "Example:\n  passthru history\n  passthru history --root /mnt")]
+    History(HistoryArguments),
 
     /// Check after a reboot that the host is as intended
-    #[command(after_help = "Example:\n  passthru verify")]
-    Verify,
+    #[command(
+        after_help = "With --record, which the unit passthru-record.service runs after each boot, the answer is kept in\n\
+                      /var/lib/passthru/boots, and `passthru status` says when the last boot went otherwise than intended.\n\
+                      With --root, what the files of a mounted system tell: passthru’s own, and what each initramfs holds of them.\n\n\
+                      Example:\n  passthru verify\n  sudo passthru verify --record\n  passthru verify --root /mnt"
+    )]
+    Verify(VerifyArguments),
 
     /// Boot a tiny UEFI guest with the device and report what the guest saw
     #[command(
@@ -187,6 +199,26 @@ pub enum Command {
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  passthru completions bash > /etc/bash_completion.d/passthru")]
     Completions(CompletionsArguments),
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Status(StatusArguments::default())
+    }
+}
+
+impl Command {
+    /// The mounted system that it is about, where it is about one.
+    pub fn root(&self) -> Option<&std::path::Path> {
+        let system = match self {
+            Self::Status(StatusArguments { system })
+            | Self::History(HistoryArguments { system })
+            | Self::Undo(UndoArguments { system, .. })
+            | Self::Verify(VerifyArguments { system, .. }) => system,
+            _ => return None,
+        };
+        system.root.as_deref()
+    }
 }
 
 /// Arguments of `doctor`.

@@ -27,15 +27,17 @@ use printer::Printer;
 pub fn main() -> ExitCode {
     let child = passthru_guest::entry::enter()
         .or_else(passthru_apply::rom::enter)
-        .or_else(passthru_apply::attribute::enter);
+        .or_else(passthru_apply::attribute::enter)
+        .or_else(passthru_host::inside::enter);
     if let Some(code) = child {
         return code;
     }
     explain_bugs();
     let arguments = Arguments::parse();
     let printer = Printer::new(arguments.color, arguments.json);
-    let context = Context::new(printer, arguments.host);
-    let exit = match run(&context, arguments.command.unwrap_or(Command::Status)) {
+    let mut context = Context::new(printer, arguments.host);
+    let command = arguments.command.unwrap_or_default();
+    let exit = match context.in_root(command.root()).and_then(|()| run(&context, command)) {
         Ok(exit) => exit,
         Err(failure) => {
             context.printer.failure(&failure);
@@ -48,13 +50,13 @@ pub fn main() -> ExitCode {
 /// Calls the command's own file, after a word about a change that was not brought to its end.
 fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     commands::change::refuse_to_hang(context, &command)?;
-    if !matches!(command, Command::Status | Command::Apply(_) | Command::Undo(_) | Command::Completions(_))
+    if !matches!(command, Command::Status(_) | Command::Apply(_) | Command::Undo(_) | Command::Completions(_))
         && let Some(interrupted) = commands::change::interruption(context)
     {
         context.printer.say(&printer::plain(&interrupted));
     }
     match command {
-        Command::Status => commands::status::run(context),
+        Command::Status(_) => commands::status::run(context),
         Command::Doctor(arguments) => commands::doctor::run(context, &arguments),
         Command::Groups(arguments) => commands::groups::run(context, &arguments),
         Command::Usb => commands::usb::run(context),
@@ -67,8 +69,8 @@ fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Plan(arguments) => commands::plan::run(context, &arguments),
         Command::Apply(arguments) => commands::apply::run(context, &arguments),
         Command::Undo(arguments) => commands::undo::run(context, &arguments),
-        Command::History => commands::history::run(context),
-        Command::Verify => commands::verify::run(context),
+        Command::History(_) => commands::history::run(context),
+        Command::Verify(arguments) => commands::verify::run(context, &arguments),
         Command::Try(arguments) => commands::try_device::run(context, &arguments),
         Command::Guest(command) => commands::guest::run(context, command),
         Command::Capture(arguments) => commands::capture::run(context, &arguments),

@@ -17,7 +17,10 @@ const VOLATILE: &[(&str, &str)] = &[
     ("/var/tmp", "scratch; the laboratory keeps the saved initramfs there"),
     ("/var/log", "grows by itself"),
     ("/var/lib/systemd", "random seed, timers' stamps, core dumps: written at every boot"),
-    ("/var/lib/passthru", "our journal: it is the record of what was undone, and stays"),
+    (
+        "/var/lib/passthru",
+        "our journal and the records of boots: they say what was done and how it went, and stay",
+    ),
     ("/var/cache/ldconfig", "a cache"),
     ("/boot/efi/loader/random-seed", "systemd-boot makes a new one at every boot"),
 ];

@@ -1,5 +1,6 @@
 //! Tests on trees. Nothing here touches the host that runs them.
 
+mod boots;
 mod edits;
 mod failures;
 mod generated;

@@ -218,6 +218,11 @@ fn a_reboot_ends_what_was_bound_at_run_time_and_nothing_else() {
     let named = crate::undo_choice(&tree.target(), &Which::Journal(id));
     assert!(matches!(named, Err(Error::EndedByBoot { .. })), "{named:?}");
 
+    // A mounted system says of no boot, and has no devices: it does not run.
+    std::fs::remove_file(tree.host(BOOT)).expect("removes");
+    std::fs::remove_dir_all(tree.host("/sys")).expect("removes");
+    assert_eq!(state(&tree), JournalState::EndedByBoot);
+
     let tree = Tree::new();
     tree.apply(&super::tree::whole_plan(&tree)).expect("applies");
     tree.write(BOOT, "7d5c6a0e-0000-4000-8000-000000000002\n");

@@ -8,6 +8,8 @@ use passthru_formats::{initramfs_image, modules};
 use passthru_model::binding::{BindingFacts, ImageContents, ImageTimes};
 use passthru_model::fact::Fact;
 use passthru_model::kernel::{InstalledKernel, KernelFacts};
+use passthru_model::managed;
+use passthru_model::plan::FileState;
 
 use super::because;
 use crate::error::ReadError;
@@ -22,12 +24,32 @@ pub(super) fn contents(
     kernels: &KernelFacts,
     binding: &BindingFacts,
 ) -> Fact<Vec<ImageContents>> {
-    let wanted = match wanted(kernels, binding) {
-        Ok(wanted) => wanted,
-        Err(why) => return Fact::unknown(why),
-    };
+    match wanted(kernels, binding) {
+        Ok(wanted) => opened(host, wanted),
+        Err(why) => Fact::unknown(why),
+    }
+}
+
+/// The same where files of passthru's own are to be in images.
+pub(super) fn of_ours(
+    host: &Host,
+    kernels: &KernelFacts,
+    files: &BTreeMap<String, FileState>,
+) -> Fact<Vec<ImageContents>> {
+    let stands = |path: &&str| matches!(files.get(*path), Some(FileState::File { .. }));
+    if ![managed::DEVICES, managed::MODPROBE].iter().any(stands) {
+        return Fact::unknown("passthru has no files on this host that belong into an image");
+    }
+    match with_images(kernels) {
+        Ok(images) => opened(host, images),
+        Err(why) => Fact::unknown(why),
+    }
+}
+
+/// Looks into images: the release and the path of each.
+fn opened(host: &Host, images: Vec<(&str, &str)>) -> Fact<Vec<ImageContents>> {
     let mut found = Vec::new();
-    for (release, path) in wanted {
+    for (release, path) in images {
         let bytes = match host.read_reduced(path, MOST_IMAGE_BYTES, initramfs_image::reduced) {
             Ok(bytes) => bytes,
             Err(error) => return because(&error),
@@ -78,11 +100,18 @@ fn wanted<'a>(kernels: &'a KernelFacts, binding: &BindingFacts) -> Result<Vec<(&
             "nothing on this host is to be bound to vfio-pci at boot, so no image was opened".to_owned()
         );
     }
+    with_images(kernels)
+}
+
+/// The releases and paths of all images.
+fn with_images(kernels: &KernelFacts) -> Result<Vec<(&str, &str)>, String> {
     let installed = kernels
         .installed
         .value()
         .ok_or_else(|| kernels.installed.because().unwrap_or_default().to_owned())?;
-    let image = |kernel: &'a InstalledKernel| Some((kernel.release.as_str(), kernel.initramfs.as_deref()?));
+    fn image(kernel: &InstalledKernel) -> Option<(&str, &str)> {
+        Some((kernel.release.as_str(), kernel.initramfs.as_deref()?))
+    }
     Ok(installed.iter().filter_map(image).collect())
 }
 

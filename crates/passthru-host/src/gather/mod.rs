@@ -3,6 +3,7 @@
 mod binding;
 mod boot;
 mod boot_chain;
+mod boot_records;
 mod cpu;
 mod desktop;
 mod device_state;
@@ -143,6 +144,12 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     if wants(Subject::Images) {
         facts.images = images::contents(host, &facts.kernel, &facts.binding);
         facts.image_times = images::times(host, &facts.kernel, &facts.binding);
+    }
+    if wants(Subject::OwnImages) {
+        facts.own_images = images::of_ours(host, &facts.kernel, &facts.files);
+    }
+    if wants(Subject::Boots) {
+        facts.boots = boot_records::of(host);
     }
     if wants(Subject::Guests) {
         facts.virtualisation = guests::facts(host);

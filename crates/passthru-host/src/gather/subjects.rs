@@ -65,6 +65,10 @@ pub enum Subject {
     Initramfs,
     /// `images` and `image_times`: what each initramfs holds, and since when.
     Images,
+    /// `own_images`: what each initramfs holds of passthru's own files. Not among the usual ones.
+    OwnImages,
+    /// `boots`: the records of boots.
+    Boots,
     /// `virtualisation`: what runs guests, and as whom.
     Guests,
     /// `desktop`.
@@ -78,6 +82,7 @@ pub enum Subject {
 /// What is read from the facts of another subject.
 const NEEDS: &[(Subject, Subjects)] = &[
     (Subject::Images, Subjects::of(&[Subject::Kernel, Subject::Kernels, Subject::Binding])),
+    (Subject::OwnImages, Subjects::of(&[Subject::Kernel, Subject::Kernels, Subject::Files])),
     (Subject::Binding, Subjects::of(&[Subject::Files])),
     (Subject::BootChain, Subjects::of(&[Subject::Files])),
     (Subject::DeviceStates, Subjects::of(&[Subject::Pci, Subject::PciConfig, Subject::PciDetails])),
@@ -105,8 +110,8 @@ pub struct Subjects(u64);
 impl Subjects {
     /// Every subject.
     pub const ALL: Self = Self(u64::MAX);
-    /// Every subject but those that look into what the host's users run.
-    pub const USUAL: Self = Self(!(1 << (Subject::Holders as u8)));
+    /// Every subject but those that look into what the host's users run, or unpack images that few ask for.
+    pub const USUAL: Self = Self(!(1 << (Subject::Holders as u8) | 1 << (Subject::OwnImages as u8)));
     /// No subject.
     pub const NONE: Self = Self(0);
 

@@ -7,7 +7,9 @@ mod initramfs_age;
 mod initramfs_contents;
 mod initramfs_settings;
 mod isolation_state;
+mod last_boot;
 mod load_order;
+mod other_setups;
 mod pci_stub;
 mod pending_parameters;
 mod single_gpu_hooks;
@@ -33,6 +35,8 @@ pub(super) const CHECKS: &[Check] = &[
     pci_stub::CHECK,
     pending_parameters::CHECK,
     boot_advice::CHECK,
+    other_setups::CHECK,
     single_gpu_hooks::CHECK,
     isolation_state::CHECK,
+    last_boot::CHECK,
 ];

@@ -13,6 +13,8 @@ pub struct Consent {
     pub take_in_use: bool,
     /// `--take-last-keyboard`: take the controller that carries the host's last keyboard.
     pub take_last_keyboard: bool,
+    /// `--adopt`: take what other tools and hands have set up for guests out of their files, and into the intent.
+    pub adopt: bool,
     /// `--untried-boot-chain`: change a boot chain that has not been started in the laboratory yet.
     pub untried_boot_chain: bool,
 }

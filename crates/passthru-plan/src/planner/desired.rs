@@ -1,6 +1,8 @@
 //! What stands at each of our paths once an intent is met, and the steps that bring it there.
 
+use passthru_model::binding::ImageContents;
 use passthru_model::intent::{Intent, Method};
+use passthru_model::kernel::ModuleState;
 use passthru_model::plan::{FileState, Step};
 use passthru_model::{HostFacts, managed};
 
@@ -47,7 +49,21 @@ pub(super) fn file_steps(
     edits: Vec<Change>,
     reasons: &mut Vec<Reason>,
 ) -> Vec<Step> {
-    let edited = |Change { path, before, after }| steps::file_step(&path, before, after);
+    let edited = |Change { path, before, after }| {
+        let mut step = steps::file_step(&path, before, after);
+        if !needed.words.is_empty() {
+            let others =
+                format!("take out ‘{}’, which another tool or a hand set for guests", needed.words.join(" "));
+            // Settings of GRUB are edited for what goes alone.
+            let alone = needed.remove.is_empty() && path != managed::KERNEL_CMDLINE;
+            step.what = if alone { others } else { format!("{}; and {others}", step.what) };
+            if alone {
+                "two ways to take a device act beside each other, and the intent has it now"
+                    .clone_into(&mut step.why);
+            }
+        }
+        step
+    };
     let mut found: Vec<Step> = edits.into_iter().map(edited).collect();
     let mut states = own_files(facts, chain, wanted, needed);
     let mut paths = texts::OURS;
@@ -76,11 +92,13 @@ fn own_files(facts: &HostFacts, chain: &Chain, wanted: &Intent, needed: &Paramet
     files.extend(chain.loader.own_files(wanted, needed));
     files.extend(chain.generator.own_files(wanted));
     let rebuild = chain.generator.by_hand();
+    let link = |unit: &str| FileState::Link { target: unit.to_owned() };
+    files.insert(managed::RECORD_UNIT, FileState::root_file(texts::RECORD_UNIT, 0o644));
+    files.insert(managed::RECORD_WANT, link(managed::RECORD_UNIT));
     if wanted.method == Method::Ids {
         files.insert(managed::MODPROBE, FileState::root_file(texts::modprobe(facts, wanted, rebuild), 0o644));
         return files;
     }
-    let link = |unit: &str| FileState::Link { target: unit.to_owned() };
     files.insert(managed::DEVICES, FileState::root_file(texts::devices(wanted, rebuild), 0o644));
     files.insert(managed::EARLY, FileState::root_file(texts::early(rebuild), 0o755));
     files.insert(managed::UDEV_RULE, FileState::root_file(texts::udev_rule(wanted, rebuild), 0o644));
@@ -110,4 +128,26 @@ pub(crate) fn drift(facts: &HostFacts, wanted: &Intent) -> Vec<&'static str> {
         }
     }
     drifted
+}
+
+/// What an initramfs should hold for the intent and does not, as endings of names inside.
+pub(crate) fn missing_in_image(facts: &HostFacts, wanted: &Intent, image: &ImageContents) -> Vec<String> {
+    let chain = Chain::of(facts, &mut Vec::new());
+    let states = own_files(facts, &chain, wanted, &Parameters::default());
+    let held = |entry: &str| image.own.iter().any(|name| name.ends_with(entry));
+    let wanted_here = chain.generator.in_image().iter().filter(|(path, _)| states.contains_key(path));
+    let mut missing: Vec<String> =
+        wanted_here.map(|(_, entry)| (*entry).to_owned()).filter(|entry| !held(entry)).collect();
+    let mut kernels = facts.kernel.installed.value().into_iter().flatten();
+    let kernel = kernels.find(|kernel| kernel.release == image.release);
+    let loadable = kernel.is_some_and(|kernel| kernel.module("vfio_pci") == Some(ModuleState::Loadable));
+    if loadable && !image.modules.contains("vfio_pci") {
+        missing.push("vfio-pci.ko".to_owned());
+    }
+    missing
+}
+
+/// The command by which a person has all images of this host made anew.
+pub(crate) fn rebuild_command(facts: &HostFacts) -> &'static str {
+    initramfs::of(facts).by_hand()
 }

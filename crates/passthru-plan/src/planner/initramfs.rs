@@ -62,6 +62,9 @@ pub(super) fn known(facts: &HostFacts, reasons: &mut Vec<Reason>) {
 /// generator.
 pub(super) fn reads(generator: &dyn Generator, path: &str) -> bool {
     [managed::INITRAMFS_HOOK, managed::INITRAMFS_INIT_TOP, managed::DRACUT_CONF].contains(&path)
+        // Of others: generators copy the first whole, and run the second.
+        || path.starts_with("/etc/modprobe.d/")
+        || path.starts_with("/etc/initramfs-tools/scripts/")
         || generator.in_image().iter().any(|(own, _)| *own == path)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use passthru_formats::cmdline::CommandLine;
+use passthru_formats::cmdline::{self, Change, CommandLine, Parameter};
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
 use passthru_model::iommu::FirmwareTable;
@@ -18,10 +18,32 @@ pub(crate) const INTEL_ON: &str = "intel_iommu=on";
 pub(crate) struct Parameters {
     /// Words to take out of the settings, as they are written there.
     pub(crate) remove: Vec<String>,
+    /// Words to take out whole, as they are written there: what others have set up.
+    pub(crate) words: Vec<String>,
     /// The word to add.
     pub(crate) add: Option<&'static str>,
     /// What the reader should know.
     pub(crate) notes: Vec<String>,
+}
+
+impl Parameters {
+    /// The same as changes of single words, for command lines that stand on a line of their own.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for word in &self.remove {
+            match (cmdline::without_item(word, "off"), Parameter::new(word)) {
+                (Some(shorter), Ok(old)) => {
+                    changes.extend(Parameter::new(&shorter).ok().map(|new| Change::Replace { old, new }));
+                }
+                (None, Ok(old)) => changes.push(Change::Remove(old)),
+                (_, Err(_)) => {}
+            }
+        }
+        let one = |word: &str| Parameter::new(word).ok();
+        changes.extend(self.words.iter().filter_map(|word| one(word)).map(Change::Remove));
+        changes.extend(self.add.and_then(one).map(Change::Add));
+        changes
+    }
 }
 
 /// The words of a command line that turn the IOMMU off, with the item that does.

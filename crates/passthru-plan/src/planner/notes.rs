@@ -1,10 +1,9 @@
 //! What the reader of a plan should know before agreeing.
 
-use passthru_formats::cmdline::same_name;
+use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
 use passthru_model::intent::Intent;
 use passthru_model::plan::Plan;
-use passthru_model::{HostFacts, managed};
 
 use crate::groups::listed;
 use crate::stake::Stakes;
@@ -57,23 +56,12 @@ pub(super) fn last(facts: &HostFacts, isolating: bool, plan: &mut Plan) {
     }
 }
 
-/// Notes other files that give devices to vfio-pci by their ids: they act beside ours, and take twins too.
+/// Notes what other tools and hands have set up: it acts beside ours, and ids take twins too.
 pub(super) fn others(facts: &HostFacts, notes: &mut Vec<String>) {
-    for (path, state) in &facts.files {
-        if !path.starts_with("/etc/modprobe.d/") || path == managed::MODPROBE {
-            continue;
-        }
-        let text = String::from_utf8_lossy(state.content().unwrap_or_default()).into_owned();
-        for line in text.lines() {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            if let ["options", module, options @ ..] = words.as_slice()
-                && same_name(module, "vfio_pci")
-                && let Some(ids) = options.iter().find(|option| option.starts_with("ids="))
-            {
-                notes.push(format!(
-                    "{path} gives devices to vfio-pci too (‘{ids}’): every device with these ids, whatever is chosen here"
-                ));
-            }
-        }
+    for one in crate::leftovers(facts) {
+        notes.push(format!(
+            "{} {} too (‘{}’), whatever is chosen here; --adopt takes that out",
+            one.place, one.does, one.text
+        ));
     }
 }

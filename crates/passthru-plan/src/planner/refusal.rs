@@ -62,6 +62,11 @@ pub enum Reason {
     /// Nothing was named.
     #[error("no device is named; `passthru groups` lists the devices and their addresses")]
     NothingNamed,
+    /// There is nothing to take over.
+    #[error(
+        "nothing on this host was set up for guests by other tools or by hand, so there is nothing to take over; name the functions to isolate"
+    )]
+    NothingToAdopt,
     /// No such function is in the host.
     #[error("there is no PCI function {0} in this host; `passthru groups` lists the functions")]
     NoSuchDevice(PciAddress),
@@ -294,7 +299,7 @@ pub enum Reason {
     },
     /// No kernel with an initramfs was found.
     #[error(
-        "no installed kernel with an initramfs was found under /boot, so nothing could be isolated at boot"
+        "no installed kernel with an initramfs was found under /boot, so nothing could be isolated at boot; mount /boot if it is a file system of its own"
     )]
     NoKernel,
     /// The function at the address is another one.

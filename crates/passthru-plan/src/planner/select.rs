@@ -2,6 +2,7 @@
 
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
+use passthru_model::fact::DENIED;
 use passthru_model::facts::HostUse;
 use passthru_model::intent::{DeviceIdentity, Intent, Method};
 use passthru_model::kernel::ModuleState;
@@ -18,6 +19,17 @@ use crate::stake::{self, Stake, Stakes};
 pub(crate) fn unknown(facts: &HostFacts, what: &str, because: &str) -> Reason {
     let settle = if facts.surroundings.root { "Make it readable" } else { "Run the command again as root" };
     Reason::Unknown { what: what.to_owned(), because: because.to_owned(), settle: settle.to_owned() }
+}
+
+/// The same of a file that could not be read, which being root need not settle.
+pub(crate) fn unreadable(facts: &HostFacts, what: &str, because: &str) -> Reason {
+    match unknown(facts, what, because) {
+        Reason::Unknown { what, because, .. } if !because.ends_with(DENIED) => {
+            let settle = "Put a file that can be read in its place, then run the command again".to_owned();
+            Reason::Unknown { what, because, settle }
+        }
+        other => other,
+    }
 }
 
 /// The functions that go to guests when these are named, in order of address: they and their slots.

@@ -59,6 +59,18 @@ fn about(path: &str) -> About {
             "systemd starts what is linked here",
             Effect::Reboot,
         ),
+        managed::RECORD_UNIT => (
+            "record-unit",
+            "the unit that looks at each boot and keeps a record of it",
+            "`passthru status` says with it when a boot went otherwise than intended, and why",
+            Effect::Reboot,
+        ),
+        managed::RECORD_WANT => (
+            "record-unit-link",
+            "the link that enables the unit",
+            "systemd starts what is linked here",
+            Effect::Reboot,
+        ),
         managed::INITRAMFS_HOOK => (
             "initramfs-hook",
             "the hook that puts vfio-pci, the list and the script into the initramfs",
@@ -145,7 +157,7 @@ pub(crate) fn own_file(
 ) -> Option<Step> {
     let before = match (facts.unreadable_files.get(path), facts.files.get(path)) {
         (Some(because), _) => {
-            reasons.push(select::unknown(facts, &format!("what stands at {path}"), because));
+            reasons.push(select::unreadable(facts, &format!("what stands at {path}"), because));
             return None;
         }
         (None, None) => {
@@ -180,7 +192,7 @@ pub(crate) fn own_file(
 }
 
 fn is_link(path: &str) -> bool {
-    matches!(path, managed::EARLY_WANT | managed::VERIFY_WANT)
+    matches!(path, managed::EARLY_WANT | managed::VERIFY_WANT | managed::RECORD_WANT)
 }
 
 /// Why what stands at a path of ours is not ours.

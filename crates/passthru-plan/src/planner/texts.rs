@@ -15,6 +15,8 @@ const EARLY: &str = include_str!("files/early.sh");
 pub(crate) const EARLY_UNIT: &str = include_str!("files/early.service");
 /// The unit that runs it late.
 pub(crate) const VERIFY_UNIT: &str = include_str!("files/verify.service");
+/// The unit that keeps a record of each boot.
+pub(crate) const RECORD_UNIT: &str = include_str!("files/record.service");
 
 const UNDO: &str = "To undo: `passthru release ADDRESS` for one device, `passthru undo` for the last change.";
 
@@ -151,7 +153,7 @@ fn known_drivers(vendor: u16, class: ClassCode) -> &'static [&'static str] {
 }
 
 /// The paths of all files that are ours besides the intent, in the order in which they come to be.
-pub(crate) const OURS: [&str; 14] = [
+pub(crate) const OURS: [&str; 16] = [
     managed::GRUB_DROP_IN,
     managed::GRUB_OFF_ENTRY,
     managed::KERNEL_INSTALL_OFF,
@@ -160,6 +162,8 @@ pub(crate) const OURS: [&str; 14] = [
     managed::EARLY_WANT,
     managed::VERIFY_UNIT,
     managed::VERIFY_WANT,
+    managed::RECORD_UNIT,
+    managed::RECORD_WANT,
     managed::INITRAMFS_HOOK,
     managed::INITRAMFS_INIT_TOP,
     managed::DRACUT_CONF,

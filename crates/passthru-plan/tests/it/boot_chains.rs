@@ -14,6 +14,7 @@ const RELEASE: &str = "6.12.43+deb13-amd64";
 const TOKEN: &str = "7b1f8f0e5d1b4a579c430a4b6c1d2e3f";
 /// These boot chains are changed only for those who insist.
 const INSISTING: Consent = Consent {
+    adopt: false,
     only_named: false,
     take_only_display: false,
     take_in_use: false,

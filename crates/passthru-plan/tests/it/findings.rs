@@ -13,7 +13,7 @@ use crate::common::{after, at, cmdline, edit, group, host, host_with_groups, res
 
 const ALL: [&str; 0] = [];
 
-fn lines(findings: &[Finding]) -> String {
+pub(crate) fn lines(findings: &[Finding]) -> String {
     let mut text = String::new();
     for one in findings {
         let _ = writeln!(text, "{:7} {}: {}", one.verdict.word(), one.id, one.summary);
@@ -41,7 +41,7 @@ fn doctor(facts: &HostFacts) -> String {
 }
 
 /// The host isolated, rebooted, and as it should be.
-fn booted() -> (HostFacts, Intent) {
+pub(crate) fn booted() -> (HostFacts, Intent) {
     let before = host();
     let change = isolate(&before, &[at("02:00.0")], &Consent::default()).expect("a plan");
     let mut facts = host_with_groups();

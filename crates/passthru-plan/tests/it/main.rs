@@ -1,6 +1,7 @@
 //! Judgement and planning on hand-made hosts.
 
 mod boot_chains;
+mod boot_records;
 mod common;
 mod device_checks;
 mod findings;

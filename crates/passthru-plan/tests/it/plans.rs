@@ -2,9 +2,10 @@
 
 use crate::common::{after, at, cmdline, edit, host, host_with_groups, put, shown};
 use passthru_formats::intent_toml;
+use passthru_model::binding::ModprobeSettings;
 use passthru_model::intent::Method;
-use passthru_model::managed;
 use passthru_model::plan::{Action, FileState, Plan};
+use passthru_model::{Fact, managed};
 use passthru_plan::{Consent, IntentChange, isolate, plan_for, release};
 
 fn isolated(facts: &passthru_model::HostFacts) -> IntentChange {
@@ -162,7 +163,10 @@ fn a_plan_survives_being_saved() {
 #[test]
 fn another_file_that_binds_by_id_is_pointed_out() {
     let mut facts = host_with_groups();
-    put(&mut facts, "/etc/modprobe.d/vfio.conf", "# mine\noptions vfio_pci disable_vga=1 ids=1234:1111\n");
+    let text = "# mine\noptions vfio_pci disable_vga=1 ids=1234:1111\n";
+    let commands = passthru_formats::modprobe::parse("/etc/modprobe.d/vfio.conf", text.as_bytes()).commands;
+    let settings = ModprobeSettings { commands, ..ModprobeSettings::default() };
+    facts.binding.modprobe = Fact::known(settings, "/etc/modprobe.d", "1 command");
     let notes = isolated(&facts).plan.notes;
     assert!(notes.iter().any(|note| note.starts_with("/etc/modprobe.d/vfio.conf")), "{notes:?}");
 }

@@ -80,7 +80,7 @@ fn every_file_says_first_who_wrote_it_and_how_to_undo_it() {
 fn systemd_and_udev_accept_what_they_read() {
     let directory = tempfile::tempdir().expect("a directory");
     let texts = texts();
-    for path in [managed::EARLY_UNIT, managed::VERIFY_UNIT] {
+    for path in [managed::EARLY_UNIT, managed::VERIFY_UNIT, managed::RECORD_UNIT] {
         let file = directory.path().join(path.trim_start_matches('/'));
         write(&file, &texts[path]);
         if let Some(output) = run("systemd-analyze", &["verify", &file.to_string_lossy()]) {

@@ -61,8 +61,12 @@ pub enum MethodChoice {
 #[derive(Debug, Args)]
 pub struct IsolateArguments {
     /// Functions to isolate, such as 0000:06:00.0 or 06:00.0
-    #[arg(value_name = "ADDRESS", required = true)]
+    #[arg(value_name = "ADDRESS", required_unless_present = "adopt")]
     pub addresses: Vec<PciAddress>,
+
+    /// Take over what other tools or hands set up for guests: out of their files, into the intent; without ADDRESS, all of it
+    #[arg(long)]
+    pub adopt: bool,
 
     /// How the functions are bound at boot; kept as it is when not given
     #[arg(long, value_name = "METHOD")]
@@ -148,7 +152,47 @@ pub struct UndoArguments {
     #[arg(value_name = "CHANGE")]
     pub change: Option<String>,
 
+    /// Which system
+    #[command(flatten)]
+    pub system: MountedRoot,
+
     /// How to agree
     #[command(flatten)]
     pub agreement: Agreement,
+}
+
+/// Which system is repaired.
+#[derive(Debug, Default, Args)]
+pub struct MountedRoot {
+    /// The system mounted here, from a rescue system, instead of the running one
+    #[arg(long, value_name = "DIR", conflicts_with = "host")]
+    pub root: Option<PathBuf>,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// Keep the answer for `status`, as a unit does after each boot
+    #[arg(long, conflicts_with = "root")]
+    pub record: bool,
+
+    /// Which system
+    #[command(flatten)]
+    pub system: MountedRoot,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Default, Args)]
+pub struct StatusArguments {
+    /// Which system
+    #[command(flatten)]
+    pub system: MountedRoot,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// Which system
+    #[command(flatten)]
+    pub system: MountedRoot,
 }

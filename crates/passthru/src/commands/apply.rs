@@ -1,6 +1,6 @@
 //! `passthru apply`: carry out the present plan, a saved one, or finish one that was interrupted.
 
-use passthru_apply::{Event, Resumed, Target, Which};
+use passthru_apply::{Event, Resumed, Which};
 
 use crate::args::ApplyArguments;
 use crate::commands::{change, plan};
@@ -39,7 +39,7 @@ pub(crate) fn run(context: &Context, arguments: &ApplyArguments) -> Result<Exit,
 /// Brings an interrupted change to its end.
 fn resume(context: &Context) -> Result<Exit, Failure> {
     only_root("finishing a change")?;
-    let target = Target::live().map_err(|error| change::apply_failure(&error))?;
+    let target = context.target()?;
     // What is unfinished comes before what can be undone, so this is the plan that is gone on with.
     let plan = passthru_apply::undo_choice(&target, &Which::Newest).ok().map(|(_, plan)| plan);
     if let Some(plan) = &plan {

@@ -1,6 +1,6 @@
 //! What every command that changes the host shares: show the plan, agree, carry it out, say what comes next.
 
-use passthru_apply::{Error, Event, Interrupted, JournalState, Target};
+use passthru_apply::{Error, Event, Interrupted, JournalState};
 use passthru_host::{Subject, Subjects};
 use passthru_model::HostFacts;
 use passthru_model::plan::Plan;
@@ -23,6 +23,7 @@ pub(crate) fn consent(insist: Insist, boot: BootChain) -> Consent {
         take_only_display: insist.take_only_display,
         take_in_use: insist.take_in_use,
         take_last_keyboard: insist.take_last_keyboard,
+        adopt: false,
         untried_boot_chain: boot.untried_boot_chain,
     }
 }
@@ -51,33 +52,35 @@ pub(crate) fn apply_failure(error: &Error) -> Failure {
 
 /// Says on standard error that an earlier change was not brought to its end, where there is one that we may see.
 pub(crate) fn interruption(context: &Context) -> Option<String> {
-    if !context.is_live() {
+    if !context.has_journals() {
         return None;
     }
-    Some(Error::Interrupted(Box::new(unfinished()?)).to_string())
+    Some(Error::Interrupted(Box::new(unfinished(context)?)).to_string())
 }
 
 /// Refuses to look at a host on which a driver hangs: the kernel holds the lock of its function, and whoever reads the
 /// override of that (`driver_override_show`, `drivers/pci/pci-sysfs.c`) hangs too. What does not look goes on.
 pub(crate) fn refuse_to_hang(context: &Context, command: &Command) -> Result<(), Failure> {
     let looks = match command {
-        Command::Undo(_) | Command::History | Command::Completions(_) => false,
+        Command::Undo(_) | Command::History(_) | Command::Completions(_) => false,
         Command::Apply(arguments) => !arguments.resume,
         _ => context.is_live(),
     };
-    let Some(found) = unfinished().filter(|found| looks && !found.hung.is_empty()) else { return Ok(()) };
+    let Some(found) = unfinished(context).filter(|found| looks && !found.hung.is_empty()) else {
+        return Ok(());
+    };
     Err(Failure::refused(Error::Interrupted(Box::new(found)).to_string())
         .hint("whatever looks at that function before the reboot may hang as well"))
 }
 
 /// The change that was not brought to its end, where this user may see it.
-fn unfinished() -> Option<Interrupted> {
-    passthru_apply::interrupted(&Target::live().ok()?).ok()?
+fn unfinished(context: &Context) -> Option<Interrupted> {
+    passthru_apply::interrupted(&context.target().ok()?).ok()?
 }
 
 /// What stands of the changes that last until the next boot, as far as this user may see them.
 pub(crate) fn until_boot(context: &Context) -> Vec<String> {
-    let history = || passthru_apply::history(&Target::live().ok()?).ok();
+    let history = || passthru_apply::history(&context.target().ok()?).ok();
     let all = if context.is_live() { history() } else { None };
     all.into_iter()
         .flatten()
@@ -124,7 +127,7 @@ pub(crate) fn carry_out(context: &Context, plan: &Plan, agreement: Agreement) ->
     if !agreement.dry_run {
         only_root("changing this host")?;
     }
-    let target = Target::live().map_err(|error| apply_failure(&error))?;
+    let target = context.target()?;
     if let Answer::No =
         ask::agree(context, agreement, "\nCarry out this plan?", &|| show_plan::explanation(plan))?
     {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use passthru_apply::{JournalState, Target};
+use passthru_apply::JournalState;
 
 use crate::commands::change;
 use crate::context::Context;
@@ -12,8 +12,8 @@ use crate::printer::{STRONG, plain};
 
 /// Lists the changes, oldest first.
 pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
-    context.only_live("history")?;
-    let target = Target::live().map_err(|error| change::apply_failure(&error))?;
+    context.only_systems("history")?;
+    let target = context.target()?;
     let journals = passthru_apply::history(&target).map_err(|error| change::apply_failure(&error))?;
     if context.printer.json {
         let changes = journals

@@ -1,6 +1,7 @@
 //! `passthru isolate`: change the intent, then plan and apply.
 
 use passthru_model::intent::Method;
+use passthru_plan::Consent;
 
 use crate::args::{IsolateArguments, MethodChoice};
 use crate::commands::change;
@@ -17,7 +18,7 @@ pub(crate) fn run(context: &Context, arguments: &IsolateArguments) -> Result<Exi
         MethodChoice::Override => Method::Override,
         MethodChoice::Ids => Method::Ids,
     });
-    let consent = change::consent(arguments.insist, arguments.boot);
+    let consent = Consent { adopt: arguments.adopt, ..change::consent(arguments.insist, arguments.boot) };
     let planned = passthru_plan::isolate_by(&facts, &arguments.addresses, method, &consent)
         .map_err(|refusal| change::refusal(&refusal))?;
     change::carry_out(context, &planned.plan, arguments.agreement)

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use passthru_host::{Subject, Subjects};
 use passthru_model::Verdict;
 
 use passthru_plan::status::Block;
@@ -14,14 +15,23 @@ use crate::printer::{self, STRONG, plain};
 
 /// Says what is ready, what blocks, and the next step to take.
 pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
-    let facts = context.facts()?;
+    let facts = match context.root() {
+        None => context.facts()?,
+        Some(_) => context.facts_of(Subjects::USUAL | Subjects::of(&[Subject::OwnImages]))?,
+    };
     let no_checks: [&str; 0] = [];
     let findings =
         passthru_plan::diagnose(&facts, &no_checks).map_err(|error| Failure::no(error.to_string()))?;
     let intent = passthru_plan::intent::of(&facts);
     let intent_problem = intent.as_ref().err().map(ToString::to_string);
     let intent = intent.ok().flatten();
-    let summary = passthru_plan::summary(&facts, intent.as_ref(), &findings);
+    let summary = match context.root() {
+        None => passthru_plan::summary(&facts, intent.as_ref(), &findings),
+        Some(_) => {
+            let undo = format!("passthru undo{}", context.target()?.option());
+            passthru_plan::summary_of_mounted(&facts, intent.as_ref(), undo)
+        }
+    };
     let mut blocks = summary.blocks;
     if let Some(problem) = intent_problem {
         blocks.insert(0, Block { id: "intent".to_owned(), verdict: Verdict::Fail, summary: problem });

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use passthru_apply::{Event, How, OnConflict, Target, Undone, Which};
+use passthru_apply::{Event, How, OnConflict, Undone, Which};
 
 use crate::args::UndoArguments;
 use crate::ask::{self, Answer};
@@ -15,8 +15,8 @@ use crate::runner::HostRunner;
 
 /// Takes back the newest change, or the named one.
 pub(crate) fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, Failure> {
-    context.only_live("undo")?;
-    let target = Target::live().map_err(|error| change::apply_failure(&error))?;
+    context.only_systems("undo")?;
+    let target = context.target()?;
     let which = match &arguments.change {
         Some(id) => Which::Journal(id.clone()),
         None => Which::Newest,
@@ -39,6 +39,14 @@ pub(crate) fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, 
         }
     }
     context.printer.data(&out)?;
+    if let Some(root) = context.root() {
+        context.printer.say(&format!(
+            "In the system mounted at {}. Programs that build something again are run inside it (chroot), with {} of the running \
+             system, which are mounted there for them alone",
+            root.display(),
+            passthru_host::inside::LENT.join(", ")
+        ));
+    }
     if !arguments.agreement.dry_run {
         only_root("undoing a change")?;
     }
@@ -59,8 +67,12 @@ pub(crate) fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, 
     let undone = passthru_apply::undo(&target, &which, OnConflict::Refuse, &mut runner, &mut progress)
         .map_err(|error| change::apply_failure(&error))?;
     context.printer.data(&as_text(&undone))?;
-    if undone.needs_reboot {
-        context.printer.say("Next: reboot");
+    match context.root() {
+        Some(root) => {
+            context.printer.say(&format!("Next: unmount {} with its parts, and boot it", root.display()));
+        }
+        None if undone.needs_reboot => context.printer.say("Next: reboot"),
+        None => {}
     }
     Ok(Exit::Done)
 }

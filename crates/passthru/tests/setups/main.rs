@@ -1,9 +1,13 @@
 //! Whole setups: the files that people write for passthrough, right and wrong, on a machine that is read like any other.
 
 mod agreement;
+mod bad_input;
 mod binding;
+mod boots;
 mod domains;
 mod guests;
+mod leftovers;
+mod mounted;
 mod published;
 
 use std::fmt::Write as _;
@@ -67,6 +71,14 @@ impl Made {
     /// Without a file.
     pub(crate) fn without(self, path: &str) -> Self {
         std::fs::remove_file(self.folder.path().join(path.trim_start_matches('/'))).expect("removes");
+        self
+    }
+
+    /// With a directory that has nothing in it.
+    pub(crate) fn emptied(self, path: &str) -> Self {
+        let place = self.place(path);
+        std::fs::remove_dir_all(&place).expect("removes");
+        std::fs::create_dir(place).expect("makes");
         self
     }
 

@@ -1,13 +1,8 @@
 //! Whether a list of modules not to be loaded takes a driver that the host itself needs.
 
-use std::collections::BTreeMap;
-
-use passthru_formats::cmdline::CommandLine;
-use passthru_formats::modules::canonical;
 use passthru_model::HostFacts;
-use passthru_model::binding::ModprobeCommand;
 
-use crate::binding::{claimants, meant_for_guests};
+use crate::binding::{blacklisted, claimants, meant_for_guests};
 use crate::checks::remarks::Remarks;
 use crate::checks::{Check, Outcome, displays};
 
@@ -20,33 +15,10 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(facts: &HostFacts) -> Outcome {
-    let Some(settings) = facts.binding.modprobe.value() else {
-        return Outcome::unknown(
-            "what modprobe is told",
-            facts.binding.modprobe.because().unwrap_or_default(),
-        );
-    };
-    let mut listed: BTreeMap<String, String> = BTreeMap::new();
-    for said in &settings.commands {
-        let module = match &said.what {
-            ModprobeCommand::Blacklist { module } => module,
-            // `install nouveau /bin/false` is the stronger way to say the same.
-            ModprobeCommand::Install { module, command }
-                if command.ends_with("/false") || command.ends_with("/true") =>
-            {
-                module
-            }
-            _ => continue,
-        };
-        listed.insert(module.clone(), said.place());
+    if let Some(because) = facts.binding.modprobe.because() {
+        return Outcome::unknown("what modprobe is told", because);
     }
-    if let Some(text) = facts.kernel.cmdline.value() {
-        for name in ["modprobe.blacklist", "module_blacklist", "rd.driver.blacklist"] {
-            for module in CommandLine::new(text).items(name) {
-                listed.insert(canonical(module), "/proc/cmdline".to_owned());
-            }
-        }
-    }
+    let listed = blacklisted(facts);
     if let Some(because) = facts.pci.because() {
         return Outcome::unknown("which devices there are", because);
     }

@@ -3,6 +3,7 @@
 use passthru_formats::cmdline::{self, CommandLine};
 use passthru_formats::grub_cfg::{self, MenuEntry};
 use passthru_formats::shell::{ShellError, ShellFile, Variables};
+use passthru_model::fact::DENIED;
 use passthru_model::intent::{Intent, Method};
 use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
 use passthru_model::program::Program;
@@ -33,7 +34,13 @@ impl Settings {
                 || (path.starts_with("/etc/default/grub.d/") && path.rsplit('.').next() == Some("cfg"))
         };
         for (path, because) in facts.unreadable_files.iter().filter(|(path, _)| is_setting(path)) {
-            reasons.push(select::unknown(facts, &format!("what {path} sets"), because));
+            reasons.push(select::unreadable(facts, &format!("what {path} sets"), because));
+        }
+        // A menu that only root may read is read when it is made anew; one that cannot be read at all could not be made.
+        if let Some(because) =
+            facts.unreadable_files.get(managed::GRUB_CFG).filter(|why| !why.ends_with(DENIED))
+        {
+            reasons.push(select::unreadable(facts, "what GRUB's menu says", because));
         }
         let mut files = Vec::new();
         for (path, state) in facts.files.iter().filter(|(path, _)| is_setting(path)) {
@@ -109,6 +116,14 @@ impl BootLoader for Settings {
                 // Shell in one variable does not matter where the word was found in the other.
                 if let (true, Some(error)) = (text == before, problem) {
                     reasons.push(settings(path, &error));
+                }
+            }
+            for word in needed.words.iter().filter(|word| sets(old, word)) {
+                for name in VARIABLES {
+                    // Where one variable cannot be told, the word was found in the other.
+                    if let Ok(new) = ShellFile::parse(&text).and_then(|file| file.remove(name, word)) {
+                        text = new;
+                    }
                 }
             }
             if let (true, Some(before @ FileState::File { .. })) = (text != *old, facts.files.get(path)) {
@@ -192,7 +207,7 @@ impl BootLoader for Settings {
         let path = managed::GRUB_CFG.to_owned();
         let entry = format!("'{OFF_ID}'");
         let mut expect = Vec::new();
-        let mut lacks: Vec<String> = needed.remove.clone();
+        let mut lacks: Vec<String> = needed.remove.iter().chain(&needed.words).cloned().collect();
         if isolating {
             let mut needles = vec![entry, "passthru.off".to_owned()];
             needles.extend(needed.add.map(str::to_owned));

@@ -1,7 +1,7 @@
 //! systemd-boot with what kernel-install(8) makes for it: boot entries and copies of the images, or unified kernel images.
 //! Both take the kernel command line from `/etc/kernel/cmdline`, edited one word at a time.
 
-use passthru_formats::cmdline::{self, CommandLine, Parameter};
+use passthru_formats::cmdline::CommandLine;
 use passthru_formats::error::{Refused, utf8};
 use passthru_formats::kernel_cmdline;
 use passthru_model::boot::{BootEntry, KernelInstall, Layout, MadeEntry};
@@ -42,7 +42,7 @@ impl Settings {
             [(Source::Usr, managed::KERNEL_CMDLINE_VENDOR), (Source::Etc, managed::KERNEL_CMDLINE)]
         {
             if let Some(because) = facts.unreadable_files.get(path) {
-                reasons.push(select::unknown(facts, &format!("what {path} says"), because));
+                reasons.push(select::unreadable(facts, &format!("what {path} says"), because));
             }
             match facts.files.get(path) {
                 Some(FileState::File { content, .. }) => match utf8(&content.0) {
@@ -72,20 +72,8 @@ impl Settings {
     /// The source with the needed words.
     fn with(&self, needed: &Parameters) -> Result<String, Refused> {
         let mut text = self.source.1.clone();
-        for word in &needed.remove {
-            let change = match (cmdline::without_item(word, "off"), Parameter::new(word)) {
-                (Some(shorter), Ok(old)) => {
-                    Parameter::new(&shorter).ok().map(|new| cmdline::Change::Replace { old, new })
-                }
-                (None, Ok(old)) => Some(cmdline::Change::Remove(old)),
-                (_, Err(_)) => None,
-            };
-            if let Some(change) = change {
-                text = kernel_cmdline::edit(&text, &change)?;
-            }
-        }
-        if let Some(Ok(word)) = needed.add.map(Parameter::new) {
-            text = kernel_cmdline::edit(&text, &cmdline::Change::Add(word))?;
+        for change in needed.changes() {
+            text = kernel_cmdline::edit(&text, &change)?;
         }
         Ok(text)
     }
@@ -215,8 +203,8 @@ impl BootLoader for Settings {
                     let needles = vec![token.to_owned()];
                     expect.push(Expectation::Contains { path: kernel.path.clone(), needles });
                 }
-                if !needed.remove.is_empty() {
-                    let needles = needed.remove.clone();
+                let needles: Vec<String> = needed.remove.iter().chain(&needed.words).cloned().collect();
+                if !needles.is_empty() {
                     expect.push(Expectation::Lacks { path: kernel.path.clone(), needles });
                 }
             }

@@ -1,7 +1,7 @@
 //! Boot entries that a person has written, or an installer once: of systemd-boot, rEFInd, Limine and Extlinux. Nothing makes them
 //! anew, so they are edited where they stand, one word at a time, and get one entry more without passthrough.
 
-use passthru_formats::cmdline::{self, Change as WordChange, CommandLine, Parameter};
+use passthru_formats::cmdline::{Change as WordChange, CommandLine, Parameter};
 use passthru_formats::error::{Refused, utf8};
 use passthru_formats::{bls, limine, loader_conf, refind, syslinux};
 use passthru_model::HostFacts;
@@ -135,7 +135,7 @@ impl Entries {
         off: &[WordChange],
     ) -> Result<Wanted, Refused> {
         let mut new = self.without_off(text);
-        for change in word_changes(needed) {
+        for change in needed.changes() {
             new = self.edited(&new, &change)?;
         }
         let beside = match self.found.dialect {
@@ -212,22 +212,6 @@ struct Wanted {
     text: String,
     /// A file of ours and its text.
     beside: Option<(String, String)>,
-}
-
-/// The needed words as changes.
-fn word_changes(needed: &Parameters) -> Vec<WordChange> {
-    let mut changes = Vec::new();
-    for word in &needed.remove {
-        match (cmdline::without_item(word, "off"), Parameter::new(word)) {
-            (Some(shorter), Ok(old)) => {
-                changes.extend(Parameter::new(&shorter).ok().map(|new| WordChange::Replace { old, new }));
-            }
-            (None, Ok(old)) => changes.push(WordChange::Remove(old)),
-            (_, Err(_)) => {}
-        }
-    }
-    changes.extend(needed.add.and_then(|word| Parameter::new(word).ok()).map(WordChange::Add));
-    changes
 }
 
 /// The words of the entry without passthrough.
