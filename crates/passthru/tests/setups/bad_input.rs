@@ -42,7 +42,9 @@ const FAULTS: [(&str, Fault); 11] = [
         let tail = tail.strip_prefix(['"', '\'']).map_or_else(|| format!("\"{tail}"), str::to_owned);
         write(path, format!("{head}{tail}").as_bytes());
     }),
-    ("10 MB long", |path, text| write(path, &[text.as_bytes(), b"# ", &b"x".repeat(10_000_000), b"\n"].concat())),
+    ("10 MB long", |path, text| {
+        write(path, &[text.as_bytes(), b"# ", &b"x".repeat(10_000_000), b"\n"].concat());
+    }),
 ];
 
 fn write(path: &Path, bytes: &[u8]) {
