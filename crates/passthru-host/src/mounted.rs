@@ -92,6 +92,7 @@ pub fn system(directory: &Path) -> Result<PathBuf, NoSystem> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make the trees that they read")]
 mod tests {
     use std::path::Path;
 

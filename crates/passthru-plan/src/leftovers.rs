@@ -162,7 +162,8 @@ fn command(said: &Said<ModprobeCommand>, drivers: &BTreeSet<String>) -> Option<L
         }
         ModprobeCommand::Softdep { module, pre, post } if pre.iter().any(|one| is_stub(one)) => {
             let kept = |list: &[String]| {
-                list.iter().filter(|one| !is_stub(one)).map(|one| format!(" {one}")).collect::<String>()
+                let others = list.iter().filter(|one| !is_stub(one)).flat_map(|one| [" ", one.as_str()]);
+                others.collect::<String>()
             };
             let (before, after) = (kept(pre), kept(post));
             let part = |name: &str, list: &str| {

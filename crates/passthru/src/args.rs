@@ -210,12 +210,12 @@ impl Default for Command {
 impl Command {
     /// The mounted system that it is about, where it is about one.
     pub fn root(&self) -> Option<&std::path::Path> {
-        let system = match self {
-            Self::Status(StatusArguments { system })
-            | Self::History(HistoryArguments { system })
-            | Self::Undo(UndoArguments { system, .. })
-            | Self::Verify(VerifyArguments { system, .. }) => system,
-            _ => return None,
+        let (Self::Status(StatusArguments { system })
+        | Self::History(HistoryArguments { system })
+        | Self::Undo(UndoArguments { system, .. })
+        | Self::Verify(VerifyArguments { system, .. })) = self
+        else {
+            return None;
         };
         system.root.as_deref()
     }

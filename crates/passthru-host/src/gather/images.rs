@@ -103,15 +103,17 @@ fn wanted<'a>(kernels: &'a KernelFacts, binding: &BindingFacts) -> Result<Vec<(&
     with_images(kernels)
 }
 
+/// The release of a kernel, and the path of its image where it has one.
+fn image(kernel: &InstalledKernel) -> Option<(&str, &str)> {
+    Some((kernel.release.as_str(), kernel.initramfs.as_deref()?))
+}
+
 /// The releases and paths of all images.
 fn with_images(kernels: &KernelFacts) -> Result<Vec<(&str, &str)>, String> {
     let installed = kernels
         .installed
         .value()
         .ok_or_else(|| kernels.installed.because().unwrap_or_default().to_owned())?;
-    fn image(kernel: &InstalledKernel) -> Option<(&str, &str)> {
-        Some((kernel.release.as_str(), kernel.initramfs.as_deref()?))
-    }
     Ok(installed.iter().filter_map(image).collect())
 }
 

@@ -25,12 +25,11 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     let intent = passthru_plan::intent::of(&facts);
     let intent_problem = intent.as_ref().err().map(ToString::to_string);
     let intent = intent.ok().flatten();
-    let summary = match context.root() {
-        None => passthru_plan::summary(&facts, intent.as_ref(), &findings),
-        Some(_) => {
-            let undo = format!("passthru undo{}", context.target()?.option());
-            passthru_plan::summary_of_mounted(&facts, intent.as_ref(), undo)
-        }
+    let summary = if context.root().is_some() {
+        let undo = format!("passthru undo{}", context.target()?.option());
+        passthru_plan::summary_of_mounted(&facts, intent.as_ref(), undo)
+    } else {
+        passthru_plan::summary(&facts, intent.as_ref(), &findings)
     };
     let mut blocks = summary.blocks;
     if let Some(problem) = intent_problem {

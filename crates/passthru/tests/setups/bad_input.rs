@@ -43,7 +43,7 @@ const FAULTS: [(&str, Fault); 11] = [
         write(path, format!("{head}{tail}").as_bytes());
     }),
     ("10 MB long", |path, text| {
-        write(path, &[text.as_bytes(), b"# ", &b"x".repeat(10_000_000), b"\n"].concat())
+        write(path, &[text.as_bytes(), b"# ", &b"x".repeat(10_000_000), b"\n"].concat());
     }),
 ];
 

@@ -1,5 +1,7 @@
 //! What other tools and hands have set up: named, taken over by a plan, and brought back byte for byte by undo.
 
+use std::fmt::Write as _;
+
 use passthru_apply::{Silent, Target, Which};
 use passthru_plan::{Consent, isolate, leftovers};
 
@@ -29,10 +31,11 @@ fn by_address() -> Made {
 }
 
 fn named(made: &Made) -> String {
-    leftovers(&made.facts())
-        .iter()
-        .map(|one| format!("{}: {} [{}]\n", one.place, one.does, one.text))
-        .collect()
+    let mut text = String::new();
+    for one in leftovers(&made.facts()) {
+        let _ = writeln!(text, "{}: {} [{}]", one.place, one.does, one.text);
+    }
+    text
 }
 
 /// What the plan that takes all of it over changes in files that are not passthru's, and what it says first.
@@ -43,10 +46,10 @@ fn adopted(made: &Made) -> String {
     for step in
         plan.steps.iter().filter(|step| step.id.starts_with("adopt") || step.id.starts_with("grub-settings"))
     {
-        text.push_str(&format!("{}: {}\n{}", step.id, step.what, passthru_plan::diff::of_step(step)));
+        let _ = write!(text, "{}: {}\n{}", step.id, step.what, passthru_plan::diff::of_step(step));
     }
     for note in &plan.notes {
-        text.push_str(&format!("note: {note}\n"));
+        let _ = writeln!(text, "note: {note}");
     }
     text
 }
