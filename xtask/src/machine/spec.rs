@@ -41,6 +41,9 @@ pub struct MachineSpec {
     /// Fast machines only: the lab host's disk as /dev/vda. What is written to it is gone with the machine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disk: bool,
+    /// Fast machines only: UEFI firmware, which hands the kernel its own services, instead of a BIOS.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uefi: bool,
     /// Slots with devices, each below a root port of its own unless it says otherwise.
     #[serde(default)]
     pub slot: Vec<Slot>,

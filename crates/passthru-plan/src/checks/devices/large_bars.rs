@@ -77,7 +77,7 @@ fn of_bars(
         return (worse, format!("BAR {} of {at} ({}) has no address", range.index, size(range.size())));
     }
     if let Some(index) = forgotten(function) {
-        return (worse, format!("BAR {index} of {at} has no address, and the kernel has given it up"));
+        return (worse, format!("BAR {index} of {at} has no address: the kernel found no room for it"));
     }
     let Some(largest) = bars.iter().max_by_key(|range| (range.flags & PREFETCH != 0, range.size())) else {
         return (Verdict::Unknown, format!("the BARs are not known of {at}"));
