@@ -15,8 +15,6 @@ pub(crate) enum Base {
     Lab(String),
     /// Data of a real machine: a file or folder below `corpora`.
     Real(String),
-    /// The host `workstation` among the fixtures.
-    Workstation,
 }
 
 /// A published file below `corpora`.
@@ -49,7 +47,6 @@ impl fmt::Display for Base {
         match self {
             Self::Lab(name) => write!(f, "lab {name}"),
             Self::Real(name) => write!(f, "{name}"),
-            Self::Workstation => write!(f, "workstation"),
         }
     }
 }
@@ -75,9 +72,7 @@ impl On {
     /// What is known of it.
     pub(crate) fn facts(&self) -> HostFacts {
         let host = match self {
-            Self::Base(Base::Lab(name)) => Host::open(&lab(name)).expect("opens"),
-            Self::Base(Base::Real(name)) => Host::open(&corpora().join(name)).expect("opens"),
-            Self::Base(Base::Workstation) => Host::open(&workstation()).expect("opens"),
+            Self::Base(base) => Host::open(&base.path()).expect("opens"),
             Self::Laid { file, at, base } => {
                 Host::from_archive(laid(base.unpacked(), at, &file.bytes()).as_slice()).expect("opens")
             }
@@ -99,32 +94,22 @@ impl Published {
 }
 
 impl Base {
+    fn path(&self) -> PathBuf {
+        let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures");
+        match self {
+            Self::Lab(name) => captures.join(name).with_extension("tar.gz"),
+            Self::Real(name) => corpora().join(name),
+        }
+    }
+
     /// Its tar archive, for files to be laid on.
     pub(crate) fn unpacked(&self) -> Vec<u8> {
-        let packed = match self {
-            Self::Lab(name) => lab(name),
-            Self::Real(name) => corpora().join(name),
-            Self::Workstation => {
-                let mut out = tar::Builder::new(Vec::new());
-                out.follow_symlinks(false);
-                out.append_dir_all("", workstation()).expect("packs");
-                return out.into_inner().expect("ends");
-            }
-        };
-        let packed = std::fs::read(packed).expect("reads");
+        let packed = std::fs::read(self.path()).expect("reads");
         let kind = Compression::of(&packed).expect("is compressed");
         let mut bytes = Vec::new();
         kind.unpack(packed.as_slice()).and_then(|mut tar| tar.read_to_end(&mut bytes)).expect("unpacks");
         bytes
     }
-}
-
-fn lab(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures").join(name).with_extension("tar.gz")
-}
-
-fn workstation() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/hosts/workstation")
 }
 
 /// The folder of real machines' data.

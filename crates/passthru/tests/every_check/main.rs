@@ -88,7 +88,8 @@ fn checks_on_real_machines_data_say_what_was_reviewed() {
 #[test]
 fn what_only_a_running_machine_can_say_is_unknown_of_a_capture() {
     let limits = b"Max locked memory         8388608              8388608              bytes\n";
-    let capture = hosts::laid(Base::Workstation.unpacked(), "proc/self/limits", limits);
+    let capture =
+        hosts::laid(Base::Lab("faults-of-settings/plain".to_owned()).unpacked(), "proc/self/limits", limits);
     let facts = gather(&Host::from_archive(capture.as_slice()).expect("opens"));
     for one in diagnose(&facts, &["kvm", "user-permissions", "locked-memory"]).expect("checks") {
         assert_eq!(one.verdict, Verdict::Unknown, "{}: {}", one.id, one.summary);

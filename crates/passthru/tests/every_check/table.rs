@@ -5,8 +5,8 @@
 //! - `lab SCENARIO/NAME`: a capture that a scenario of the laboratory took;
 //! - `live SCENARIO`: a scenario that demands this verdict of a running kernel, for what no capture can hold;
 //! - `real PATH`: data of a real machine below `corpora`;
-//! - `laid FILE at PATH on HOST`: a published file below `corpora` on a host that has none there: a capture, as `SCENARIO/NAME`; the
-//!   host `workstation` among the fixtures; or `real PATH`. `FILE in ARCHIVE` is a file of a real machine;
+//! - `laid FILE at PATH on HOST`: a published file below `corpora` on a host that has none there: a capture, as
+//!   `SCENARIO/NAME`, or `real PATH`. `FILE in ARCHIVE` is a file of a real machine;
 //! - `-`: nowhere, and then a line `CHECK: …` at the end says what shows it instead.
 
 use std::path::Path;
@@ -100,7 +100,6 @@ fn shown(cell: &str) -> Option<Shown> {
                 file.split_once(" in ").map_or((file, None), |(file, of)| (file, Some(of.to_owned())));
             let base = match on.split_once(' ') {
                 Some(("real", path)) => Base::Real(path.to_owned()),
-                None if on == "workstation" => Base::Workstation,
                 None => Base::Lab(on.to_owned()),
                 Some(_) => panic!("no host to lay a file on: {cell}"),
             };
