@@ -6,8 +6,7 @@
 //! - `live SCENARIO`: a scenario that demands this verdict of a running kernel, for what no capture can hold;
 //! - `real PATH`: data of a real machine below `corpora`;
 //! - `laid FILE at PATH on HOST`: a published file below `corpora` on a host that has none there: a capture, as
-//!   `SCENARIO/NAME`, or `real PATH`. `FILE in ARCHIVE` is a file of a real machine;
-//! - `-`: nowhere, and then a line `CHECK: …` at the end says what shows it instead.
+//!   `SCENARIO/NAME`, or `real PATH`. `FILE in ARCHIVE` is a file of a real machine.
 
 use std::path::Path;
 
@@ -28,15 +27,15 @@ pub(crate) struct Row {
     /// The check's name.
     pub(crate) check: String,
     /// Where it passes.
-    pub(crate) passes: Option<Shown>,
+    pub(crate) passes: Shown,
     /// Where it warns or fails.
-    pub(crate) objects: Option<Shown>,
+    pub(crate) objects: Shown,
 }
 
 impl Row {
     /// Both columns, each with the verdicts that it stands for.
-    pub(crate) fn columns(&self) -> [(Column, Option<&Shown>); 2] {
-        [(Column::Passes, self.passes.as_ref()), (Column::Objects, self.objects.as_ref())]
+    pub(crate) fn columns(&self) -> [(Column, &Shown); 2] {
+        [(Column::Passes, &self.passes), (Column::Objects, &self.objects)]
     }
 }
 
@@ -59,38 +58,24 @@ impl Column {
     }
 }
 
-/// The whole table.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Table {
-    /// In the order in which the checks are shown.
-    pub(crate) rows: Vec<Row>,
-    /// Checks without both columns, and what shows them instead.
-    pub(crate) elsewhere: Vec<(String, String)>,
-}
-
-/// Reads the table. A line that is none is a failure of the test.
-pub(crate) fn read() -> Table {
+/// Reads the table, in the order in which the checks are shown. A line that is no row is a failure of the test.
+pub(crate) fn read() -> Vec<Row> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/every_check/table.txt");
     let text = std::fs::read_to_string(path).expect("reads");
-    let mut table = Table::default();
-    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let cells: Vec<&str> = line.split(" | ").map(str::trim).collect();
-        if let [check, passes, objects] = cells.as_slice() {
-            let row = Row { check: (*check).to_owned(), passes: shown(passes), objects: shown(objects) };
-            table.rows.push(row);
-        } else {
-            let (check, why) = line.split_once(": ").unwrap_or_else(|| panic!("not a row: {line}"));
-            table.elsewhere.push((check.to_owned(), why.to_owned()));
-        }
-    }
-    table
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let cells: Vec<&str> = line.split(" | ").map(str::trim).collect();
+            let [check, passes, objects] = cells.as_slice() else { panic!("not a row: {line}") };
+            Row { check: (*check).to_owned(), passes: shown(passes), objects: shown(objects) }
+        })
+        .collect()
 }
 
-fn shown(cell: &str) -> Option<Shown> {
+fn shown(cell: &str) -> Shown {
     let (kind, rest) = cell.split_once(' ').unwrap_or((cell, ""));
     let on = match kind {
-        "-" => return None,
-        "live" => return Some(Shown::Live(rest.to_owned())),
+        "live" => return Shown::Live(rest.to_owned()),
         "lab" => On::Base(Base::Lab(rest.to_owned())),
         "real" => On::Base(Base::Real(rest.to_owned())),
         "laid" => {
@@ -107,5 +92,5 @@ fn shown(cell: &str) -> Option<Shown> {
         }
         _ => panic!("no kind of host: {cell}"),
     };
-    Some(Shown::On(on))
+    Shown::On(on)
 }
