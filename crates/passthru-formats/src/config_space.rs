@@ -4,6 +4,7 @@
 //! What the kernel shows is 64 bytes without root, 256 of a conventional function, 4096 of PCI Express. What lies beyond
 //! is not absent but unseen, and each answer here tells these apart.
 
+mod base_addresses;
 mod errors;
 mod express;
 mod interrupts;
@@ -14,6 +15,7 @@ mod tests;
 mod translation;
 mod virtual_functions;
 
+pub use base_addresses::{MemoryBar, memory_bars};
 pub use errors::{Containment, ErrorReporting, Trigger, containment, error_reporting};
 pub use express::{Express, Link, LinkSpeed, Slot, express};
 pub use interrupts::{Msi, MsiX, msi, msix};

@@ -38,6 +38,9 @@ pub(crate) struct Note {
     pub(crate) redacted: bool,
     /// Paths that could not be read, and why.
     pub(crate) unreadable: BTreeMap<String, ReadErrorKind>,
+    /// When files were changed last, in seconds since 1970, or where redacted since the first of these times.
+    #[serde(default)]
+    pub(crate) modified: BTreeMap<String, i64>,
 }
 
 #[derive(Debug)]
@@ -236,6 +239,14 @@ impl Archive {
 
     fn resolved(&self, path: &str) -> Result<&Node, ReadErrorKind> {
         self.node(&resolve(path, true, |path, _| self.link(path))?)
+    }
+
+    /// When the file at a path was changed last, where that was kept.
+    pub(crate) fn modified(&self, path: &str) -> Result<i64, ReadErrorKind> {
+        let real = resolve(path, true, |path, _| self.link(path))?;
+        self.node(&real)?;
+        let kept = self.note.modified.get(&real);
+        kept.copied().ok_or_else(|| ReadErrorKind::Other("this capture has no times of files".to_owned()))
     }
 
     /// Reads a file whole.

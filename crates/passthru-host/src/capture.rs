@@ -3,7 +3,7 @@
 //! It is a tar archive compressed with gzip, sorted, with all times zero, so that the same host gives the same bytes.
 //! Symbolic links are kept, so that `/sys/bus/pci/devices/*` lead where they led. An empty file stands for a thing whose
 //! name was listed and whose content was not read. The file `passthru-capture.json` at the root says which paths could
-//! not be read, so that they are not taken for absent.
+//! not be read, so that they are not taken for absent, and when the files were changed last that were asked for it.
 
 use std::io::{self, Read as _, Write};
 
@@ -23,12 +23,12 @@ pub const CAPTURE_SCHEMA: &str = "passthru.capture/1";
 /// Writes a capture of what was read of a host that was told to remember ([`Host::recording`]); empty for another.
 ///
 /// `redact` replaces the names of host and users, MACs, UUIDs and serial numbers: the same by the same in the whole
-/// archive, and of the same shape, so that what reads the files still can.
+/// archive, and of the same shape, so that what reads the files still can. Times are then counted from the first of them.
 pub fn archive(host: &Host, redact: bool, out: impl Write) -> io::Result<()> {
     let recording = host.recorded().unwrap_or_default();
     let recording = if redact { redacted(&recording, &host_name(host)) } else { recording };
-    let unreadable = recording.unreadable.clone();
-    let note = Note { schema: CAPTURE_SCHEMA.to_owned(), redacted: redact, unreadable };
+    let (unreadable, modified) = (recording.unreadable.clone(), recording.modified.clone());
+    let note = Note { schema: CAPTURE_SCHEMA.to_owned(), redacted: redact, unreadable, modified };
     let mut tar = Builder::new(GzEncoder::new(out, Compression::default()));
     for (path, entry) in recording.complete() {
         append(&mut tar, &path, &entry)?;
@@ -102,6 +102,11 @@ fn redacted(recording: &Recording, host_name: &str) -> Recording {
     }
     for (path, kind) in &recording.unreadable {
         hidden.unreadable.insert(redactor.text(path), kind.clone());
+    }
+    // Which came first is what matters; when somebody sat at the machine is nobody's business.
+    let first = recording.modified.values().min().copied().unwrap_or_default();
+    for (path, seconds) in &recording.modified {
+        hidden.modified.insert(redactor.text(path), seconds.saturating_sub(first));
     }
     hidden
 }

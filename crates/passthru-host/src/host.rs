@@ -302,14 +302,20 @@ impl Host {
         }
     }
 
-    /// When a file was changed last, in seconds since 1970. A capture keeps no times, so that the same host gives the same
-    /// bytes: an error there.
+    /// When a file was changed last, in seconds since 1970; in a redacted capture, since the first of the times in it.
+    ///
+    /// A capture has the times of the files that were asked for it when it was made: an error for others.
     pub(crate) fn modified(&self, path: &str) -> Result<i64, ReadError> {
-        let attempt = || match &self.source {
-            Source::Tree(tree) => tree.modified(&self.reach(path, true)?),
-            Source::Archive(_) => Err(ReadErrorKind::Other("a capture keeps no times".to_owned())),
+        let attempt = || {
+            let real = self.reach(path, true)?;
+            let seconds = match &self.source {
+                Source::Tree(tree) => tree.modified(&real),
+                Source::Archive(archive) => archive.modified(&real),
+            }?;
+            self.remember(|recording| recording.changed(&real, seconds));
+            Ok(seconds)
         };
-        attempt().map_err(|kind| kind.at(path))
+        attempt().map_err(|kind: ReadErrorKind| kind.at(path))
     }
 
     /// A directory whose files are read one after another.

@@ -43,6 +43,8 @@ pub(crate) const DEFAULT_MODE: u32 = 0o444;
 pub struct Recording {
     pub(crate) entries: BTreeMap<String, Entry>,
     pub(crate) unreadable: BTreeMap<String, ReadErrorKind>,
+    /// When files were changed last, in seconds since 1970: of those alone that were asked for it.
+    pub(crate) modified: BTreeMap<String, i64>,
 }
 
 impl Recording {
@@ -62,6 +64,11 @@ impl Recording {
         if *kind != ReadErrorKind::NotFound {
             self.unreadable.insert(path.to_owned(), kind.clone());
         }
+    }
+
+    /// Remembers when a file was changed last, in seconds since 1970.
+    pub(crate) fn changed(&mut self, path: &str, seconds: i64) {
+        self.modified.insert(path.to_owned(), seconds);
     }
 
     /// Remembers the state of a file.

@@ -175,7 +175,7 @@ pub struct HostFacts {
     pub binding: BindingFacts,
     /// What the initramfs of each installed kernel holds. Looked at only where something is to be bound at boot.
     pub images: Fact<Vec<ImageContents>>,
-    /// When these images and their settings were changed last. Unknown of a capture, which keeps no times.
+    /// When these images and their settings were changed last; in seconds since 1970, or in a redacted capture since the first.
     pub image_times: Fact<ImageTimes>,
     /// The same where passthru's own files are to be in them. Looked at only where it is asked for, for it takes a moment.
     pub own_images: Fact<Vec<ImageContents>>,

@@ -25,6 +25,8 @@ const MODULES: &[&str] = &[
     "virtio-blk",
     "ext4",
     "crc32c_generic",
+    "acpi-cpufreq",
+    "cpufreq_powersave",
 ];
 
 /// The first process: mounts what programs expect and then answers questions on the second serial port.

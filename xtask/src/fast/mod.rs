@@ -21,7 +21,7 @@ use crate::image::Image;
 use crate::image::hex;
 use crate::machine::accel::Accel;
 use crate::machine::spec::MachineSpec;
-use crate::machine::{connect, device_arguments};
+use crate::machine::{FRESH_VARIABLES, connect, device_arguments, uefi_arguments};
 use crate::target::{Job, LabFault, Output, Target};
 
 /// From power-on to the first question. Seconds on an idle machine; minutes with hundreds of devices on a busy one.
@@ -83,6 +83,11 @@ impl Machine {
         }
         arguments.extend(["-nodefaults", "-no-user-config", "-no-reboot"].map(str::to_owned));
         arguments.extend(device_arguments(spec)?);
+        if spec.uefi {
+            let variables = scratch.path().join("variables");
+            fs::copy(FRESH_VARIABLES, &variables)?;
+            arguments.extend(uefi_arguments(&variables));
+        }
         if spec.disk {
             let disk = kit.image.disk();
             let drive = format!("if=none,id=disk,format=raw,snapshot=on,file={}", disk.display());

@@ -89,6 +89,7 @@ pub(super) fn machine(seed: u64, iommu: Iommu, virtual_functions: bool) -> (Mach
         iommu_properties: toml::Table::new(),
         acpi_table: None,
         disk: false,
+        uefi: false,
         memory: "1G".to_owned(),
         cpus: 1,
         threads: 1,

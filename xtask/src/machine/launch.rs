@@ -92,11 +92,13 @@ fn arguments(setup: &Setup, sockets: &Path) -> Result<Vec<String>> {
     args.add("-machine", "q35,kernel-irqchip=split");
     args.add("-accel", setup.accel.argument());
     args.add("-cpu", &spec.cpu);
-    ensure!(spec.threads == 1 && !spec.disk, "threads and disk are for fast machines");
+    ensure!(
+        spec.threads == 1 && !spec.disk && !spec.uefi,
+        "threads, disk and uefi are for fast machines: a distribution has its disk, and boots by UEFI anyway"
+    );
     args.add("-smp", &spec.cpus.to_string());
     args.add("-m", &spec.memory);
-    args.add("-drive", &format!("if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE}"));
-    args.add("-drive", &format!("if=pflash,unit=1,format=raw,file={}", setup.variables.display()));
+    args.0.extend(uefi_arguments(&setup.variables));
     args.0.extend(topology::arguments(spec)?);
     let (file, format) = match &setup.disk {
         Disk::Raw(file) => (file, "raw"),
@@ -130,6 +132,16 @@ fn arguments(setup: &Setup, sockets: &Path) -> Result<Vec<String>> {
         args.add("-incoming", &format!("exec:zstd -dcq '{path}'"));
     }
     Ok(args.0)
+}
+
+/// The firmware that makes a UEFI machine, with its store of variables.
+pub fn uefi_arguments(variables: &Path) -> [String; 4] {
+    [
+        "-drive".to_owned(),
+        format!("if=pflash,unit=0,format=raw,readonly=on,file={FIRMWARE}"),
+        "-drive".to_owned(),
+        format!("if=pflash,unit=1,format=raw,file={}", variables.display()),
+    ]
 }
 
 struct Args(Vec<String>);

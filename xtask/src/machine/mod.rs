@@ -20,7 +20,7 @@ use self::spec::MachineSpec;
 use crate::exec::tail;
 use crate::target::{Job, LabFault, Output, Target};
 pub use agent::Agent;
-pub use launch::{Disk, FIRMWARE, FRESH_VARIABLES, Setup};
+pub use launch::{Disk, FIRMWARE, FRESH_VARIABLES, Setup, uefi_arguments};
 pub use qmp::{Qmp, connect};
 pub use topology::arguments as device_arguments;
 

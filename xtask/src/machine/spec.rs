@@ -35,12 +35,16 @@ pub struct MachineSpec {
     /// Words for the kernel command line of a fast machine. A distribution keeps its own in its boot loader.
     #[serde(default)]
     pub kernel_args: Vec<String>,
-    /// A whole ACPI table in hexadecimal digits, which a fast machine's kernel takes in the place of its firmware's.
+    /// A whole ACPI table in hexadecimal digits, which a fast machine's kernel takes in the place of its firmware's with
+    /// the same name and OEM's ids, or else beside them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acpi_table: Option<String>,
     /// Fast machines only: the lab host's disk as /dev/vda. What is written to it is gone with the machine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disk: bool,
+    /// Fast machines only: UEFI firmware, which hands the kernel its own services, instead of a BIOS.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uefi: bool,
     /// Slots with devices, each below a root port of its own unless it says otherwise.
     #[serde(default)]
     pub slot: Vec<Slot>,

@@ -17,17 +17,23 @@ const THERE: &str = "/run/lab-capture";
 ///
 /// With `root`, a directory of the machine is taken for its root, as by `chroot`.
 pub(super) fn take(target: &mut dyn Target, logs: &Path, name: &str, root: Option<&str>) -> Result<String> {
-    ensure!(
-        name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-'),
-        "a capture's name is of small letters, digits and dashes, not {name:?}"
-    );
     let there = format!("{}{THERE}", root.unwrap_or_default());
     match root {
         Some(root) => target.ask(&["chroot", root, "passthru", "capture", "-o", THERE])?,
         None => target.ask(&["passthru", "capture", "-o", THERE])?,
     };
-    let text = target.ask(&["base64", &there])?;
+    let said = fetch(target, logs, name, &there)?;
     target.run(&Job::new(["rm", &there]))?;
+    Ok(said)
+}
+
+/// Keeps an archive that is in the machine with the logs; says how large it is.
+pub(super) fn fetch(target: &mut dyn Target, logs: &Path, name: &str, there: &str) -> Result<String> {
+    ensure!(
+        name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-'),
+        "a capture's name is of small letters, digits and dashes, not {name:?}"
+    );
+    let text = target.ask(&["base64", there])?;
     let digits: String = text.split_whitespace().collect();
     let bytes = BASE64.decode(digits).context("the capture did not arrive whole")?;
     let folder = logs.join("captures");

@@ -77,6 +77,8 @@ pub struct Step {
     pub capture: Option<String>,
     /// Beside `capture`: a directory that is taken for the root, as by `chroot`.
     pub root: Option<String>,
+    /// Beside `capture`: an archive that is there, made by a guest in the machine, which is kept instead.
+    pub file: Option<String>,
     /// A check in Rust, by itself or of what `run` printed.
     pub builtin: Option<String>,
 
@@ -272,7 +274,11 @@ impl Step {
                 "kernel_args go with a machine"
             );
         }
-        ensure!(self.root.is_none() || self.capture.is_some(), "root belongs to capture");
+        ensure!(
+            (self.root.is_none() && self.file.is_none()) || self.capture.is_some(),
+            "root and file belong to capture"
+        );
+        ensure!(self.root.is_none() || self.file.is_none(), "root and file do not go together");
         if let Some(name) = &self.builtin {
             builtin::find(name)?;
         }

@@ -61,7 +61,10 @@ impl Stage {
             return Ok(String::new());
         }
         if let Some(name) = &step.capture {
-            return captures::take(target, &self.logs, name, step.root.as_deref());
+            return match &step.file {
+                Some(there) => captures::fetch(target, &self.logs, name, there),
+                None => captures::take(target, &self.logs, name, step.root.as_deref()),
+            };
         }
         match &step.builtin {
             Some(name) => builtin::find(name)?(target, None),

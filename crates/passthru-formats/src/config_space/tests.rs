@@ -1,11 +1,11 @@
 //! A function's space made by hand, and what is read of all, a part, or none of it.
 
 use super::{
-    Acs, AddressSpaces, AddressTranslation, L1Substates, LinkSpeed, Msi, PageRequests, PortType, Seen,
-    Trigger, acs, address_spaces, address_translation, advanced_features, containment, error_reporting,
+    Acs, AddressSpaces, AddressTranslation, L1Substates, LinkSpeed, MemoryBar, Msi, PageRequests, PortType,
+    Seen, Trigger, acs, address_spaces, address_translation, advanced_features, containment, error_reporting,
     express, extended, function_level_reset, header_type, is_multifunction, l1_substates, latency_tolerance,
-    message_interrupts, msi, msix, page_requests, port_type, power_management, resizable_bars, standard,
-    virtual_functions, virtual_resizable_bars,
+    memory_bars, message_interrupts, msi, msix, page_requests, port_type, power_management, resizable_bars,
+    standard, virtual_functions, virtual_resizable_bars,
 };
 use proptest::prelude::*;
 
@@ -36,6 +36,23 @@ fn all_of_an_endpoint_is_seen_in_full_space() {
     assert_eq!(message_interrupts(&config), Seen::There(()));
     assert_eq!(acs(&config), Seen::There(Acs { capability: 0x5f, control: 0x1d }));
     assert_eq!(extended(&config).iter().map(|at| at.offset).collect::<Vec<_>>(), [0x100, 0x148]);
+}
+
+#[test]
+fn registers_tell_which_bars_there_are_with_and_without_an_address() {
+    let mut config = endpoint();
+    // A GPU's: 32 bits at an address, two of 64 bits, the second without an address, and one of ports.
+    for (index, register) in
+        [0xf600_0000_u32, 0xe000_000c, 0x1, 0x0000_000c, 0, 0xe001].into_iter().enumerate()
+    {
+        config[0x10 + 4 * index..][..4].copy_from_slice(&register.to_le_bytes());
+    }
+    let bar = |index, wide| MemoryBar { index, wide, prefetchable: wide };
+    assert_eq!(memory_bars(&config), Seen::There(vec![bar(0, false), bar(1, true), bar(3, true)]));
+    assert_eq!(memory_bars(&config[..0x20]), Seen::Unseen);
+    assert_eq!(memory_bars(&[0xff; 64]), Seen::Unseen);
+    config[0x0e] = 1;
+    assert_eq!(memory_bars(&config), Seen::Absent, "a bridge has two, and other things behind them");
 }
 
 #[test]
@@ -208,7 +225,13 @@ proptest! {
 
 fn decode_all(bytes: &[u8]) {
     let _ = (header_type(bytes), is_multifunction(bytes), standard(bytes), extended(bytes), express(bytes));
-    let _ = (port_type(bytes), function_level_reset(bytes), acs(bytes), message_interrupts(bytes));
+    let _ = (
+        port_type(bytes),
+        function_level_reset(bytes),
+        acs(bytes),
+        message_interrupts(bytes),
+        memory_bars(bytes),
+    );
     let _ = (power_management(bytes), msi(bytes), msix(bytes), advanced_features(bytes), containment(bytes));
     let _ =
         (virtual_functions(bytes), address_translation(bytes), page_requests(bytes), address_spaces(bytes));

@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use passthru_host::{Host, gather};
 use passthru_model::firmware::{Lockdown, Start};
@@ -78,6 +79,45 @@ fn the_running_kernels_own_configuration_is_unpacked_and_hidden_inside_a_capture
     put(root, "/proc/config.gz", b"\x1f\x8b no");
     let broken = gather(&Host::open(root).expect("opens")).kernel.options;
     assert!(broken.because().is_some_and(|why| why.contains("could not be unpacked")));
+}
+
+#[test]
+fn a_capture_has_the_times_of_images_and_settings_and_a_redacted_one_only_how_far_they_are_apart() {
+    const OPTIONS: &str = "/etc/modprobe.d/vfio.conf";
+    const IMAGE: &str = "/boot/initrd.img-6.1.0-own";
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    put(root, "/usr/lib/modules/6.1.0-own/modules.builtin", "");
+    put(root, "/boot/vmlinuz-6.1.0-own", "");
+    for (path, text, seconds) in
+        [(OPTIONS, "options vfio-pci ids=10de:13c2\n", 1_700_000_300), (IMAGE, "", 1_700_000_000)]
+    {
+        put(root, path, text);
+        let file = std::fs::File::options().write(true).open(root.join(&path[1..])).expect("opens");
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).expect("sets");
+    }
+    let times = |host: &Host| {
+        let times = gather(host).image_times.value().cloned().expect("known");
+        (times.settings[OPTIONS], times.images[IMAGE])
+    };
+    let host = Host::open(root).expect("opens").recording();
+    assert_eq!(times(&host), (1_700_000_300, 1_700_000_000));
+    let mut bytes = Vec::new();
+    passthru_host::capture::archive(&host, false, &mut bytes).expect("writes");
+    let copy = Host::from_archive(bytes.as_slice()).expect("reads");
+    assert_eq!(times(&copy), (1_700_000_300, 1_700_000_000));
+    let hidden = redacted(&host).recording();
+    assert_eq!(times(&hidden), (300, 0));
+    assert_eq!(times(&redacted(&hidden)), (300, 0), "a capture of a capture");
+    // What was asked of nobody is not told.
+    let host = Host::open(root).expect("opens").recording();
+    host.read(OPTIONS).and_then(|_| host.read(IMAGE)).expect("reads");
+    host.list("/usr/lib/modules/6.1.0-own").and_then(|_| host.list("/boot")).expect("lists");
+    host.list("/etc/modprobe.d").expect("lists");
+    assert_eq!(
+        gather(&redacted(&host)).image_times.because(),
+        Some("/boot/initrd.img-6.1.0-own could not be read: this capture has no times of files")
+    );
 }
 
 #[test]

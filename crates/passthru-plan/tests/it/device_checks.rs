@@ -248,6 +248,19 @@ fn large_bars_need_an_address_and_amd_s_stay_small() {
     assert_found(&facts, "large-bars", Verdict::Pass, "BAR 0 of 0000:02:00.0 is 256 MiB");
     bar(&mut facts, 0, 16 << 30);
     assert_found(&facts, "large-bars", Verdict::Fail, "16 GiB) has no address");
+    // BAR 1, of 64 bits, is in the registers and no longer among the ranges.
+    edit(&mut facts, "02:00.0", |function| {
+        function.config = vec![0; 64];
+        function.config[0x10..0x18].copy_from_slice(&[0, 0, 0, 0xd0, 0x0c, 0, 0, 0]);
+    });
+    bar(&mut facts, 0xd000_0000, 256 << 20);
+    assert_found(
+        &facts,
+        "large-bars",
+        Verdict::Fail,
+        "BAR 1 of 0000:02:00.0 has no address: the kernel found no room for it",
+    );
+    edit(&mut facts, "02:00.0", |function| function.config.clear());
     bar(&mut facts, 0x40_0000_0000, 16 << 30);
     assert_found(&facts, "large-bars", Verdict::Pass, "is resized to 16 GiB");
     edit(&mut facts, "02:00.0", |function| function.id = "1002:73bf".parse().expect("an id"));

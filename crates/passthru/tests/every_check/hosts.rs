@@ -4,33 +4,61 @@ use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use passthru_formats::compression::Compression;
 use passthru_host::{Host, gather};
 use passthru_model::HostFacts;
 
-/// A host of the table.
+/// A host by itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum On {
+pub(crate) enum Base {
     /// A capture that `cargo xtask lab record` made: `fixtures/captures/SCENARIO/NAME.tar.gz`.
     Lab(String),
     /// Data of a real machine: a file or folder below `corpora`.
     Real(String),
-    /// A published file below `corpora`, laid at a path of the capture of a host that has none there.
+}
+
+/// A published file below `corpora`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Published {
+    /// The file, below `corpora` or in an archive.
+    pub(crate) file: String,
+    /// The archive below `corpora` that has it: files of one real machine.
+    pub(crate) archive: Option<String>,
+}
+
+/// A host of the table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum On {
+    /// One as it is.
+    Base(Base),
+    /// One with a published file that it had not, or had another of.
     Laid {
-        /// The file below `corpora`.
-        file: String,
-        /// Where it is laid, without the leading slash.
+        /// The file.
+        file: Published,
+        /// Where it is laid, without the leading slash; below the one directory that is above everything, where the host has one.
         at: String,
-        /// The capture, as in [`On::Lab`], or `workstation`, the host among the fixtures.
-        on: String,
+        /// The host.
+        base: Base,
     },
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lab(name) => write!(f, "lab {name}"),
+            Self::Real(name) => write!(f, "{name}"),
+        }
+    }
 }
 
 impl fmt::Display for On {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lab(name) => write!(f, "lab {name}"),
-            Self::Real(name) => write!(f, "{name}"),
-            Self::Laid { file, on, .. } => write!(f, "{file} on {on}"),
+            Self::Base(base) => write!(f, "{base}"),
+            Self::Laid { file: Published { file, archive: None }, base, .. } => write!(f, "{file} on {base}"),
+            Self::Laid { file: Published { file, archive: Some(archive) }, base, .. } => {
+                write!(f, "{file} in {archive} on {base}")
+            }
         }
     }
 }
@@ -38,45 +66,55 @@ impl fmt::Display for On {
 impl On {
     /// Whether it takes the folder of real machines' data, which is not part of the project.
     pub(crate) fn takes_corpora(&self) -> bool {
-        !matches!(self, Self::Lab(_))
+        !matches!(self, Self::Base(Base::Lab(_)))
     }
 
     /// What is known of it.
     pub(crate) fn facts(&self) -> HostFacts {
         let host = match self {
-            Self::Lab(name) => Host::open(&lab(name)),
-            Self::Real(name) => Host::open(&corpora().join(name)),
-            Self::Laid { file, at, on } => {
-                let bytes = std::fs::read(corpora().join(file)).expect("reads");
-                Ok(Host::from_archive(laid(unpacked(on), at, &bytes).as_slice()).expect("opens"))
+            Self::Base(base) => Host::open(&base.path()).expect("opens"),
+            Self::Laid { file, at, base } => {
+                Host::from_archive(laid(base.unpacked(), at, &file.bytes()).as_slice()).expect("opens")
             }
         };
-        gather(&host.expect("opens"))
+        gather(&host)
     }
 }
 
-fn lab(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures").join(name).with_extension("tar.gz")
+impl Published {
+    fn bytes(&self) -> Vec<u8> {
+        match &self.archive {
+            None => std::fs::read(corpora().join(&self.file)).expect("reads"),
+            Some(archive) => {
+                let host = Host::open(&corpora().join(archive)).expect("opens");
+                host.read(&format!("/{}", self.file)).expect("has it")
+            }
+        }
+    }
+}
+
+impl Base {
+    fn path(&self) -> PathBuf {
+        let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/captures");
+        match self {
+            Self::Lab(name) => captures.join(name).with_extension("tar.gz"),
+            Self::Real(name) => corpora().join(name),
+        }
+    }
+
+    /// Its tar archive, for files to be laid on.
+    pub(crate) fn unpacked(&self) -> Vec<u8> {
+        let packed = std::fs::read(self.path()).expect("reads");
+        let kind = Compression::of(&packed).expect("is compressed");
+        let mut bytes = Vec::new();
+        kind.unpack(packed.as_slice()).and_then(|mut tar| tar.read_to_end(&mut bytes)).expect("unpacks");
+        bytes
+    }
 }
 
 /// The folder of real machines' data.
 pub(crate) fn corpora() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora")
-}
-
-/// A tar archive of a host that files are laid on.
-pub(crate) fn unpacked(on: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if on == "workstation" {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/hosts/workstation");
-        let mut out = tar::Builder::new(bytes);
-        out.follow_symlinks(false);
-        out.append_dir_all("", folder).expect("packs");
-        return out.into_inner().expect("ends");
-    }
-    let packed = std::fs::File::open(lab(on)).expect("opens");
-    flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).expect("unpacks");
-    bytes
 }
 
 /// An archive with one more file at its end, where it counts more than one of the same path before.

@@ -1,6 +1,6 @@
 //! Whether the BARs of a guest's GPU have addresses, and of which size.
 
-use passthru_formats::config_space::resizable_bars;
+use passthru_formats::config_space::{memory_bars, resizable_bars};
 use passthru_model::HostFacts;
 use passthru_model::finding::Verdict;
 use passthru_model::pci::{PciFunction, Resource};
@@ -76,6 +76,9 @@ fn of_bars(
     if let Some(range) = bars.iter().find(unset) {
         return (worse, format!("BAR {} of {at} ({}) has no address", range.index, size(range.size())));
     }
+    if let Some(index) = forgotten(function) {
+        return (worse, format!("BAR {index} of {at} has no address: the kernel found no room for it"));
+    }
     let Some(largest) = bars.iter().max_by_key(|range| (range.flags & PREFETCH != 0, range.size())) else {
         return (Verdict::Unknown, format!("the BARs are not known of {at}"));
     };
@@ -101,6 +104,13 @@ fn of_bars(
         format!(" and could be {}, which only the host can choose before a guest starts", size(most))
     });
     (Verdict::Pass, format!("BAR {} of {at} is {}{more}", largest.index, size(bytes)))
+}
+
+/// A BAR that the function has and the kernel has no range of: where no address could be found, kernels forget the range with
+/// its size (`reset_resource` in `drivers/pci/setup-bus.c`, 6.12), and only the function's register still tells of it.
+fn forgotten(function: &PciFunction) -> Option<u8> {
+    let kept = |index: u8| function.resources.iter().any(|range| range.index == index);
+    memory_bars(&function.config).there()?.iter().map(|bar| bar.index).find(|index| !kept(*index))
 }
 
 /// The largest size that a BAR can have, by configuration space or by the kernel's file.

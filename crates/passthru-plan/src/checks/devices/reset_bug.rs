@@ -38,8 +38,8 @@ struct Family {
 /// Ranges of device ids, first and last. Those with a cure are the ones that vendor-reset names; that those without are
 /// unreliable is what their owners report (vendor-reset issues 107 and others; PRACTICE 8.5).
 static FAMILIES: &[Family] = &[
-    Family { name: "Polaris 10 and 20", ids: &[(0x67c0, 0x67df), (0x6fdf, 0x6fdf)], cure: Cure::VendorReset },
-    Family { name: "Polaris 11 and 21", ids: &[(0x67e0, 0x67ff)], cure: Cure::VendorReset },
+    Family { name: "Polaris 10 or 20", ids: &[(0x67c0, 0x67df), (0x6fdf, 0x6fdf)], cure: Cure::VendorReset },
+    Family { name: "Polaris 11 or 21", ids: &[(0x67e0, 0x67ff)], cure: Cure::VendorReset },
     Family { name: "Polaris 12", ids: &[(0x6980, 0x699f)], cure: Cure::VendorReset },
     Family { name: "Vega 10", ids: &[(0x6860, 0x687f)], cure: Cure::VendorReset },
     Family { name: "Vega 20", ids: &[(0x66a0, 0x66af)], cure: Cure::VendorReset },
@@ -47,7 +47,7 @@ static FAMILIES: &[Family] = &[
     Family { name: "Navi 14", ids: &[(0x7340, 0x734f)], cure: Cure::VendorReset },
     Family { name: "Navi 12", ids: &[(0x7360, 0x7362)], cure: Cure::VendorReset },
     Family { name: "Navi 31", ids: &[(0x7448, 0x745f)], cure: Cure::None },
-    Family { name: "Navi 44 and 48", ids: &[(0x7550, 0x7551), (0x7590, 0x7590)], cure: Cure::None },
+    Family { name: "Navi 44 or 48", ids: &[(0x7550, 0x7551), (0x7590, 0x7590)], cure: Cure::None },
 ];
 
 fn family(function: &PciFunction) -> Option<&'static Family> {
