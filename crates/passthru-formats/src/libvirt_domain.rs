@@ -3,6 +3,7 @@
 mod devices;
 mod edit;
 mod processors;
+mod write;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use passthru_model::virtualisation::{Domain, DomainFirmware, Place};
 use roxmltree::{Document, Node};
 
 pub use edit::{edited, lines};
+pub use write::written;
 
 /// Why a file is no domain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,7 @@
 //! read and edited as the shell would have it; what cannot (command substitution, conditions, `eval`) is refused with
 //! its line. Text that is not edited stays as it is, byte for byte.
 
+mod command;
 mod edit;
 mod lexer;
 mod list_edit;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use crate::error::Refused;
 
+pub use command::{CommandWord, commands};
 pub use list_edit::{ListForm, Place};
 
 use lexer::{Unit, Word};

@@ -12,7 +12,7 @@ use crate::name::GuestName;
 use crate::placement;
 use crate::run::GuestPaths;
 use crate::size::MemorySize;
-use crate::spec::{Disk, Display, FirmwareKind, GuestSpec, Medium};
+use crate::spec::{Disk, Display, FirmwareKind, GuestSpec, Medium, Os};
 
 mod devices;
 mod errors;
@@ -27,6 +27,7 @@ pub use errors::{BuildError, BuildErrors};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guest {
     name: GuestName,
+    os: Os,
     accel: Accel,
     cpus: u32,
     memory: MemorySize,
@@ -59,6 +60,7 @@ impl Guest {
         let disk_bus = if spec.os.is_windows() { DiskBus::Sata } else { DiskBus::Virtio };
         let guest = Self {
             name: spec.name.clone(),
+            os: spec.os,
             accel,
             cpus: spec.cpus,
             memory: spec.memory,
@@ -122,11 +124,13 @@ impl Guest {
     pub fn machine(&self, paths: &GuestPaths) -> Machine {
         let boot = self.uefi.as_ref().map_or(Boot::Seabios, |uefi| Boot::Uefi {
             code: uefi.code.clone(),
+            template: uefi.template.clone(),
             vars: paths.vars(&uefi.format),
             format: uefi.format.clone(),
         });
         Machine {
             name: self.name.to_string(),
+            os: self.os,
             accel: self.accel,
             cpus: self.cpus,
             memory: self.memory,

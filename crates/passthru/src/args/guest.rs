@@ -45,6 +45,12 @@ pub enum GuestCommand {
     )]
     Check(GuestCheckArguments),
 
+    /// Write a guest down as libvirt or QEMU has it: domain XML, or a script that starts QEMU
+    #[command(
+        after_help = "Example:\n  passthru guest export demo --format libvirt -o demo.xml\n  virsh define --validate demo.xml\n  passthru guest export demo --format qemu"
+    )]
+    Export(GuestExportArguments),
+
     /// Start a guest under QEMU
     #[command(after_help = "Example:\n  passthru guest start demo")]
     Start(GuestStartArguments),
@@ -72,6 +78,31 @@ pub struct GuestCheckArguments {
     pub what: PathBuf,
 
     /// Of domain XML, also write the patch that mends what it can to this file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What a guest can be written down as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GuestFormat {
+    /// Domain XML, for ‘virsh define’
+    Libvirt,
+    /// A shell script with QEMU's arguments
+    Qemu,
+}
+
+/// Arguments of `guest export`.
+#[derive(Debug, Args)]
+pub struct GuestExportArguments {
+    /// The guest's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// What to write
+    #[arg(long)]
+    pub format: GuestFormat,
+
+    /// Write it to this new file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
