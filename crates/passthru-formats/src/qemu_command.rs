@@ -50,6 +50,16 @@ impl QemuOption {
         Properties::parse(self.known().unwrap_or_default(), implied)
     }
 
+    /// One property of it, with what it belongs to.
+    pub fn words_of(&self, name: &str, value: &str) -> String {
+        let first = self.known().unwrap_or_default().split(',').next().unwrap_or_default();
+        if first.starts_with('{') {
+            let driver = self.properties("driver").get("driver").unwrap_or_default().to_owned();
+            return format!("{driver}: {name}={value}");
+        }
+        format!("{first}: {name}={value}")
+    }
+
     /// It as it is written, but for quotes.
     pub fn words(&self) -> String {
         let dash = if self.name.is_empty() { "" } else { "-" };
@@ -85,14 +95,21 @@ const BARE: [&str; 21] = [
     "only-migratable",
 ];
 
+/// The names of QEMU for x86-64, its own and those of distributions.
+const PROGRAMS: [&str; 4] = ["qemu-system-x86_64", "qemu-kvm", "kvm", "qemu-system-x86_64-spice"];
+
 /// Whether a path is that of a QEMU that runs guests of x86-64.
 pub fn is_qemu(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    matches!(name, "qemu-system-x86_64" | "qemu-kvm" | "kvm" | "qemu-system-x86_64-spice")
+    PROGRAMS.contains(&name)
 }
 
 /// Reads the first command of QEMU in a script, a log or a copied command line. Nothing is run.
 pub fn parse(text: &str) -> Result<QemuCommand, QemuCommandError> {
+    // A text that names no such program needs no reading, and need be no shell's.
+    if !PROGRAMS.iter().any(|program| text.contains(program)) {
+        return Err(QemuCommandError::NoCommand);
+    }
     // Looking for the program, or asking it for its version, is no guest.
     let starts = |words: &Vec<CommandWord>| words.iter().filter(|word| is_option(word)).count() > 1;
     let commands = shell::commands(text, is_qemu)?;

@@ -147,6 +147,22 @@ impl<'a> ShellFile<'a> {
         variables.remove(name).transpose()
     }
 
+    /// The variables that plain assignments set, in order, each with the line of the first.
+    pub fn names(&self) -> Vec<(String, usize)> {
+        let mut found: Vec<(String, usize)> = Vec::new();
+        for statement in &self.statements {
+            let (name, at) = match statement {
+                Statement::Assign(assignment) => (&assignment.name, assignment.value.raw.start),
+                Statement::Array(array) => (&array.name, array.raw.start),
+                Statement::Opaque(_) => continue,
+            };
+            if !found.iter().any(|(known, _)| known == name) {
+                found.push((name.clone(), self.line(at)));
+            }
+        }
+        found
+    }
+
     /// Reads the file on top of others, as the shell does that sources them one after the other.
     ///
     /// A reference to a variable of which nothing is known is taken for empty where the variable is the one that is

@@ -11,6 +11,7 @@ pub mod check;
 pub mod entry;
 pub mod firmware;
 pub mod guest;
+pub mod import;
 pub mod layout;
 pub mod libvirt;
 pub mod look;

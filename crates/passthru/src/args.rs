@@ -17,8 +17,8 @@ pub use change::{
     ReleaseArguments, UndoArguments,
 };
 pub use guest::{
-    GuestCheckArguments, GuestCommand, GuestExportArguments, GuestFormat, GuestName, GuestNewArguments,
-    GuestStartArguments, GuestStopArguments, OsChoice,
+    GuestCheckArguments, GuestCommand, GuestExportArguments, GuestFormat, GuestImportArguments, GuestName,
+    GuestNewArguments, GuestStartArguments, GuestStopArguments, OsChoice,
 };
 pub use machine::{PreferChoice, ThreadsChoice, TopologyArguments};
 pub use rom::{RomCheckArguments, RomCommand, RomDumpArguments};

@@ -32,6 +32,22 @@ pub struct GuestCheck {
     pub patch: Option<String>,
 }
 
+/// `passthru guest import --json`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GuestImport {
+    /// `passthru.guest-import/1`.
+    pub schema: &'static str,
+    /// The guest's name.
+    pub name: String,
+    /// The file that was written; nothing with `-o -`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The specification, as TOML.
+    pub specification: String,
+    /// What the file says and the specification does not, in order of line.
+    pub notes: Vec<passthru_guest::import::Note>,
+}
+
 /// `passthru doctor --list --json`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Checks {

@@ -80,9 +80,8 @@ pub(super) fn pci_address<'a>(attribute: impl Fn(&str) -> Option<&'a str>) -> Op
 }
 
 fn host_function(device: Node<'_, '_>, place: Place) -> Option<DomainPci> {
-    let small = |node: Node<'_, '_>, name: &str| {
-        u8::try_from(node.attribute(name).map_or(Some(0), number)?).ok()
-    };
+    let small =
+        |node: Node<'_, '_>, name: &str| u8::try_from(node.attribute(name).map_or(Some(0), number)?).ok();
     let source = child(child(device, "source")?, "address")?;
     let address = pci_address(|name| source.attribute(name))?;
     let guest = child(device, "address").and_then(|place| {

@@ -52,7 +52,8 @@ pub fn tree(path: &str, bytes: &[u8]) -> Result<ReadElement, DomainError> {
 
 /// One element; [`readable`] has bounded how deep they nest.
 fn element(node: Node<'_, '_>, text: &str) -> ReadElement {
-    let own: String = node.children().filter_map(|child| child.is_text().then(|| child.text()).flatten()).collect();
+    let own: String =
+        node.children().filter_map(|child| child.is_text().then(|| child.text()).flatten()).collect();
     ReadElement {
         name: node.tag_name().name().to_owned(),
         attributes: node

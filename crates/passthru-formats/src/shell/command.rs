@@ -26,11 +26,20 @@ pub fn commands(text: &str, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Vec<
     let mut found = Vec::new();
     for words in simple_commands(text, &lexemes) {
         let Some(start) = words.first().map(|word| word.raw.start) else { continue };
-        let mut known = None;
         for (at, word) in words.iter().enumerate() {
-            // What is set after the command is not set yet.
-            let scope = known.get_or_insert_with(|| Scope::before(text, start));
-            if scope.one(text, word).is_ok_and(|said| is_wanted(&said)) {
+            // What is set after the command is not set yet. To look at all that is before takes long, so it is done only
+            // for what may be wanted.
+            let plain = Scope::default().one(text, word);
+            let has_variable = word.units.iter().any(|unit| matches!(unit, Unit::Reference { .. }));
+            let is_it = match plain {
+                Ok(said) => is_wanted(&said),
+                Err(_) if has_variable => {
+                    Scope::before(text, start).one(text, word).is_ok_and(|said| is_wanted(&said))
+                }
+                Err(_) => false,
+            };
+            if is_it {
+                let scope = Scope::before(text, start);
                 found.push(words[at..].iter().flat_map(|word| scope.words(text, word)).collect());
                 break;
             }
@@ -83,6 +92,7 @@ fn simple_commands<'a>(text: &str, lexemes: &'a [Lexeme]) -> Vec<Vec<&'a Word>> 
 }
 
 /// What is set where a command stands.
+#[derive(Default)]
 struct Scope {
     variables: Variables,
     arrays: BTreeMap<String, Vec<Word>>,
@@ -91,7 +101,7 @@ struct Scope {
 impl Scope {
     /// Of what stands before a place. A condition or function that is open there makes what it sets unknown.
     fn before(text: &str, start: usize) -> Self {
-        let mut scope = Self { variables: Variables::new(), arrays: BTreeMap::new() };
+        let mut scope = Self::default();
         let before = text.get(..start).unwrap_or_default();
         if let Ok(file) = ShellFile::parse(before) {
             file.evaluate(&mut scope.variables);

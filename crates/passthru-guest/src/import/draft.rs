@@ -80,7 +80,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Memory in bytes, to whole MiB.
-    pub(super) fn set_memory(&mut self, line: usize, written: &str, bytes: Option<u64>) -> Result<(), ImportError> {
+    pub(super) fn set_memory(
+        &mut self,
+        line: usize,
+        written: &str,
+        bytes: Option<u64>,
+    ) -> Result<(), ImportError> {
         let size = bytes.and_then(|bytes| MemorySize::from_mib(bytes.div_ceil(MIB)));
         let size = size.ok_or_else(|| self.wrong(line, "amount of memory for a guest", written))?;
         if bytes.is_some_and(|bytes| bytes % MIB != 0) {
@@ -100,7 +105,8 @@ impl<'a> Draft<'a> {
 
     /// A topology other than one socket of plain cores.
     pub(super) fn topology(&mut self, line: usize, what: String, parts: &[(&str, &str)]) {
-        let plain = parts.iter().all(|(name, value)| matches!(*name, "cores" | "cpus" | "maxcpus") || *value == "1");
+        let plain =
+            parts.iter().all(|(name, value)| matches!(*name, "cores" | "cpus" | "maxcpus") || *value == "1");
         if !plain {
             self.lost(line, what, "the guest is shown one socket with as many cores as it has vCPUs");
         }
@@ -139,7 +145,10 @@ impl<'a> Draft<'a> {
         let name = match name {
             Some(name) => name,
             None => name_found
-                .ok_or_else(|| ImportError::Missing { path: path(), what: "the guest's name; give one with --name" })?
+                .ok_or_else(|| ImportError::Missing {
+                    path: path(),
+                    what: "the guest's name; give one with --name",
+                })?
                 .parse()
                 .map_err(|error| ImportError::Name { path: path(), error })?,
         };
@@ -170,14 +179,22 @@ impl<'a> Draft<'a> {
             let ours = if drive.is_disc { "sata" } else { disk_bus };
             if drive.bus != ours {
                 let what = format!("{} on {}", drive.path, drive.bus);
-                self.lost(drive.line, what, format!("it hangs on {ours}, as for every guest with os = \"{}\"", self.os.word()));
+                self.lost(
+                    drive.line,
+                    what,
+                    format!("it hangs on {ours}, as for every guest with os = \"{}\"", self.os.word()),
+                );
             }
             if !drive.is_disc {
                 spec.disks.push(Disk { path, format: drive.format });
                 continue;
             }
             if drive.boot.is_some() && last_disk.is_some_and(|disk| place < disk) {
-                self.lost(drive.line, format!("{} boots first", drive.path), "discs are tried after the disks");
+                self.lost(
+                    drive.line,
+                    format!("{} boots first", drive.path),
+                    "discs are tried after the disks",
+                );
             }
             spec.media.push(Medium { path });
         }

@@ -6,13 +6,14 @@ use passthru_model::HostFacts;
 
 use super::draft::Draft;
 use super::libvirt_devices;
+use super::reasons::{
+    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_KEY, NO_SECURE_BOOT,
+    NOT_ENLIGHTENED, NOT_HIDDEN, PROCESSOR, TIMERS,
+};
 use super::{ImportError, Imported, Source};
 use crate::libvirt::osinfo_id;
 use crate::name::GuestName;
-use crate::spec::{AccelChoice, FirmwareKind, Os};
-
-/// Why there is nothing for it yet.
-pub(super) const NO_KEY: &str = "a specification has no key for it";
+use crate::spec::{AccelChoice, Display, FirmwareKind, Os};
 
 /// Reads a domain.
 pub(super) fn import(
@@ -25,9 +26,13 @@ pub(super) fn import(
     draft.accel = match root.attribute("type") {
         Some("kvm") => AccelChoice::Kvm,
         Some("qemu") => AccelChoice::Tcg,
-        other => return Err(draft.wrong(root.line, "type of domain that QEMU runs", other.unwrap_or_default())),
+        other => {
+            return Err(draft.wrong(root.line, "type of domain that QEMU runs", other.unwrap_or_default()));
+        }
     };
     only(&mut draft, &root, &["type", "id"]);
+    // Unless a display comes.
+    draft.display = Some(Display::None);
     draft.os = system(&mut draft, &root);
     for element in &root.children {
         top(&mut draft, element)?;
@@ -44,20 +49,34 @@ pub(super) fn only(draft: &mut Draft<'_>, element: &ReadElement, known: &[&str])
     }
 }
 
-/// What runs in it: by libosinfo's name, and where that is not there by the clock, which Windows alone has in local time.
+/// What runs in it: by libosinfo's name, and where that is not there by what only a Windows is given.
 fn system(draft: &mut Draft<'_>, root: &ReadElement) -> Os {
-    let by_clock = || match root.child("clock").and_then(|clock| clock.attribute("offset")) {
-        Some("localtime") => Os::Windows10,
-        _ => Os::Linux,
+    let Some(system) = root.at(&["metadata", "libosinfo", "os"]) else {
+        let local = root.child("clock").is_some_and(|clock| clock.attribute("offset") == Some("localtime"));
+        let named = root.child("name").is_some_and(|name| is_windows_name(&name.text));
+        let enlightened = root.at(&["features", "hyperv"]).is_some();
+        return if local || named || enlightened { Os::Windows10 } else { Os::Linux };
     };
-    let Some(system) = root.at(&["metadata", "libosinfo", "os"]) else { return by_clock() };
     let id = system.attribute("id").unwrap_or_default();
-    if let Some(known) = [Os::Linux, Os::Windows10, Os::Windows11, Os::Other].into_iter().find(|os| osinfo_id(*os) == id) {
+    if let Some(known) =
+        [Os::Linux, Os::Windows10, Os::Windows11, Os::Other].into_iter().find(|os| osinfo_id(*os) == id)
+    {
         return known;
     }
     let taken = if id.contains("microsoft.com") { Os::Windows10 } else { Os::Linux };
     draft.left_out(system.line, system.tag(), format!("it is taken as os = \"{}\"", taken.word()));
     taken
+}
+
+/// Whether a guest's name says that it is a Windows, as the rules about guests take it too.
+pub(super) fn is_windows_name(name: &str) -> bool {
+    name.to_ascii_lowercase().starts_with("win")
+}
+
+/// Whether a firmware image that is no flash chip is UEFI, by its name.
+pub(super) fn is_uefi_image(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    ["ovmf", "edk2", "uefi"].iter().any(|word| path.contains(word))
 }
 
 /// An element of the domain.
@@ -78,9 +97,15 @@ fn top(draft: &mut Draft<'_>, element: &ReadElement) -> Result<(), ImportError> 
         }
         "currentMemory" => current_memory(draft, element),
         "vcpu" => {
-            draft.set_cpus(element.line, &element.text)?;
-            only(draft, element, &["placement"]);
+            // Those that are there from the start.
+            let now = element.attribute("current").unwrap_or(&element.text);
+            draft.set_cpus(element.line, now)?;
+            if now != element.text {
+                draft.lost(element.line, format!("{}{}", element.tag(), element.text), ALL_CPUS);
+            }
+            only(draft, element, &["placement", "current"]);
         }
+        "vcpus" => draft.left_out(element.line, element.tag(), ALL_CPUS),
         "os" => os(draft, element),
         "features" => element.children.iter().for_each(|feature| self::feature(draft, feature)),
         "cpu" => cpu(draft, element),
@@ -98,10 +123,10 @@ fn top(draft: &mut Draft<'_>, element: &ReadElement) -> Result<(), ImportError> 
         "seclabel" | "resource" => draft.left_out(element.line, element.tag(), "it is libvirt's"),
         "commandline" => {
             for argument in &element.children {
-                let what = argument.attribute("value").or(argument.attribute("name")).unwrap_or_default();
-                draft.lost(argument.line, format!("<{}> {what}", argument.name), NO_KEY);
+                draft.lost(argument.line, argument.tag(), NO_KEY);
             }
         }
+        "memoryBacking" => draft.lost(element.line, element.tag(), NO_BACKING),
         "cputune" | "iothreads" | "iothreadids" => {
             draft.lost(element.line, element.tag(), "passthru does not pin vCPUs or threads yet");
         }
@@ -115,7 +140,7 @@ fn current_memory(draft: &mut Draft<'_>, element: &ReadElement) {
     if now.is_some() && now == draft.memory.map(crate::size::MemorySize::bytes) {
         draft.left_out(element.line, element.tag(), "it is all of the memory");
     } else {
-        draft.lost(element.line, format!("{}{}", element.tag(), element.text), "a guest has all of its memory from the start");
+        draft.lost(element.line, format!("{}{}", element.tag(), element.text), ALL_MEMORY);
     }
 }
 
@@ -130,9 +155,9 @@ fn os(draft: &mut Draft<'_>, os: &ReadElement) {
             "type" => {
                 let machine = element.attribute("machine").unwrap_or_default();
                 if machine != "q35" && !machine.starts_with("pc-q35-") {
-                    draft.lost(element.line, element.tag(), "the board is always q35, which has PCI Express");
+                    draft.lost(element.line, element.tag(), BOARD);
                 } else if machine != "q35" {
-                    draft.left_out(element.line, element.tag(), "the board is the newest q35 of the QEMU that runs it");
+                    draft.left_out(element.line, element.tag(), NEWEST_BOARD);
                 }
             }
             "loader" => loader(draft, element),
@@ -145,23 +170,25 @@ fn os(draft: &mut Draft<'_>, os: &ReadElement) {
             "firmware" => {
                 for feature in &element.children {
                     if feature.attribute("enabled") == Some("yes") {
-                        draft.lost(feature.line, feature.tag(), "passthru does not give a guest Secure Boot yet");
+                        draft.lost(feature.line, feature.tag(), NO_SECURE_BOOT);
                     }
                 }
             }
-            "boot" | "bootmenu" => draft.left_out(element.line, element.tag(), "disks are tried first, then discs"),
+            "boot" | "bootmenu" => draft.left_out(element.line, element.tag(), BOOT_ORDER),
             _ => draft.lost(element.line, format!("{}{}", element.tag(), element.text), NO_KEY),
         }
     }
 }
 
 fn loader(draft: &mut Draft<'_>, loader: &ReadElement) {
-    draft.firmware = FirmwareKind::Uefi;
+    if loader.attribute("type") == Some("pflash") || is_uefi_image(&loader.text) {
+        draft.firmware = FirmwareKind::Uefi;
+    }
     if loader.attribute("secure") == Some("yes") {
-        draft.lost(loader.line, loader.tag(), "passthru does not give a guest Secure Boot yet");
+        draft.lost(loader.line, loader.tag(), NO_SECURE_BOOT);
     }
     if !loader.text.is_empty() {
-        draft.left_out(loader.line, loader.text.clone(), "the firmware is found by QEMU's descriptors");
+        draft.left_out(loader.line, loader.text.clone(), FIRMWARE);
     }
 }
 
@@ -170,24 +197,25 @@ fn feature(draft: &mut Draft<'_>, feature: &ReadElement) {
     match (feature.name.as_str(), state) {
         ("acpi" | "apic" | "pae", _) | ("vmport", Some("off")) => {}
         ("ioapic", _) if feature.attribute("driver") == Some("kvm") => {}
-        ("hyperv", _) => draft.lost(feature.line, feature.tag(), "passthru does not set Hyper-V's enlightenments yet"),
+        ("hyperv", _) => draft.lost(feature.line, feature.tag(), NOT_ENLIGHTENED),
         ("kvm", _) => {
-            let hidden = feature.child("hidden").is_some_and(|hidden| hidden.attribute("state") == Some("on"));
-            let why = "KVM is not hidden; drivers from 2021 on need no hiding";
+            let hidden =
+                feature.child("hidden").is_some_and(|hidden| hidden.attribute("state") == Some("on"));
+            let why = NOT_HIDDEN;
             if hidden {
                 draft.lost(feature.line, "<kvm><hidden state='on'>", why);
             } else {
                 draft.left_out(feature.line, feature.tag(), why);
             }
         }
-        ("smm", _) => draft.lost(feature.line, feature.tag(), "passthru does not give a guest Secure Boot yet"),
+        ("smm", _) => draft.lost(feature.line, feature.tag(), NO_SECURE_BOOT),
         (_, Some("off")) => draft.left_out(feature.line, feature.tag(), "it is off anyway"),
         _ => draft.lost(feature.line, feature.tag(), NO_KEY),
     }
 }
 
 fn cpu(draft: &mut Draft<'_>, cpu: &ReadElement) {
-    let why = "with KVM the guest has the host's processor, else all that QEMU emulates";
+    let why = PROCESSOR;
     match (cpu.attribute("mode"), draft.accel) {
         (Some("host-passthrough"), AccelChoice::Kvm) | (Some("maximum"), AccelChoice::Tcg) => {}
         _ => draft.lost(cpu.line, cpu.tag(), why),
@@ -213,6 +241,6 @@ fn clock(draft: &mut Draft<'_>, clock: &ReadElement) {
         draft.lost(clock.line, clock.tag(), why);
     }
     for timer in &clock.children {
-        draft.lost(timer.line, timer.tag(), "timers are QEMU's defaults");
+        draft.lost(timer.line, timer.tag(), TIMERS);
     }
 }

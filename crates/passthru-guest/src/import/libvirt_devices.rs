@@ -3,11 +3,12 @@
 use passthru_formats::libvirt_domain::{self, ReadElement};
 
 use super::draft::{Draft, DriveFound};
-use super::libvirt::{NO_KEY, only};
+use super::libvirt::only;
+use super::reasons::{
+    EMPTY_DRIVE, NO_BALLOON, NO_KEY, NO_NETWORK, NO_TPM, ON_SOCKET, PLACED, PLAIN_VGA, TABLET, TWO_FORMATS,
+    USB_CONTROLLER,
+};
 use crate::spec::{DiskFormat, Display};
-
-/// Why addresses in the guest are not kept.
-const PLACED: &str = "devices are placed anew, each host slot behind a root port of its own";
 
 /// Reads one device.
 pub(super) fn read(draft: &mut Draft<'_>, device: &ReadElement) {
@@ -22,19 +23,24 @@ pub(super) fn read(draft: &mut Draft<'_>, device: &ReadElement) {
             draft.left_out(device.line, device.tag(), "the board has a PS/2 mouse and keyboard");
         }
         "input" if kind == "tablet" && device.attribute("bus") == Some("usb") => {
-            draft.left_out(device.line, device.tag(), "the virtual display comes with a tablet");
+            draft.left_out(device.line, device.tag(), TABLET);
         }
         "graphics" => graphics(draft, device, kind),
         "video" => video(draft, device),
         "serial" | "console" if matches!(kind, "pty" | "unix") => {
             draft.left_out(device.line, device.tag(), "every guest has a serial console");
         }
+        "audio" if kind == "none" => draft.left_out(device.line, device.tag(), "no sound card hangs on it"),
         "memballoon" if model == "none" => {}
-        "memballoon" => draft.lost(device.line, device.tag(), "a guest has no balloon, which is no use beside a passed device"),
-        "interface" => draft.lost(device.line, device.tag(), "passthru gives a guest no network yet"),
-        "tpm" => draft.lost(device.line, device.tag(), "passthru does not give a guest a TPM yet"),
+        "memballoon" => draft.lost(device.line, device.tag(), NO_BALLOON),
+        "interface" => draft.lost(device.line, device.tag(), NO_NETWORK),
+        "tpm" => draft.lost(device.line, device.tag(), NO_TPM),
         "channel" | "redirdev" if kind == "spicevmc" => {
-            draft.lost(device.line, device.tag(), "only a SPICE client uses it, and the virtual display is VNC");
+            draft.lost(
+                device.line,
+                device.tag(),
+                "only a SPICE client uses it, and the virtual display is VNC",
+            );
         }
         _ => draft.lost(device.line, device.tag(), NO_KEY),
     }
@@ -60,9 +66,9 @@ fn host_device(draft: &mut Draft<'_>, device: &ReadElement) {
 /// Ports and buses; a controller with a wheel of its own is lost.
 fn controller(draft: &mut Draft<'_>, device: &ReadElement, kind: &str, model: &str) {
     match kind {
-        "pci" | "sata" | "ide" | "fdc" => draft.left_out(device.line, device.tag(), PLACED),
+        "pci" | "sata" | "ide" | "scsi" | "fdc" => draft.left_out(device.line, device.tag(), PLACED),
         "usb" if model == "none" => {}
-        "usb" => draft.left_out(device.line, device.tag(), "a USB controller comes with the virtual display"),
+        "usb" => draft.left_out(device.line, device.tag(), USB_CONTROLLER),
         "virtio-serial" => draft.left_out(device.line, device.tag(), "channels are not carried over"),
         _ => draft.lost(device.line, device.tag(), NO_KEY),
     }
@@ -85,7 +91,7 @@ fn graphics(draft: &mut Draft<'_>, device: &ReadElement, kind: &str) {
             }
         }
         "egl-headless" => return draft.lost(device.line, device.tag(), NO_KEY),
-        _ => draft.lost(device.line, device.tag(), "the virtual display is VNC, on a socket that only its owner can open"),
+        _ => draft.lost(device.line, device.tag(), ON_SOCKET),
     }
     draft.display = Some(Display::Vnc);
 }
@@ -94,12 +100,10 @@ fn video(draft: &mut Draft<'_>, device: &ReadElement) {
     let model = device.child("model").and_then(|model| model.attribute("type")).unwrap_or_default();
     match model {
         "vga" => draft.display = Some(Display::Vnc),
-        "none" => {
-            draft.display.get_or_insert(Display::None);
-        }
+        "none" => {}
         _ => {
             draft.display = Some(Display::Vnc);
-            draft.lost(device.line, format!("<video> {model}"), "the virtual display is a plain VGA");
+            draft.lost(device.line, format!("<video> {model}"), PLAIN_VGA);
         }
     }
 }
@@ -112,7 +116,7 @@ fn disk(draft: &mut Draft<'_>, device: &ReadElement) {
     let path = source.and_then(|source| source.attribute("file").or_else(|| source.attribute("dev")));
     let Some(path) = path.filter(|_| matches!(device.attribute("type"), Some("file" | "block"))) else {
         return match (kind, source) {
-            ("cdrom", None) => draft.left_out(device.line, device.tag(), "the drive is empty"),
+            ("cdrom", None) => draft.left_out(device.line, device.tag(), EMPTY_DRIVE),
             _ => lost(draft, "a disk is an image file or a block device"),
         };
     };
@@ -123,7 +127,7 @@ fn disk(draft: &mut Draft<'_>, device: &ReadElement) {
     let format = match driver.and_then(|driver| driver.attribute("type")) {
         None | Some("raw") => DiskFormat::Raw,
         Some("qcow2") => DiskFormat::Qcow2,
-        Some(_) => return lost(draft, "an image is raw or qcow2; qemu-img convert makes one of the other"),
+        Some(_) => return lost(draft, TWO_FORMATS),
     };
     let target = device.child("target");
     let bus = target.and_then(|target| target.attribute("bus")).unwrap_or("virtio").to_owned();

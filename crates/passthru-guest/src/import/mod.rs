@@ -7,6 +7,7 @@ mod libvirt_devices;
 mod qemu;
 mod qemu_drives;
 mod quickemu;
+mod reasons;
 
 use std::path::Path;
 
@@ -122,8 +123,10 @@ pub fn import(
     facts: &HostFacts,
 ) -> Result<Imported, ImportError> {
     let path = || source.path.to_owned();
-    let text = std::str::from_utf8(source.bytes)
-        .map_err(|error| ImportError::Unreadable { path: path(), why: format!("not text in UTF-8: {error}") })?;
+    let text = std::str::from_utf8(source.bytes).map_err(|error| ImportError::Unreadable {
+        path: path(),
+        why: format!("not text in UTF-8: {error}"),
+    })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with('<') {
         return libvirt::import(source, name, facts);
@@ -132,12 +135,10 @@ pub fn import(
     match qemu_command::parse(text) {
         Ok(command) => qemu::import(source, &command, name, facts),
         Err(QemuCommandError::Shell(error)) => Err(unreadable(error)),
-        Err(QemuCommandError::NoCommand) => {
+        Err(QemuCommandError::NoCommand) if quickemu::may_be_one(text) => {
             let file = ShellFile::parse(text).map_err(unreadable)?;
-            if !quickemu::is_one(&file) {
-                return Err(ImportError::Other { path: path() });
-            }
             quickemu::import(source, &file, name, facts)
         }
+        Err(QemuCommandError::NoCommand) => Err(ImportError::Other { path: path() }),
     }
 }

@@ -4,7 +4,7 @@ mod parse;
 mod store;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
@@ -127,6 +127,12 @@ pub enum DiskFormat {
 }
 
 impl DiskFormat {
+    /// What the name of an image promises. It decides once, where somebody reads the answer; the content never does, since
+    /// a guest can write it.
+    pub fn by_name(path: &Path) -> Self {
+        if path.extension().is_some_and(|ending| ending == "qcow2") { Self::Qcow2 } else { Self::Raw }
+    }
+
     /// The word in the file and the name of QEMU's driver.
     pub fn word(self) -> &'static str {
         match self {

@@ -1,10 +1,11 @@
 //! One specification, two backends: the domain XML is one by libvirt's schema, libvirt makes the same machine of it that we
-//! make, and QEMU takes our arguments.
+//! make, QEMU takes our arguments, and what is written down can be read back.
 
 #[path = "../../src/testing.rs"]
 #[expect(dead_code, reason = "the unit tests use all of it")]
 mod testing;
 
+mod imported;
 mod meaning;
 mod same_machine;
 mod schema;

@@ -51,6 +51,14 @@ pub enum GuestCommand {
     )]
     Export(GuestExportArguments),
 
+    /// Make a specification of domain XML, of a command or script that starts QEMU, or of a quickemu file
+    ///
+    /// Nothing in the file is run. What a specification cannot say is said, line by line.
+    #[command(
+        after_help = "Example:\n  passthru guest import /etc/libvirt/qemu/win10.xml\n  passthru guest import ./start.sh --name win10 -o -"
+    )]
+    Import(GuestImportArguments),
+
     /// Start a guest under QEMU
     #[command(after_help = "Example:\n  passthru guest start demo")]
     Start(GuestStartArguments),
@@ -103,6 +111,22 @@ pub struct GuestExportArguments {
     pub format: GuestFormat,
 
     /// Write it to this new file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Arguments of `guest import`.
+#[derive(Debug, Args)]
+pub struct GuestImportArguments {
+    /// Domain XML of libvirt, a script or log with QEMU's command line, or a quickemu file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// The guest's name, instead of the one in the file
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Write the specification to this new file, or with - to standard output, instead of where guests are kept
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

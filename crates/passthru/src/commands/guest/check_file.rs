@@ -17,13 +17,22 @@ use crate::printer::{self, STRONG};
 /// Files of guests are small; what is larger is something else.
 const MOST_BYTES: u64 = 1 << 20;
 
+/// The bytes of a file that may be a guest's; the error says why it is none.
+pub(super) fn short(path: &Path) -> Result<Vec<u8>, String> {
+    let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let about = std::fs::metadata(path).map_err(|error| wrong(&error))?;
+    if !about.is_file() {
+        return Err(wrong(&"this is no file"));
+    }
+    if about.len() > MOST_BYTES {
+        return Err(wrong(&"this is larger than any guest's file"));
+    }
+    std::fs::read(path).map_err(|error| wrong(&error))
+}
+
 /// The file's bytes, where it is XML: it is short, and its first character opens an element.
 pub(super) fn xml(path: &Path) -> Option<Vec<u8>> {
-    let about = std::fs::metadata(path).ok()?;
-    if !about.is_file() || about.len() > MOST_BYTES {
-        return None;
-    }
-    let bytes = std::fs::read(path).ok()?;
+    let bytes = short(path).ok()?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     text.trim_ascii_start().starts_with(b"<").then_some(bytes)
 }
