@@ -1,6 +1,12 @@
 //! The command line of QEMU (`qemu-options.hx`), as scripts have it, and as libvirt's logs do.
 
+mod domain;
+mod edit;
+
 use std::ops::Range;
+
+pub use domain::CommandDomain;
+pub use edit::{CommandEdit, edited};
 
 use crate::shell::{self, CommandWord, ShellError};
 
@@ -24,6 +30,19 @@ pub struct QemuCommand {
     pub line: usize,
     /// Its options, in order.
     pub options: Vec<QemuOption>,
+    /// What the script sets in QEMU's environment for sound, as was done before QEMU 8.2.
+    pub environment: Vec<EnvironmentVariable>,
+}
+
+/// A variable that is set for QEMU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvironmentVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value, as it is written.
+    pub value: String,
+    /// Its line, from 1.
+    pub line: usize,
 }
 
 /// One option.
@@ -120,7 +139,24 @@ pub fn parse(text: &str) -> Result<QemuCommand, QemuCommandError> {
     while let Some(word) = words.next() {
         options.push(option(word, || words.next_if(|next| !is_option(next))));
     }
-    Ok(QemuCommand { program: program.text.unwrap_or_default(), line: program.line, options })
+    Ok(QemuCommand {
+        program: program.text.unwrap_or_default(),
+        line: program.line,
+        options,
+        environment: environment(text),
+    })
+}
+
+/// The variables for QEMU's sound that a text sets anywhere but in comments.
+fn environment(text: &str) -> Vec<EnvironmentVariable> {
+    let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with('#'));
+    let words = lines.flat_map(|(text, line)| text.split([' ', '\t', ';']).map(move |word| (word, line)));
+    let set = words.filter_map(|(word, line)| {
+        let (name, value) = word.split_once('=')?;
+        let is_sound = ["QEMU_AUDIO_", "QEMU_PA_", "QEMU_ALSA_"].iter().any(|start| name.starts_with(start));
+        is_sound.then(|| EnvironmentVariable { name: name.to_owned(), value: value.to_owned(), line })
+    });
+    set.collect()
 }
 
 /// Whether a word begins an option. A lone dash is a value.
@@ -198,6 +234,11 @@ fn split(text: &str) -> Vec<String> {
     parts
 }
 
+/// The same, with doubled commas as they are.
+fn split_raw(text: &str) -> Vec<String> {
+    split(text).into_iter().map(|part| part.replace(',', ",,")).collect()
+}
+
 /// JSON as properties, with booleans as QEMU's other form has them.
 fn flatten(name: &str, value: &serde_json::Value, found: &mut Vec<(String, String)>) {
     use serde_json::Value;
@@ -234,7 +275,7 @@ pub fn size(text: &str, unit: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Properties, QemuCommandError, parse, size};
+    use super::{CommandDomain, Properties, QemuCommandError, parse, size};
     use proptest::prelude::*;
 
     #[test]
@@ -272,7 +313,10 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in "(?s).{0,80}", options in "[-a-z,={}\":\\[\\] ]{0,60}") {
             let _ = parse(&text);
-            let _ = parse(&format!("kvm {options}"));
+            if let Ok(command) = parse(&format!("kvm -m 1 {options}")) {
+                let read = CommandDomain::of("a.sh", "a", &command);
+                prop_assert!(read.domain.pci.len() <= command.options.len());
+            }
             let _ = Properties::parse(&options, "driver");
             let _ = size(&options, 1);
         }

@@ -25,9 +25,9 @@ pub struct Findings {
 pub struct GuestCheck {
     /// `passthru.guest-check/1`.
     pub schema: &'static str,
-    /// What was found, in a stable order; of domain XML one or more a rule.
+    /// What was found, in a stable order; of domain XML and of scripts one or more a rule.
     pub findings: Vec<Finding>,
-    /// Of domain XML: a unified diff that mends what a change of the file can mend.
+    /// Of domain XML and of scripts: a unified diff that mends what a change of the file can mend.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<String>,
 }

@@ -39,9 +39,9 @@ pub enum GuestCommand {
     #[command(after_help = "Example:\n  passthru guest show demo")]
     Show(GuestName),
 
-    /// Check that a guest can run on this host, what is wrong with a domain of libvirt, or that an install image boots under UEFI
+    /// Check that a guest can run on this host, what is wrong with a domain of libvirt or a script that starts QEMU, or that an install image boots under UEFI
     #[command(
-        after_help = "Example:\n  passthru guest check demo\n  passthru guest check /etc/libvirt/qemu/win10.xml -o win10.patch\n  passthru guest check ./debian-13-amd64-netinst.iso"
+        after_help = "Example:\n  passthru guest check demo\n  passthru guest check /etc/libvirt/qemu/win10.xml -o win10.patch\n  passthru guest check ./start-win10.sh\n  passthru guest check ./debian-13-amd64-netinst.iso"
     )]
     Check(GuestCheckArguments),
 
@@ -81,11 +81,11 @@ pub struct GuestName {
 /// Arguments of `guest check`.
 #[derive(Debug, Args)]
 pub struct GuestCheckArguments {
-    /// The guest's name, domain XML of libvirt, or an install image; a file that is named like a guest is written ./FILE
+    /// The guest's name, domain XML of libvirt, a script or command line that starts QEMU, or an install image; a file that is named like a guest is written ./FILE
     #[arg(value_name = "NAME|FILE")]
     pub what: PathBuf,
 
-    /// Of domain XML, also write the patch that mends what it can to this file
+    /// Of domain XML or a script, also write the patch that mends what it can to this file
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -5,6 +5,7 @@ mod binding;
 mod domains;
 mod guests;
 mod published;
+mod scripts;
 
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
