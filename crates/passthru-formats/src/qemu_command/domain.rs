@@ -345,7 +345,7 @@ impl CommandDomain {
                 self.video(number, driver);
             }
             driver @ ("ich9-intel-hda" | "intel-hda" | "AC97" | "ES1370") => {
-                self.domain.sound.push(driver.to_owned())
+                self.domain.sound.push(driver.to_owned());
             }
             driver @ ("ide-hd" | "ide-cd" | "scsi-hd" | "scsi-cd" | "virtio-blk-pci") => {
                 // What `-drive` names is known from there.

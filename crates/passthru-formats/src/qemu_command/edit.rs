@@ -131,7 +131,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::parse;
-    use super::{CommandEdit, edited};
+    use super::{CommandEdit, QemuOption, edited};
 
     const SCRIPT: &str = "qemu-system-x86_64 -enable-kvm -cpu host,kvm=off,hv_relaxed \\\n  -device virtio-balloon-pci \\\n  \\\n  -m \"$MEM\" -spice port=1\n";
 
@@ -173,10 +173,10 @@ mod tests {
             let command = parse(&script).expect("a command");
             let gone = gone % command.options.len();
             let after = parse(&edited(&script, &command, &[CommandEdit::Remove(gone)]));
-            let mut wanted: Vec<String> = command.options.iter().map(|option| option.words()).collect();
+            let mut wanted: Vec<String> = command.options.iter().map(QemuOption::words).collect();
             wanted.remove(gone);
             if let Ok(after) = after {
-                let said: Vec<String> = after.options.iter().map(|option| option.words()).collect();
+                let said: Vec<String> = after.options.iter().map(QemuOption::words).collect();
                 prop_assert_eq!(said, wanted);
             } else {
                 prop_assert!(wanted.len() < 2);

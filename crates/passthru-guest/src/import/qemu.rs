@@ -118,7 +118,7 @@ fn read(draft: &mut Draft<'_>, option: &QemuOption) -> Result<(), ImportError> {
         "boot" => draft.left_out(line, option.words(), BOOT_ORDER),
         "monitor" | "mon" | "qmp" | "qmp-pretty" | "serial" | "chardev" | "parallel" | "daemonize"
         | "pidfile" | "D" | "d" | "msg" | "S" | "no-shutdown" | "runas" => {
-            draft.left_out(line, option.words(), CONTROL)
+            draft.left_out(line, option.words(), CONTROL);
         }
         "nodefaults" | "no-user-config" | "sandbox" => {}
         "overcommit" if known == "mem-lock=off" => {}
@@ -158,15 +158,16 @@ fn machine(draft: &mut Draft<'_>, option: &QemuOption) {
     for (name, value) in option.properties("type").iter() {
         let what = || format!("-machine {name}={value}");
         match (name, value) {
-            ("type", "q35") => {}
             ("type", value) if value.starts_with("pc-q35-") => {
                 draft.left_out(line, what(), NEWEST_BOARD);
             }
             ("type", _) => draft.lost(line, what(), BOARD),
             ("accel", value) => accel(draft, line, value),
             ("pflash0" | "pflash1", _) => draft.firmware = FirmwareKind::Uefi,
-            ("vmport" | "usb" | "smm" | "hpet" | "dump-guest-core", "off") | ("memory-backend", _) => {}
-            ("kernel_irqchip" | "kernel-irqchip", "on") => {}
+            ("vmport" | "usb" | "smm" | "hpet" | "dump-guest-core", "off")
+            | ("type", "q35")
+            | ("memory-backend", _)
+            | ("kernel_irqchip" | "kernel-irqchip", "on") => {}
             ("smm", _) => draft.lost(line, what(), NO_SECURE_BOOT),
             _ => draft.lost(line, what(), NO_KEY),
         }
@@ -256,11 +257,11 @@ fn device(draft: &mut Draft<'_>, option: &QemuOption) {
         "virtio-balloon-pci" | "virtio-balloon" => draft.lost(line, option.words(), NO_BALLOON),
         "virtio-scsi-pci" | "virtio-scsi" => draft.left_out(line, option.words(), PLACED),
         "virtio-serial-pci" | "virtio-serial" => {
-            draft.left_out(line, option.words(), "channels are not carried over")
+            draft.left_out(line, option.words(), "channels are not carried over");
         }
         "isa-serial" => draft.left_out(line, option.words(), CONTROL),
         "e1000" | "e1000e" | "rtl8139" | "virtio-net" | "virtio-net-pci" => {
-            draft.lost(line, option.words(), NO_NETWORK)
+            draft.lost(line, option.words(), NO_NETWORK);
         }
         _ => draft.lost(line, option.words(), NO_KEY),
     }

@@ -105,7 +105,7 @@ fn read(draft: &mut Draft<'_>, key: &str, value: &str, line: usize) -> Result<()
             boot: None,
         }),
         "disk_size" | "preallocation" => {
-            draft.left_out(line, written, "it is for making the image, which is there")
+            draft.left_out(line, written, "it is for making the image, which is there");
         }
         "tpm" | "secureboot" if value == "off" => {}
         "tpm" => draft.lost(line, written, NO_TPM),

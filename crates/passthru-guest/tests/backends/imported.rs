@@ -73,11 +73,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// Specification and notes as a person reads them.
 fn told(imported: &Imported) -> String {
     let text = spec::write(&imported.spec, |_| None);
-    let mut out: String = text
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|line| format!("  {line}\n"))
-        .collect();
+    let mut out = String::new();
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let _ = writeln!(out, "  {line}");
+    }
     for note in imported.notes.iter().filter(|note| note.fate == Fate::Lost) {
         let _ = writeln!(out, "  {}: {} ({})", note.line, note.what, note.why);
     }

@@ -61,19 +61,19 @@ pub(super) fn run(
     arguments: &GuestCheckArguments,
     guest: &Foreign,
 ) -> Result<Exit, Failure> {
-    let path = arguments.what.to_string_lossy();
+    let named = arguments.what.to_string_lossy();
     let host = context.open()?;
     let mut facts = context.gather(&host, Subjects::USUAL);
     let file = match guest {
         Foreign::Domain(bytes) => {
             let wrong = |error: libvirt_domain::DomainError| Failure::usage(error.to_string());
-            let domain = libvirt_domain::parse(&path, bytes).map_err(wrong)?;
+            let domain = libvirt_domain::parse(&named, bytes).map_err(wrong)?;
             look_at_guest(&host, &domain, &mut facts);
             guest_file::lint_domain(&facts, &domain, bytes).map_err(wrong)?
         }
         Foreign::Command(command, text) => {
             let stem = arguments.what.file_stem().unwrap_or_default().to_string_lossy();
-            let read = CommandDomain::of(&path, &stem, command);
+            let read = CommandDomain::of(&named, &stem, command);
             look_at_guest(&host, &read.domain, &mut facts);
             guest_file::lint_command(&facts, &read, command, text)
         }
