@@ -158,16 +158,16 @@ fn machine(draft: &mut Draft<'_>, option: &QemuOption) {
     for (name, value) in option.properties("type").iter() {
         let what = || format!("-machine {name}={value}");
         match (name, value) {
+            ("vmport" | "usb" | "smm" | "hpet" | "dump-guest-core", "off")
+            | ("type", "q35")
+            | ("memory-backend", _)
+            | ("kernel_irqchip" | "kernel-irqchip", "on") => {}
             ("type", value) if value.starts_with("pc-q35-") => {
                 draft.left_out(line, what(), NEWEST_BOARD);
             }
             ("type", _) => draft.lost(line, what(), BOARD),
             ("accel", value) => accel(draft, line, value),
             ("pflash0" | "pflash1", _) => draft.firmware = FirmwareKind::Uefi,
-            ("vmport" | "usb" | "smm" | "hpet" | "dump-guest-core", "off")
-            | ("type", "q35")
-            | ("memory-backend", _)
-            | ("kernel_irqchip" | "kernel-irqchip", "on") => {}
             ("smm", _) => draft.lost(line, what(), NO_SECURE_BOOT),
             _ => draft.lost(line, what(), NO_KEY),
         }
