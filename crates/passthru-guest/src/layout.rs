@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::machine::{DiskBus, GuestSlot, Machine};
+use crate::machine::{DiskBus, GuestSlot, Machine, NetworkCard};
 use crate::spec::DiskFormat;
 
 /// The slot of the root bus where an emulated VGA is looked for.
@@ -81,6 +81,8 @@ pub struct Layout<'a> {
     pub slots: Vec<(RootPort, &'a GuestSlot)>,
     /// Drives, in boot order.
     pub drives: Vec<Drive<'a>>,
+    /// A network card, and the root port that it is behind.
+    pub network: Option<(NetworkCard, RootPort)>,
     /// The root port of the USB controller that a virtual display's tablet hangs on.
     pub usb: Option<RootPort>,
     /// How many root ports there are.
@@ -107,6 +109,7 @@ impl<'a> Layout<'a> {
         for (number, medium) in machine.media.iter().enumerate() {
             layout.drive(DriveKind::Disc, number, &medium.path, DiskFormat::Raw, next_sata());
         }
+        layout.network = machine.network.map(|card| (card, layout.port()));
         if machine.vnc.is_some() {
             layout.usb = Some(layout.port());
         }

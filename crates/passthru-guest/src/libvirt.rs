@@ -11,7 +11,7 @@ use passthru_model::virtualisation::DomainElement;
 
 use crate::accel::Accel;
 use crate::layout::{Drive, DriveKind, Layout, Plug, RootPort, VGA_SLOT};
-use crate::machine::{Backing, Boot, Clock, CpuModel, GuestSlot, Machine, Serial};
+use crate::machine::{Backing, Boot, Clock, CpuModel, GuestSlot, Machine, NetworkCard, Serial};
 use crate::spec::Os;
 
 /// The namespace in which libvirt keeps what libosinfo calls a system.
@@ -114,6 +114,14 @@ fn devices(machine: &Machine) -> DomainElement {
     });
     for (port, slot) in &layout.slots {
         devices.children.extend(passed(*port, slot));
+    }
+    if let Some((card, port)) = layout.network {
+        let model = match card {
+            NetworkCard::Virtio => "virtio",
+            NetworkCard::E1000e => "e1000e",
+        };
+        let model = element("model", &[("type", model)]);
+        devices.children.push(element("interface", &[("type", "user")]).with([model, behind(port, 0)]));
     }
     devices
         .children

@@ -85,6 +85,15 @@ pub enum DiskBus {
     Sata,
 }
 
+/// A network card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkCard {
+    /// virtio-net.
+    Virtio,
+    /// An Intel 82574L, for systems that come without virtio drivers.
+    E1000e,
+}
+
 /// What a machine's clock shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
@@ -128,6 +137,8 @@ pub struct Machine {
     pub media: Vec<Medium>,
     /// Passed functions.
     pub slots: Vec<GuestSlot>,
+    /// A card on QEMU's own network, where one is wanted.
+    pub network: Option<NetworkCard>,
     /// The socket of a VNC display with an emulated VGA, where one is wanted.
     pub vnc: Option<PathBuf>,
     /// Serial ports, the first being the console.

@@ -6,7 +6,7 @@ use std::path::Path;
 use passthru_model::PciAddress;
 
 use crate::layout::{Drive, DriveKind, Layout, Plug, RootPort, VGA_SLOT};
-use crate::machine::{Backing, Boot, Clock, CpuModel, GuestSlot, Machine, Placed, Serial};
+use crate::machine::{Backing, Boot, Clock, CpuModel, GuestSlot, Machine, NetworkCard, Placed, Serial};
 
 /// Makes a text safe as the value of an option: QEMU splits options at commas, and reads a doubled one as one.
 pub fn escape(text: &str) -> String {
@@ -44,6 +44,9 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
     }
     for drive in &layout.drives {
         storage(&mut out, drive);
+    }
+    if let Some((card, port)) = layout.network {
+        network(&mut out, card, port);
     }
     display(&mut out, machine, &layout);
     if machine.no_reboot {
@@ -161,6 +164,17 @@ fn storage(out: &mut Arguments, drive: &Drive<'_>) {
     out.option("-device", format!("{device},drive={node},bootindex={}", drive.boot));
 }
 
+/// A card on QEMU's own network.
+fn network(out: &mut Arguments, card: NetworkCard, port: RootPort) {
+    let driver = match card {
+        NetworkCard::Virtio => "virtio-net-pci",
+        NetworkCard::E1000e => "e1000e",
+    };
+    out.option("-netdev", "user,id=net0");
+    let bus = root_port(out, port);
+    out.option("-device", format!("{driver},netdev=net0,bus={bus},addr=0x0"));
+}
+
 /// No display, or an emulated one with a tablet, so that the pointer is where the viewer's is.
 fn display(out: &mut Arguments, machine: &Machine, layout: &Layout<'_>) {
     out.option("-display", "none");
@@ -209,7 +223,7 @@ mod tests {
     use crate::guest::Guest;
     use crate::look::Looked;
     use crate::run::GuestPaths;
-    use crate::spec::{AccelChoice, Disk, DiskFormat, FirmwareKind, GuestSpec, Medium, Os};
+    use crate::spec::{AccelChoice, Disk, DiskFormat, FirmwareKind, GuestSpec, Medium, Network, Os};
     use crate::testing;
     use proptest::prelude::*;
 
@@ -237,6 +251,7 @@ mod tests {
     fn a_guest_with_a_gpu_and_its_audio() {
         let mut spec = spec();
         spec.devices = testing::gpu_identities();
+        spec.network = Network::User;
         spec.disks.push(Disk { path: "/srv/box, old.qcow2".into(), format: DiskFormat::Qcow2 });
         spec.media.push(Medium { path: "/srv/debian.iso".into() });
         insta::assert_snapshot!(rendered(&spec));

@@ -18,7 +18,7 @@ pub use change::{
 };
 pub use guest::{
     GuestCheckArguments, GuestCommand, GuestExportArguments, GuestFormat, GuestImportArguments, GuestName,
-    GuestNewArguments, GuestStartArguments, GuestStopArguments, OsChoice,
+    GuestNewArguments, GuestStartArguments, GuestStopArguments, NetworkChoice, OsChoice,
 };
 pub use machine::{PreferChoice, ThreadsChoice, TopologyArguments};
 pub use rom::{RomCheckArguments, RomCommand, RomDumpArguments};

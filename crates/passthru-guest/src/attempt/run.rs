@@ -187,6 +187,7 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
         disk_bus: DiskBus::Virtio,
         media: Vec::new(),
         slots: slots(plan, files)?,
+        network: None,
         vnc: None,
         serials: vec![Serial::File(files.at("console")), Serial::File(files.at("report"))],
         qmp: files.at("qmp"),

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use passthru_model::intent::DeviceIdentity;
 use passthru_model::{HostFacts, PciAddress};
 
+use super::reasons::ONLY_USER;
 use super::{Fate, ImportError, Imported, Note, Source};
 use crate::name::GuestName;
 use crate::size::{MIB, MemorySize};
-use crate::spec::{AccelChoice, Disk, DiskFormat, Display, FirmwareKind, GuestSpec, Medium, Os};
+use crate::spec::{AccelChoice, Disk, DiskFormat, Display, FirmwareKind, GuestSpec, Medium, Network, Os};
 
 /// How a drive hangs in the file that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub(super) struct Draft<'a> {
     pub(super) cpus: Option<u32>,
     /// Whether there is a virtual display; nothing is said at first.
     pub(super) display: Option<Display>,
+    pub(super) network: Network,
     devices: Vec<DeviceIdentity>,
     drives: Vec<DriveFound>,
 }
@@ -51,6 +53,7 @@ impl<'a> Draft<'a> {
             memory: None,
             cpus: None,
             display: None,
+            network: Network::None,
             devices: Vec::new(),
             drives: Vec::new(),
         }
@@ -124,6 +127,19 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// A network card, by what it is on and its model, where either is said.
+    pub(super) fn card(&mut self, line: usize, what: &str, on: Option<&str>, model: Option<&str>) {
+        self.network = Network::User;
+        if on.is_some_and(|on| on != "user") {
+            self.lost(line, what, ONLY_USER);
+        }
+        let ours = if self.os.is_windows() { "e1000e" } else { "virtio" };
+        if let Some(model) = model.filter(|model| *model != ours) {
+            let why = format!("the card is {ours}, as for every guest with os = \"{}\"", self.os.word());
+            self.lost(line, format!("{what}: {model}"), why);
+        }
+    }
+
     /// A disk or disc.
     pub(super) fn drive(&mut self, drive: DriveFound) {
         self.drives.push(drive);
@@ -157,6 +173,7 @@ impl<'a> Draft<'a> {
             .ok_or_else(|| ImportError::Missing { path: path(), what: "how much memory the guest has" })?;
         let mut spec = GuestSpec::new(name);
         (spec.os, spec.firmware, spec.accel, spec.memory) = (self.os, self.firmware, self.accel, memory);
+        spec.network = self.network;
         spec.cpus = self.cpus.unwrap_or(1);
         self.place_drives(&mut spec);
         spec.devices = std::mem::take(&mut self.devices);

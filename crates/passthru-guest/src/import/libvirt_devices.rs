@@ -5,7 +5,7 @@ use passthru_formats::libvirt_domain::{self, ReadElement};
 use super::draft::{Draft, DriveFound};
 use super::libvirt::only;
 use super::reasons::{
-    EMPTY_DRIVE, NO_BALLOON, NO_KEY, NO_NETWORK, NO_TPM, ON_SOCKET, PLACED, PLAIN_VGA, TABLET, TWO_FORMATS,
+    ADDRESS, EMPTY_DRIVE, NO_BALLOON, NO_KEY, NO_TPM, ON_SOCKET, PLACED, PLAIN_VGA, TABLET, TWO_FORMATS,
     USB_CONTROLLER,
 };
 use crate::spec::{DiskFormat, Display};
@@ -33,7 +33,7 @@ pub(super) fn read(draft: &mut Draft<'_>, device: &ReadElement) {
         "audio" if kind == "none" => draft.left_out(device.line, device.tag(), "no sound card hangs on it"),
         "memballoon" if model == "none" => {}
         "memballoon" => draft.lost(device.line, device.tag(), NO_BALLOON),
-        "interface" => draft.lost(device.line, device.tag(), NO_NETWORK),
+        "interface" => interface(draft, device, kind),
         "tpm" => draft.lost(device.line, device.tag(), NO_TPM),
         "channel" | "redirdev" if kind == "spicevmc" => {
             draft.lost(
@@ -104,6 +104,21 @@ fn video(draft: &mut Draft<'_>, device: &ReadElement) {
         _ => {
             draft.display = Some(Display::Vnc);
             draft.lost(device.line, format!("<video> {model}"), PLAIN_VGA);
+        }
+    }
+}
+
+/// A network card.
+fn interface(draft: &mut Draft<'_>, device: &ReadElement, kind: &str) {
+    let model = device.child("model").and_then(|model| model.attribute("type"));
+    draft.card(device.line, &device.tag(), Some(kind), model);
+    for element in &device.children {
+        match element.name.as_str() {
+            // What it is on is said with the interface.
+            "source" | "model" | "alias" | "target" => {}
+            "mac" => draft.left_out(element.line, element.tag(), ADDRESS),
+            "address" => placed(draft, element),
+            _ => draft.lost(element.line, element.tag(), NO_KEY),
         }
     }
 }

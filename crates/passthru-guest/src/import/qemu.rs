@@ -7,13 +7,13 @@ use super::draft::Draft;
 use super::libvirt::{is_uefi_image, is_windows_name};
 use super::qemu_drives::Drives;
 use super::reasons::{
-    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_BALLOON, NO_KEY,
-    NO_NETWORK, NO_SECURE_BOOT, NOT_ENLIGHTENED, NOT_HIDDEN, ON_SOCKET, PLACED, PLAIN_VGA, PROCESSOR, TABLET,
-    TIMERS, USB_CONTROLLER,
+    ADDRESS, ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_BALLOON, NO_KEY,
+    NO_SECURE_BOOT, NOT_ENLIGHTENED, NOT_HIDDEN, ON_SOCKET, PLACED, PLAIN_VGA, PROCESSOR, TABLET, TIMERS,
+    USB_CONTROLLER,
 };
 use super::{ImportError, Imported, Source};
 use crate::name::GuestName;
-use crate::spec::{AccelChoice, Display, FirmwareKind, Os};
+use crate::spec::{AccelChoice, Display, FirmwareKind, Network, Os};
 
 const CONTROL: &str = "passthru talks to QEMU, keeps its log and its serial console";
 
@@ -31,6 +31,15 @@ pub(super) fn import(
     // Without a word there is a window with an emulated VGA.
     let bare = command.options.iter().any(|option| option.name == "nodefaults");
     draft.display = Some(if bare { Display::None } else { Display::Vnc });
+    let asks = |name: &str| command.options.iter().any(|option| option.name == name);
+    if !bare && !["net", "nic", "netdev"].into_iter().any(asks) {
+        draft.network = Network::User;
+        draft.left_out(
+            command.line,
+            command.program.clone(),
+            "no network is named, and QEMU's default is its own",
+        );
+    }
     let mut drives = Drives::of(command);
     let mut name_found = None;
     for option in &command.options {
@@ -113,8 +122,8 @@ fn read(draft: &mut Draft<'_>, option: &QemuOption) -> Result<(), ImportError> {
             draft.left_out(line, option.words(), FIRMWARE);
         }
         "object" => object(draft, option),
-        "net" | "nic" if known == "none" => draft.left_out(line, option.words(), NO_NETWORK),
-        "net" | "nic" | "netdev" => draft.lost(line, option.words(), NO_NETWORK),
+        "net" | "nic" if known == "none" => draft.network = Network::None,
+        "net" | "nic" | "netdev" => network(draft, option),
         "boot" => draft.left_out(line, option.words(), BOOT_ORDER),
         "monitor" | "mon" | "qmp" | "qmp-pretty" | "serial" | "chardev" | "parallel" | "daemonize"
         | "pidfile" | "D" | "d" | "msg" | "S" | "no-shutdown" | "runas" => {
@@ -190,6 +199,24 @@ fn processor(draft: &mut Draft<'_>, option: &QemuOption) {
     }
 }
 
+/// What a card is on; `-net nic` and `-nic` are a card too.
+fn network(draft: &mut Draft<'_>, option: &QemuOption) {
+    let line = option.line;
+    let said = option.properties("type");
+    let kind = said.get("type").unwrap_or_default();
+    let on = if kind == "nic" { None } else { Some(kind) };
+    draft.card(line, &format!("-{} {kind}", option.name), on, said.get("model"));
+    for (name, value) in said.iter() {
+        match name {
+            "type" | "id" | "model" | "netdev" => {}
+            "mac" | "macaddr" => draft.left_out(line, format!("-{} {name}={value}", option.name), ADDRESS),
+            // It goes with a network that is lost as a whole.
+            _ if on.is_some_and(|on| on != "user") => {}
+            _ => draft.lost(line, format!("-{} {name}={value}", option.name), NO_KEY),
+        }
+    }
+}
+
 fn clock(draft: &mut Draft<'_>, option: &QemuOption) {
     let wanted = if draft.os.is_windows() { "localtime" } else { "utc" };
     for (name, value) in option.properties("base").iter() {
@@ -261,7 +288,16 @@ fn device(draft: &mut Draft<'_>, option: &QemuOption) {
         }
         "isa-serial" => draft.left_out(line, option.words(), CONTROL),
         "e1000" | "e1000e" | "rtl8139" | "virtio-net" | "virtio-net-pci" => {
-            draft.lost(line, option.words(), NO_NETWORK);
+            let model = if driver.starts_with("virtio-net") { "virtio" } else { driver };
+            draft.card(line, "-device", None, Some(model));
+            for (name, value) in said.iter() {
+                match name {
+                    "driver" | "netdev" | "id" => {}
+                    "bus" | "addr" => draft.left_out(line, option.words_of(name, value), PLACED),
+                    "mac" => draft.left_out(line, option.words_of(name, value), ADDRESS),
+                    _ => draft.lost(line, option.words_of(name, value), NO_KEY),
+                }
+            }
         }
         _ => draft.lost(line, option.words(), NO_KEY),
     }

@@ -7,10 +7,10 @@ use passthru_formats::shell::{ShellError, ShellFile};
 use passthru_model::HostFacts;
 
 use super::draft::{Draft, DriveFound};
-use super::reasons::{NO_KEY, NO_NETWORK, NO_SECURE_BOOT, NO_TPM};
+use super::reasons::{ADDRESS, NO_KEY, NO_SECURE_BOOT, NO_TPM};
 use super::{ImportError, Imported, Source};
 use crate::name::GuestName;
-use crate::spec::{AccelChoice, DiskFormat, FirmwareKind, Os};
+use crate::spec::{AccelChoice, DiskFormat, FirmwareKind, Network, Os};
 
 /// quickemu gives a guest no less than this where the file does not say.
 const USUAL_MEMORY: &str = "4G";
@@ -34,6 +34,7 @@ pub(super) fn import(
     let mut draft = Draft::new(source, facts);
     draft.firmware = FirmwareKind::Uefi;
     draft.accel = AccelChoice::Kvm;
+    draft.network = Network::User;
     for (key, line) in file.names() {
         let value = match file.value(&key) {
             Ok(value) => value.unwrap_or_default(),
@@ -110,7 +111,9 @@ fn read(draft: &mut Draft<'_>, key: &str, value: &str, line: usize) -> Result<()
         "tpm" | "secureboot" if value == "off" => {}
         "tpm" => draft.lost(line, written, NO_TPM),
         "secureboot" => draft.lost(line, written, NO_SECURE_BOOT),
-        "network" | "macaddr" => draft.lost(line, written, NO_NETWORK),
+        "network" if value == "none" => draft.network = Network::None,
+        "network" => draft.card(line, &written, Some(value), None),
+        "macaddr" => draft.left_out(line, written, ADDRESS),
         _ => draft.lost(line, written, NO_KEY),
     }
     Ok(())

@@ -3,7 +3,9 @@
 /// Why there is nothing for it yet.
 pub(super) const NO_KEY: &str = "a specification has no key for it";
 pub(super) const NO_BACKING: &str = "passthru does not choose where memory comes from yet";
-pub(super) const NO_NETWORK: &str = "passthru gives a guest no network yet";
+pub(super) const ONLY_USER: &str =
+    "the network is QEMU's own (user), by which the guest reaches out and is not reached";
+pub(super) const ADDRESS: &str = "QEMU or libvirt gives the card an address";
 pub(super) const NO_SECURE_BOOT: &str = "passthru does not give a guest Secure Boot yet";
 pub(super) const NO_TPM: &str = "passthru does not give a guest a TPM yet";
 pub(super) const NOT_ENLIGHTENED: &str = "passthru does not set Hyper-V's enlightenments yet";

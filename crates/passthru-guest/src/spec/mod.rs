@@ -115,6 +115,27 @@ impl Display {
     }
 }
 
+/// What a guest's network card is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// There is no card.
+    #[default]
+    None,
+    /// QEMU's own network: the guest reaches out through the host as any program of its user does, and is not reached.
+    User,
+}
+
+impl Network {
+    /// The word in the file and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::User => "user",
+        }
+    }
+}
+
 /// How a disk image is laid out. Never guessed: a raw image that a guest writes a qcow2 header into would otherwise let
 /// that guest read files of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -177,6 +198,8 @@ pub struct GuestSpec {
     pub accel: AccelChoice,
     /// What shows a picture; `None` leaves it to the builder: nothing with a GPU, else VNC.
     pub display: Option<Display>,
+    /// What its network card is on.
+    pub network: Network,
     /// The functions of the host it is given, by identity.
     pub devices: Vec<DeviceIdentity>,
     /// Its disks, in boot order.
@@ -197,6 +220,7 @@ impl GuestSpec {
             firmware: FirmwareKind::default(),
             accel: AccelChoice::default(),
             display: None,
+            network: Network::default(),
             devices: Vec::new(),
             disks: Vec::new(),
             media: Vec::new(),

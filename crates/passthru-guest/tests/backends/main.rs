@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use passthru_guest::look::Looked;
 use passthru_guest::run::GuestPaths;
-use passthru_guest::spec::{AccelChoice, Disk, DiskFormat, Display, FirmwareKind, Medium, Os};
+use passthru_guest::spec::{AccelChoice, Disk, DiskFormat, Display, FirmwareKind, Medium, Network, Os};
 use passthru_guest::{Guest, GuestSpec, MemorySize};
 use passthru_model::{Fact, HostFacts};
 use proptest::prelude::*;
@@ -70,12 +70,14 @@ pub(crate) fn specs() -> impl Strategy<Value = GuestSpec> {
     let image = "/(srv|dev/vg|dev/shm)/[ -~é]{1,12}";
     let disks = prop::collection::btree_map(image, any::<bool>(), 0..4);
     let media = prop::collection::vec(image, 0..3);
-    ((os, firmware, accel, display), 1_u32..=64, 128_u64..=1 << 20, any::<bool>(), disks, media).prop_map(
-        |((os, firmware, accel, display), cpus, mib, card, disks, media)| {
+    let network = prop_oneof![Just(Network::None), Just(Network::User)];
+    ((os, firmware, accel, display, network), 1_u32..=64, 128_u64..=1 << 20, any::<bool>(), disks, media)
+        .prop_map(|((os, firmware, accel, display, network), cpus, mib, card, disks, media)| {
             let mut spec = GuestSpec::new("box.1".parse().expect("a name"));
             spec.memory = MemorySize::from_mib(mib).expect("a size");
             (spec.os, spec.firmware, spec.accel, spec.display, spec.cpus) =
                 (os, firmware, accel, display, cpus);
+            spec.network = network;
             if card {
                 spec.devices = testing::gpu_identities();
             }
@@ -88,8 +90,7 @@ pub(crate) fn specs() -> impl Strategy<Value = GuestSpec> {
                 .collect();
             spec.media = media.into_iter().map(|path| Medium { path: path.into() }).collect();
             spec
-        },
-    )
+        })
 }
 
 /// So many of them, the same each time.

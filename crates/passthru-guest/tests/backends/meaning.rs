@@ -22,6 +22,7 @@ pub(crate) fn of(command: &str) -> BTreeSet<String> {
 struct Meaning {
     blocks: BTreeMap<String, Properties>,
     chardevs: BTreeMap<String, String>,
+    networks: BTreeMap<String, String>,
     objects: BTreeMap<String, Properties>,
     devices: BTreeMap<String, Properties>,
     sentences: BTreeSet<String>,
@@ -38,6 +39,11 @@ impl Meaning {
                 }
             };
         match option.name.as_str() {
+            "netdev" => {
+                let said = said("type");
+                let kind = said.get("type").unwrap_or_default().to_owned();
+                self.networks.insert(said.get("id").unwrap_or_default().to_owned(), kind);
+            }
             "blockdev" => keep(|all| &mut all.blocks, "node-name", said("driver")),
             "object" => keep(|all| &mut all.objects, "id", said("qom-type")),
             "device" => keep(|all| &mut all.devices, "id", said("driver")),
@@ -56,7 +62,7 @@ impl Meaning {
 
     fn say(&mut self, option: &QemuOption) {
         match option.name.as_str() {
-            "blockdev" | "chardev" => {}
+            "blockdev" | "chardev" | "netdev" => {}
             "object" => self.object(&option.properties("qom-type")),
             "device" => self.device(&option.properties("driver")),
             "machine" => self.machine(&option.properties("type")),
@@ -193,6 +199,7 @@ impl Meaning {
             let value = match name {
                 "driver" | "id" | "bus" | "addr" => continue,
                 "drive" => self.image(value),
+                "netdev" => self.networks.get(value).map_or("missing", String::as_str).to_owned(),
                 "chardev" => format!("a {}", self.chardevs.get(value).map_or("missing", String::as_str)),
                 _ => number(value).unwrap_or_else(|| value.to_owned()),
             };

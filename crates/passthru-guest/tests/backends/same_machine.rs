@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use passthru_guest::spec::AccelChoice;
+use passthru_guest::spec::{AccelChoice, Network};
 use passthru_guest::{Guest, GuestSpec, libvirt, render, script};
 
 use crate::{build, has, meaning, paths, say, some};
@@ -87,10 +87,12 @@ fn ours(guest: &Guest) -> BTreeSet<String> {
     meaning::of(&script::command(&words))
 }
 
-/// Without a card, which libvirt looks for on the host, and emulated, for there may be no KVM.
+/// Without a card of the host, which libvirt looks for; emulated, for there may be no KVM; and without a network, for
+/// `domxml-to-native` takes any network for a tap device, which it makes (`qemuConnectDomainXMLToNative`).
 fn without_hardware(mut spec: GuestSpec) -> GuestSpec {
     spec.devices.clear();
     spec.accel = AccelChoice::Tcg;
+    spec.network = Network::None;
     spec
 }
 

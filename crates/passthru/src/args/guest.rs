@@ -22,6 +22,15 @@ pub enum OsChoice {
     Other,
 }
 
+/// What a guest's network card is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NetworkChoice {
+    /// There is no card
+    None,
+    /// QEMU's own network, by which the guest reaches out and is not reached
+    User,
+}
+
 /// The commands about guests.
 #[derive(Debug, Subcommand)]
 pub enum GuestCommand {
@@ -161,6 +170,10 @@ pub struct GuestNewArguments {
     /// An installation image, given as a CD-ROM (can be repeated)
     #[arg(long, value_name = "FILE")]
     pub media: Vec<PathBuf>,
+
+    /// What the guest's network card is on
+    #[arg(long, default_value = "none")]
+    pub network: NetworkChoice,
 
     /// Firmware
     #[arg(long, default_value = "uefi")]

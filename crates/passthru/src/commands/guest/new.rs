@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use passthru_guest::spec::{self, AccelChoice, Disk, DiskFormat, FirmwareKind, Medium, Os};
+use passthru_guest::spec::{self, AccelChoice, Disk, DiskFormat, FirmwareKind, Medium, Network, Os};
 use passthru_guest::{GuestSpec, MemorySize};
 use passthru_model::intent::DeviceIdentity;
 use passthru_model::{HostFacts, PciAddress, PciFunction};
 
 use super::places::{Places, name};
-use crate::args::{FirmwareChoice, GuestNewArguments, OsChoice};
+use crate::args::{FirmwareChoice, GuestNewArguments, NetworkChoice, OsChoice};
 use crate::context::Context;
 use crate::exit::{Exit, Failure, chain};
 use crate::printer::plain;
@@ -29,6 +29,10 @@ pub(crate) fn run(context: &Context, arguments: &GuestNewArguments) -> Result<Ex
     };
     spec.memory = arguments.memory.parse::<MemorySize>().map_err(|error| Failure::usage(chain(&error)))?;
     spec.cpus = arguments.cpus;
+    spec.network = match arguments.network {
+        NetworkChoice::None => Network::None,
+        NetworkChoice::User => Network::User,
+    };
     spec.firmware = firmware(arguments.firmware);
     spec.accel = accel(arguments.accel);
     spec.devices = devices(context, &facts, &arguments.device)?;
