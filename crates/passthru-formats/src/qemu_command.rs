@@ -2,6 +2,7 @@
 
 mod domain;
 mod edit;
+mod wiring;
 
 use std::ops::Range;
 
