@@ -52,6 +52,7 @@ pub mod os_release;
 pub mod pci_ids;
 pub mod pci_ports;
 pub mod pe;
+pub mod qemu_command;
 pub mod refind;
 pub mod routes;
 pub mod session;

@@ -3,6 +3,8 @@
 mod devices;
 mod edit;
 mod processors;
+mod tree;
+mod write;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +12,8 @@ use passthru_model::virtualisation::{Domain, DomainFirmware, Place};
 use roxmltree::{Document, Node};
 
 pub use edit::{edited, lines};
+pub use tree::{ReadElement, host_address, size, tree};
+pub use write::written;
 
 /// Why a file is no domain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,7 @@
 //! read and edited as the shell would have it; what cannot (command substitution, conditions, `eval`) is refused with
 //! its line. Text that is not edited stays as it is, byte for byte.
 
+mod command;
 mod edit;
 mod lexer;
 mod list_edit;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use crate::error::Refused;
 
+pub use command::{CommandWord, commands};
 pub use list_edit::{ListForm, Place};
 
 use lexer::{Unit, Word};
@@ -143,6 +145,22 @@ impl<'a> ShellFile<'a> {
         let mut variables = Variables::new();
         self.evaluate(&mut variables);
         variables.remove(name).transpose()
+    }
+
+    /// The variables that plain assignments set, in order, each with the line of the first.
+    pub fn names(&self) -> Vec<(String, usize)> {
+        let mut found: Vec<(String, usize)> = Vec::new();
+        for statement in &self.statements {
+            let (name, at) = match statement {
+                Statement::Assign(assignment) => (&assignment.name, assignment.value.raw.start),
+                Statement::Array(array) => (&array.name, array.raw.start),
+                Statement::Opaque(_) => continue,
+            };
+            if !found.iter().any(|(known, _)| known == name) {
+                found.push((name.clone(), self.line(at)));
+            }
+        }
+        found
     }
 
     /// Reads the file on top of others, as the shell does that sources them one after the other.

@@ -171,6 +171,7 @@ impl BuildError {
             Self::NoCpus | Self::TooManyCpus { .. } => "guest-cpus",
             Self::MemoryTooSmall { .. } | Self::MemoryAboveHost { .. } => "guest-memory",
             Self::PathRelative(_)
+            | Self::PathControl(_)
             | Self::FileMissing(_)
             | Self::NotADisk(_)
             | Self::FileUnreadable { .. } => "guest-file",

@@ -7,12 +7,12 @@ use passthru_model::{HostFacts, PciAddress};
 use crate::accel::{self, Accel};
 use crate::firmware::{self, Uefi};
 use crate::look::Looked;
-use crate::machine::{Backing, Boot, Clock, DiskBus, GuestSlot, Machine, Serial};
+use crate::machine::{Backing, Boot, Clock, DiskBus, GuestSlot, Machine, NetworkCard, Serial};
 use crate::name::GuestName;
 use crate::placement;
 use crate::run::GuestPaths;
 use crate::size::MemorySize;
-use crate::spec::{Disk, Display, FirmwareKind, GuestSpec, Medium};
+use crate::spec::{Disk, Display, FirmwareKind, GuestSpec, Medium, Network, Os};
 
 mod devices;
 mod errors;
@@ -27,6 +27,7 @@ pub use errors::{BuildError, BuildErrors};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guest {
     name: GuestName,
+    os: Os,
     accel: Accel,
     cpus: u32,
     memory: MemorySize,
@@ -36,6 +37,7 @@ pub struct Guest {
     disk_bus: DiskBus,
     media: Vec<Medium>,
     slots: Vec<GuestSlot>,
+    network: Option<NetworkCard>,
     clock: Clock,
 }
 
@@ -59,6 +61,7 @@ impl Guest {
         let disk_bus = if spec.os.is_windows() { DiskBus::Sata } else { DiskBus::Virtio };
         let guest = Self {
             name: spec.name.clone(),
+            os: spec.os,
             accel,
             cpus: spec.cpus,
             memory: spec.memory,
@@ -68,6 +71,11 @@ impl Guest {
             disk_bus,
             media: spec.media.clone(),
             slots,
+            network: match spec.network {
+                Network::None => None,
+                Network::User if spec.os.is_windows() => Some(NetworkCard::E1000e),
+                Network::User => Some(NetworkCard::Virtio),
+            },
             clock: if spec.os.is_windows() { Clock::Local } else { Clock::Utc },
         };
         resources::check(&guest, facts, looked, &mut wrong);
@@ -115,18 +123,23 @@ impl Guest {
     /// How many root ports it needs.
     fn ports(&self) -> usize {
         let disks = if self.disk_bus == DiskBus::Virtio { self.disks.len() } else { 0 };
-        self.slots.len() + disks + usize::from(self.display == Display::Vnc)
+        self.slots.len()
+            + disks
+            + usize::from(self.network.is_some())
+            + usize::from(self.display == Display::Vnc)
     }
 
     /// The machine to render, with its files at these paths.
     pub fn machine(&self, paths: &GuestPaths) -> Machine {
         let boot = self.uefi.as_ref().map_or(Boot::Seabios, |uefi| Boot::Uefi {
             code: uefi.code.clone(),
+            template: uefi.template.clone(),
             vars: paths.vars(&uefi.format),
             format: uefi.format.clone(),
         });
         Machine {
             name: self.name.to_string(),
+            os: self.os,
             accel: self.accel,
             cpus: self.cpus,
             memory: self.memory,
@@ -136,6 +149,7 @@ impl Guest {
             disk_bus: self.disk_bus,
             media: self.media.clone(),
             slots: self.slots.clone(),
+            network: self.network,
             vnc: (self.display == Display::Vnc).then(|| paths.vnc()),
             serials: vec![Serial::Socket { socket: paths.serial(), log: paths.serial_log() }],
             qmp: paths.qmp(),

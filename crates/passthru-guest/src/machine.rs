@@ -6,7 +6,7 @@ use passthru_model::PciAddress;
 
 use crate::accel::Accel;
 use crate::size::MemorySize;
-use crate::spec::{Disk, Medium};
+use crate::spec::{Disk, Medium, Os};
 
 /// What boots a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Boot {
     Uefi {
         /// The shared code.
         code: PathBuf,
+        /// What a new machine's variables are copied from.
+        template: PathBuf,
         /// This machine's own variables.
         vars: PathBuf,
         /// The layout of both: `raw` or `qcow2`.
@@ -83,6 +85,15 @@ pub enum DiskBus {
     Sata,
 }
 
+/// A network card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkCard {
+    /// virtio-net.
+    Virtio,
+    /// An Intel 82574L, for systems that come without virtio drivers.
+    E1000e,
+}
+
 /// What a machine's clock shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
@@ -92,11 +103,22 @@ pub enum Clock {
     Local,
 }
 
+/// The model of a machine's processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuModel {
+    /// The host's own, with what could not be moved to another host.
+    Host,
+    /// Everything that can be emulated.
+    Max,
+}
+
 /// The whole machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Shown in the process list.
     pub name: String,
+    /// What runs in it.
+    pub os: Os,
     /// KVM or TCG.
     pub accel: Accel,
     /// Virtual CPUs.
@@ -115,6 +137,8 @@ pub struct Machine {
     pub media: Vec<Medium>,
     /// Passed functions.
     pub slots: Vec<GuestSlot>,
+    /// A card on QEMU's own network, where one is wanted.
+    pub network: Option<NetworkCard>,
     /// The socket of a VNC display with an emulated VGA, where one is wanted.
     pub vnc: Option<PathBuf>,
     /// Serial ports, the first being the console.
@@ -129,4 +153,20 @@ pub struct Machine {
     pub paused: bool,
     /// Whether QEMU gives up system calls that it does not need.
     pub sandbox: bool,
+}
+
+impl Machine {
+    /// The model of its processors. A passed device ties the guest to this host anyway, so with KVM it need not be one that
+    /// could move.
+    pub fn cpu_model(&self) -> CpuModel {
+        match self.accel {
+            Accel::Kvm => CpuModel::Host,
+            Accel::Tcg => CpuModel::Max,
+        }
+    }
+
+    /// Whether all interrupt controllers are in the kernel; only KVM has them there.
+    pub fn kernel_irqchip(&self) -> bool {
+        self.accel == Accel::Kvm
+    }
 }

@@ -5,12 +5,8 @@ use std::path::Path;
 
 use passthru_model::PciAddress;
 
-use crate::accel::Accel;
-use crate::machine::{Backing, Boot, Clock, DiskBus, GuestSlot, Machine, Placed, Serial};
-use crate::spec::DiskFormat;
-
-/// Root ports begin at slot 2 of the root bus: 0 is the host bridge, 1 is where an emulated VGA is looked for.
-const FIRST_PORT: usize = 2;
+use crate::layout::{Drive, DriveKind, Layout, Plug, RootPort, VGA_SLOT};
+use crate::machine::{Backing, Boot, Clock, CpuModel, GuestSlot, Machine, NetworkCard, Placed, Serial};
 
 /// Makes a text safe as the value of an option: QEMU splits options at commas, and reads a doubled one as one.
 pub fn escape(text: &str) -> String {
@@ -42,12 +38,17 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
     processor(&mut out, machine);
     firmware(&mut out, machine);
     control(&mut out, machine);
-    let mut ports = Ports::default();
-    for slot in &machine.slots {
-        passed(&mut out, slot, &mut ports);
+    let layout = Layout::of(machine);
+    for (port, slot) in &layout.slots {
+        passed(&mut out, slot, *port);
     }
-    storage(&mut out, machine, &mut ports);
-    display(&mut out, machine, &mut ports);
+    for drive in &layout.drives {
+        storage(&mut out, drive);
+    }
+    if let Some((card, port)) = layout.network {
+        network(&mut out, card, port);
+    }
+    display(&mut out, machine, &layout);
     if machine.no_reboot {
         out.flag("-no-reboot");
     }
@@ -60,15 +61,20 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
 /// Machine, CPUs, memory, clock.
 fn processor(out: &mut Arguments, machine: &Machine) {
     let mut board = format!("q35,accel={},vmport=off", machine.accel.word());
-    if machine.accel == Accel::Kvm {
+    if machine.kernel_irqchip() {
         board.push_str(",kernel-irqchip=on");
     }
     if matches!(machine.boot, Boot::Uefi { .. }) {
         board.push_str(",pflash0=firmware-code,pflash1=firmware-vars");
     }
     out.option("-machine", board);
-    // A passed device ties the guest to this host anyway, so the CPU need not be one that could move.
-    out.option("-cpu", if machine.accel == Accel::Kvm { "host,migratable=off" } else { "max" });
+    out.option(
+        "-cpu",
+        match machine.cpu_model() {
+            CpuModel::Host => "host,migratable=off",
+            CpuModel::Max => "max",
+        },
+    );
     out.option("-smp", format!("{0},sockets=1,cores={0},threads=1", machine.cpus));
     out.option("-m", format!("size={}M", machine.memory.mib()));
     out.option("-rtc", if machine.clock == Clock::Local { "base=localtime" } else { "base=utc" });
@@ -76,7 +82,7 @@ fn processor(out: &mut Arguments, machine: &Machine) {
 
 /// Flash chips, or a kernel of the host's.
 fn firmware(out: &mut Arguments, machine: &Machine) {
-    if let Boot::Uefi { code, vars, format } = &machine.boot {
+    if let Boot::Uefi { code, vars, format, .. } = &machine.boot {
         for (node, file, read_only) in [("firmware-code", code, "on"), ("firmware-vars", vars, "off")] {
             out.option(
                 "-blockdev",
@@ -116,8 +122,8 @@ fn control(out: &mut Arguments, machine: &Machine) {
 }
 
 /// One guest slot: a root port and the functions behind it.
-fn passed(out: &mut Arguments, slot: &GuestSlot, ports: &mut Ports) {
-    let port = ports.next(out);
+fn passed(out: &mut Arguments, slot: &GuestSlot, port: RootPort) {
+    let bus = root_port(out, port);
     for Placed { function, backing } in &slot.functions {
         let mut device = match backing {
             // QEMU's `host=` takes domains of four digits (`parse_pci_host_devaddr`); larger ones go by their path.
@@ -127,7 +133,7 @@ fn passed(out: &mut Arguments, slot: &GuestSlot, ports: &mut Ports) {
             Backing::Host(address) => format!("vfio-pci,host={address},id={}", device_id(*address)),
             Backing::Emulated(device) => device.clone(),
         };
-        let _ = write!(device, ",bus={port},addr=0x0.{function:#x}");
+        let _ = write!(device, ",bus={bus},addr=0x0.{function:#x}");
         if *function == 0 && slot.functions.len() > 1 {
             device.push_str(",multifunction=on");
         }
@@ -135,54 +141,63 @@ fn passed(out: &mut Arguments, slot: &GuestSlot, ports: &mut Ports) {
     }
 }
 
-/// Disks and discs.
-fn storage(out: &mut Arguments, machine: &Machine, ports: &mut Ports) {
-    let mut sata = 0;
-    let mut boot = 1;
-    for (number, disk) in machine.disks.iter().enumerate() {
-        let discard = if disk.format == DiskFormat::Qcow2 { ",discard=unmap" } else { "" };
-        out.option(
-            "-blockdev",
-            format!("driver={},node-name=disk{number}{discard},{}", disk.format.word(), image(&disk.path)),
-        );
-        let device = match machine.disk_bus {
-            DiskBus::Virtio => format!("virtio-blk-pci,bus={}", ports.next(out)),
-            DiskBus::Sata => {
-                sata += 1;
-                format!("ide-hd,bus=ide.{}", sata - 1)
-            }
-        };
-        out.option("-device", format!("{device},drive=disk{number},bootindex={boot}"));
-        boot += 1;
-    }
-    for (number, medium) in machine.media.iter().enumerate() {
-        out.option(
-            "-blockdev",
-            format!("driver=raw,node-name=medium{number},read-only=on,{}", image(&medium.path)),
-        );
-        out.option("-device", format!("ide-cd,bus=ide.{sata},drive=medium{number},bootindex={boot}"));
-        sata += 1;
-        boot += 1;
-    }
+/// A drive: its image, and the device that the guest sees.
+fn storage(out: &mut Arguments, drive: &Drive<'_>) {
+    let (node, read_only, on_sata) = match drive.kind {
+        DriveKind::Disk => (format!("disk{}", drive.number), "", "ide-hd"),
+        DriveKind::Disc => (format!("medium{}", drive.number), ",read-only=on", "ide-cd"),
+    };
+    let discard = if drive.discards() { ",discard=unmap" } else { "" };
+    let protocol = if drive.is_device() { "host_device" } else { "file" };
+    out.option(
+        "-blockdev",
+        format!(
+            "driver={},node-name={node}{read_only}{discard},file.driver={protocol},file.filename={}",
+            drive.format.word(),
+            path(drive.image)
+        ),
+    );
+    let device = match drive.plug {
+        Plug::Virtio(port) => format!("virtio-blk-pci,bus={},addr=0x0", root_port(out, port)),
+        Plug::Sata(unit) => format!("{on_sata},bus=ide.{unit}"),
+    };
+    out.option("-device", format!("{device},drive={node},bootindex={}", drive.boot));
 }
 
-/// The protocol layer of an image. Block devices are told apart by where they are, so that rendering stays pure.
-fn image(file: &Path) -> String {
-    let is_device = file.starts_with("/dev") && !file.starts_with("/dev/shm");
-    let driver = if is_device { "host_device" } else { "file" };
-    format!("file.driver={driver},file.filename={}", path(file))
+/// A card on QEMU's own network.
+fn network(out: &mut Arguments, card: NetworkCard, port: RootPort) {
+    let driver = match card {
+        NetworkCard::Virtio => "virtio-net-pci",
+        NetworkCard::E1000e => "e1000e",
+    };
+    out.option("-netdev", "user,id=net0");
+    let bus = root_port(out, port);
+    out.option("-device", format!("{driver},netdev=net0,bus={bus},addr=0x0"));
 }
 
 /// No display, or an emulated one with a tablet, so that the pointer is where the viewer's is.
-fn display(out: &mut Arguments, machine: &Machine, ports: &mut Ports) {
+fn display(out: &mut Arguments, machine: &Machine, layout: &Layout<'_>) {
     out.option("-display", "none");
-    if let Some(socket) = &machine.vnc {
+    if let Some((socket, port)) = machine.vnc.as_ref().zip(layout.usb) {
         out.option("-vnc", format!("unix:{}", path(socket)));
-        out.option("-device", "VGA,bus=pcie.0,addr=0x1");
-        let port = ports.next(out);
-        out.option("-device", format!("qemu-xhci,id=usb,bus={port},addr=0x0"));
+        out.option("-device", format!("VGA,bus=pcie.0,addr={VGA_SLOT:#x}"));
+        let bus = root_port(out, port);
+        out.option("-device", format!("qemu-xhci,id=usb,bus={bus},addr=0x0"));
         out.option("-device", "usb-tablet,bus=usb.0");
     }
+}
+
+/// Adds a root port and returns the name of its bus.
+fn root_port(out: &mut Arguments, port: RootPort) -> String {
+    let number = port.number;
+    out.option(
+        "-device",
+        format!(
+            "pcie-root-port,id=port{number},bus=pcie.0,addr={:#x},chassis={number},slot={number},port={number:#x}",
+            port.slot()
+        ),
+    );
+    format!("port{number}")
 }
 
 /// The arguments as they grow.
@@ -202,36 +217,13 @@ impl Arguments {
     }
 }
 
-/// Root ports, numbered from 1; chassis and slot together must be unique in a machine.
-#[derive(Default)]
-struct Ports {
-    count: usize,
-}
-
-impl Ports {
-    /// Adds one and returns the name of its bus.
-    fn next(&mut self, out: &mut Arguments) -> String {
-        let index = self.count;
-        self.count += 1;
-        let number = self.count;
-        out.option(
-            "-device",
-            format!(
-                "pcie-root-port,id=port{number},bus=pcie.0,addr={:#x},chassis={number},slot={number},port={number:#x}",
-                FIRST_PORT + index
-            ),
-        );
-        format!("port{number}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{arguments, escape};
     use crate::guest::Guest;
     use crate::look::Looked;
     use crate::run::GuestPaths;
-    use crate::spec::{AccelChoice, Disk, DiskFormat, FirmwareKind, GuestSpec, Medium, Os};
+    use crate::spec::{AccelChoice, Disk, DiskFormat, FirmwareKind, GuestSpec, Medium, Network, Os};
     use crate::testing;
     use proptest::prelude::*;
 
@@ -259,6 +251,7 @@ mod tests {
     fn a_guest_with_a_gpu_and_its_audio() {
         let mut spec = spec();
         spec.devices = testing::gpu_identities();
+        spec.network = Network::User;
         spec.disks.push(Disk { path: "/srv/box, old.qcow2".into(), format: DiskFormat::Qcow2 });
         spec.media.push(Medium { path: "/srv/debian.iso".into() });
         insta::assert_snapshot!(rendered(&spec));

@@ -1,9 +1,10 @@
 //! A guest's file that somebody names: what the rules about guests say of it, line by line, and a patch that mends it.
 
 use passthru_formats::libvirt_domain::{self, DomainError};
+use passthru_formats::qemu_command::{self, CommandDomain, QemuCommand};
 use passthru_model::HostFacts;
 use passthru_model::fact::Evidence;
-use passthru_model::finding::{Finding, Verdict};
+use passthru_model::finding::{Finding, Remedy, Verdict};
 use passthru_model::virtualisation::{Domain, Place};
 
 use crate::checks::{Judgement, Lint, Remark, lints};
@@ -42,6 +43,37 @@ pub fn lint_domain(facts: &HostFacts, domain: &Domain, bytes: &[u8]) -> Result<G
     let text = String::from_utf8_lossy(bytes);
     let better = libvirt_domain::edited(&domain.path, bytes, &edits)?;
     Ok(GuestFile { findings, patch: diff::patch(&domain.path, &text, &better) })
+}
+
+/// Rules that are about libvirt's file and not about the guest in it.
+const OF_XML: [&str; 1] = ["guest-xml"];
+
+/// Judges a command line of QEMU as if it were run on this host. `text` is what the command was read from.
+pub fn lint_command(facts: &HostFacts, read: &CommandDomain, command: &QemuCommand, text: &str) -> GuestFile {
+    let domain = &read.domain;
+    let mut findings = Vec::new();
+    let mut edits = Vec::new();
+    for lint in lints().iter().filter(|lint| !OF_XML.contains(&lint.id)) {
+        match lint.judge(facts, domain) {
+            Judgement::Found(remarks) => {
+                for mut remark in remarks {
+                    let line = remark.place.as_ref().and_then(|place| read.line_at(place, command));
+                    // A remark is mended as a whole or not at all.
+                    let translated: Option<Vec<_>> =
+                        remark.edits.iter().map(|edit| read.edits(edit)).collect();
+                    edits.extend(translated.into_iter().flatten().flatten());
+                    if remark.is_of_file || remark.in_command.is_some() {
+                        remark.remedy = remark.in_command.take().map(Remedy::by_hand);
+                    }
+                    let seen = seen(domain, text.as_bytes(), Some(line.unwrap_or(command.line)));
+                    findings.push(found(lint, remark, seen));
+                }
+            }
+            other => findings.push(quiet(lint, other)),
+        }
+    }
+    let better = qemu_command::edited(text, command, &edits);
+    GuestFile { findings, patch: diff::patch(&domain.path, text, &better) }
 }
 
 /// The line that a remark is about.

@@ -91,6 +91,7 @@ fn schemas(files: &mut BTreeMap<PathBuf, Vec<u8>>) -> Result<(), Failure> {
         ("plan", schema_for!(envelope::PlanEnvelope)),
         ("history", schema_for!(envelope::History)),
         ("status", schema_for!(envelope::Status)),
+        ("guest-import", schema_for!(envelope::GuestImport)),
         ("guests", schema_for!(envelope::GuestList)),
         ("guest", schema_for!(envelope::GuestShow)),
         ("try", schema_for!(passthru_guest::attempt::TryReport)),

@@ -25,11 +25,27 @@ pub struct Findings {
 pub struct GuestCheck {
     /// `passthru.guest-check/1`.
     pub schema: &'static str,
-    /// What was found, in a stable order; of domain XML one or more a rule.
+    /// What was found, in a stable order; of domain XML and of scripts one or more a rule.
     pub findings: Vec<Finding>,
-    /// Of domain XML: a unified diff that mends what a change of the file can mend.
+    /// Of domain XML and of scripts: a unified diff that mends what a change of the file can mend.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<String>,
+}
+
+/// `passthru guest import --json`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GuestImport {
+    /// `passthru.guest-import/1`.
+    pub schema: &'static str,
+    /// The guest's name.
+    pub name: String,
+    /// The file that was written; nothing with `-o -`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The specification, as TOML.
+    pub specification: String,
+    /// What the file says and the specification does not, in order of line.
+    pub notes: Vec<passthru_guest::import::Note>,
 }
 
 /// `passthru doctor --list --json`.

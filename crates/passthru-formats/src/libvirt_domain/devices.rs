@@ -72,17 +72,18 @@ fn number(text: &str) -> Option<u32> {
     }
 }
 
+/// An address by the attributes that libvirt writes it in; those that are left out are 0.
+pub(super) fn pci_address<'a>(attribute: impl Fn(&str) -> Option<&'a str>) -> Option<PciAddress> {
+    let part = |name: &str| attribute(name).map_or(Some(0), number);
+    let small = |name: &str| u8::try_from(part(name)?).ok();
+    PciAddress::new(part("domain")?, small("bus")?, small("slot")?, small("function")?).ok()
+}
+
 fn host_function(device: Node<'_, '_>, place: Place) -> Option<DomainPci> {
-    let part = |node: Node<'_, '_>, name: &str| node.attribute(name).map_or(Some(0), number);
-    let small = |node: Node<'_, '_>, name: &str| u8::try_from(part(node, name)?).ok();
+    let small =
+        |node: Node<'_, '_>, name: &str| u8::try_from(node.attribute(name).map_or(Some(0), number)?).ok();
     let source = child(child(device, "source")?, "address")?;
-    let address = PciAddress::new(
-        part(source, "domain")?,
-        small(source, "bus")?,
-        small(source, "slot")?,
-        small(source, "function")?,
-    )
-    .ok()?;
+    let address = pci_address(|name| source.attribute(name))?;
     let guest = child(device, "address").and_then(|place| {
         Some(GuestFunction {
             bus: small(place, "bus")?,

@@ -1,13 +1,13 @@
 //! Changes of a domain's text: what is not changed stays byte for byte, comments and blanks among it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use passthru_model::virtualisation::{DomainEdit, DomainElement, Place};
 use quick_xml::escape::escape;
 use roxmltree::Node;
 
+use super::write::write;
 use super::{DomainError, document, position, readable};
 
 /// The line, from 1, of each place; of what holds it where it is not there itself.
@@ -92,23 +92,6 @@ fn within<'a>(siblings: &'a mut Vec<DomainElement>, name: &str) -> &'a mut Vec<D
         siblings.len() - 1
     });
     &mut siblings[at].children
-}
-
-/// Elements as lines, each behind an indent.
-fn write(out: &mut String, elements: &[DomainElement], indent: &str) {
-    for element in elements {
-        let _ = write!(out, "{indent}<{}", element.name);
-        for (name, value) in &element.attributes {
-            let _ = write!(out, " {name}='{}'", escape(value));
-        }
-        if element.children.is_empty() {
-            out.push_str("/>\n");
-        } else {
-            out.push_str(">\n");
-            write(out, &element.children, &format!("{indent}  "));
-            let _ = writeln!(out, "{indent}</{}>", element.name);
-        }
-    }
 }
 
 /// The blanks at the start of the line that a place is on.

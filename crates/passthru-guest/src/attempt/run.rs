@@ -19,6 +19,7 @@ use crate::machine::{Backing, Boot, Clock, DirectKernel, DiskBus, GuestSlot, Mac
 use crate::render;
 use crate::run::{Launcher, copy_once, limit_for, memlock_needed};
 use crate::size::MemorySize;
+use crate::spec::Os;
 
 /// Enough for OVMF and a distribution's kernel, little enough to be pinned anywhere.
 const MEMORY_MIB: u64 = 512;
@@ -159,12 +160,14 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
             let vars = files.at("vars");
             copy_once(&uefi.template, &vars, &uefi.format)
                 .map_err(|error| TryError::NoFirmware(error.to_string()))?;
-            Boot::Uefi { code: uefi.code.clone(), vars, format: uefi.format.clone() }
+            let (code, template) = (uefi.code.clone(), uefi.template.clone());
+            Boot::Uefi { code, template, vars, format: uefi.format.clone() }
         }
     };
     let expected = plan.functions.len();
     Ok(Machine {
         name: "passthru-try".to_owned(),
+        os: Os::Linux,
         accel,
         cpus: 1,
         memory: MemorySize::from_mib(MEMORY_MIB)
@@ -184,6 +187,7 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
         disk_bus: DiskBus::Virtio,
         media: Vec::new(),
         slots: slots(plan, files)?,
+        network: None,
         vnc: None,
         serials: vec![Serial::File(files.at("console")), Serial::File(files.at("report"))],
         qmp: files.at("qmp"),

@@ -107,6 +107,9 @@ pub enum BuildError {
     /// A path that would depend on where passthru is started.
     #[error("{}: write the whole path, from /", .0.display())]
     PathRelative(PathBuf),
+    /// A path that neither XML nor a terminal takes as it is. It is shown escaped.
+    #[error("‘{}’: a path with control characters cannot be given to a guest; give the file another name", .0.to_string_lossy().escape_debug())]
+    PathControl(PathBuf),
     /// A disk or disc that is not there.
     #[error("{}: the file is not there", .0.display())]
     FileMissing(PathBuf),

@@ -65,6 +65,10 @@ fn file(path: &PathBuf, looked: &Looked) -> Option<BuildError> {
     if !path.is_absolute() {
         return Some(BuildError::PathRelative(path.clone()));
     }
+    // XML has no way to write them (https://www.w3.org/TR/xml/#charsets), and a terminal would obey them.
+    if path.to_string_lossy().chars().any(|c| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')) {
+        return Some(BuildError::PathControl(path.clone()));
+    }
     match looked.files.get(path)? {
         Seen::File | Seen::BlockDevice => None,
         Seen::Missing => Some(BuildError::FileMissing(path.clone())),

@@ -213,6 +213,15 @@ fn disks_are_whole_paths_to_files_that_are_there_once() {
 }
 
 #[test]
+fn a_path_with_a_terminal_escape_is_refused_and_shown_harmless() {
+    let mut spec = spec();
+    spec.media = vec![Medium { path: "/srv/\u{1b}[2J.iso".into() }];
+    let found = error(&spec, &testing::facts());
+    assert!(matches!(found, BuildError::PathControl(_)));
+    assert!(found.to_string().chars().all(|c| !c.is_control()), "{found}");
+}
+
+#[test]
 fn everything_wrong_is_said_at_once() {
     let mut spec = spec();
     spec.cpus = 0;

@@ -4,7 +4,7 @@ mod parse;
 mod store;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
@@ -115,6 +115,27 @@ impl Display {
     }
 }
 
+/// What a guest's network card is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// There is no card.
+    #[default]
+    None,
+    /// QEMU's own network: the guest reaches out through the host as any program of its user does, and is not reached.
+    User,
+}
+
+impl Network {
+    /// The word in the file and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::User => "user",
+        }
+    }
+}
+
 /// How a disk image is laid out. Never guessed: a raw image that a guest writes a qcow2 header into would otherwise let
 /// that guest read files of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -127,6 +148,12 @@ pub enum DiskFormat {
 }
 
 impl DiskFormat {
+    /// What the name of an image promises. It decides once, where somebody reads the answer; the content never does, since
+    /// a guest can write it.
+    pub fn by_name(path: &Path) -> Self {
+        if path.extension().is_some_and(|ending| ending == "qcow2") { Self::Qcow2 } else { Self::Raw }
+    }
+
     /// The word in the file and the name of QEMU's driver.
     pub fn word(self) -> &'static str {
         match self {
@@ -171,6 +198,8 @@ pub struct GuestSpec {
     pub accel: AccelChoice,
     /// What shows a picture; `None` leaves it to the builder: nothing with a GPU, else VNC.
     pub display: Option<Display>,
+    /// What its network card is on.
+    pub network: Network,
     /// The functions of the host it is given, by identity.
     pub devices: Vec<DeviceIdentity>,
     /// Its disks, in boot order.
@@ -191,6 +220,7 @@ impl GuestSpec {
             firmware: FirmwareKind::default(),
             accel: AccelChoice::default(),
             display: None,
+            network: Network::default(),
             devices: Vec::new(),
             disks: Vec::new(),
             media: Vec::new(),

@@ -3,7 +3,7 @@
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
 
-use super::{AccelChoice, Disk, Display, FirmwareKind, GuestSpec, Medium, Os};
+use super::{AccelChoice, Disk, Display, FirmwareKind, GuestSpec, Medium, Network, Os};
 use crate::name::GuestName;
 use crate::size::MemorySize;
 
@@ -35,6 +35,8 @@ struct Keys {
     accel: AccelChoice,
     display: Option<Display>,
     #[serde(default)]
+    network: Network,
+    #[serde(default)]
     devices: Vec<DeviceIdentity>,
     #[serde(default)]
     disks: Vec<Disk>,
@@ -53,6 +55,7 @@ pub fn parse(name: GuestName, file: &str, text: &str) -> Result<GuestSpec, SpecE
         firmware: keys.firmware,
         accel: keys.accel,
         display: keys.display,
+        network: keys.network,
         devices: keys.devices,
         disks: keys.disks,
         media: keys.media,
@@ -86,7 +89,7 @@ fn is_bare(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::spec::{DiskFormat, Display, FirmwareKind, GuestSpec, Os};
+    use crate::spec::{DiskFormat, Display, FirmwareKind, GuestSpec, Network, Os};
     use proptest::prelude::*;
 
     fn read(text: &str) -> Result<GuestSpec, String> {
@@ -107,13 +110,14 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let spec = read(
-            "os = \"windows-10\"\nmemory = \"16G\"\ncpus = 8\nfirmware = \"seabios\"\naccel = \"kvm\"\ndisplay = \"vnc\"\n\
+            "os = \"windows-10\"\nmemory = \"16G\"\ncpus = 8\nfirmware = \"seabios\"\naccel = \"kvm\"\ndisplay = \"vnc\"\nnetwork = \"user\"\n\
              [[devices]]\naddress = \"0000:06:00.0\"\nid = \"10de:13c2\"\nsubsystem = \"1458:3679\"\nclass = \"030000\"\n\
              [[disks]]\npath = \"/srv/win.qcow2\"\nformat = \"qcow2\"\n[[media]]\npath = \"/srv/win.iso\"\n",
         )
         .expect("a spec");
         assert_eq!(spec.os, Os::Windows10);
         assert_eq!(spec.display, Some(Display::Vnc));
+        assert_eq!(spec.network, Network::User);
         assert_eq!(spec.disks[0].format, DiskFormat::Qcow2);
         assert_eq!(spec.devices[0].id.to_string(), "10de:13c2");
     }

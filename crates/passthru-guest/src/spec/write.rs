@@ -38,6 +38,11 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
         Some(display) => drop(writeln!(out, "display = {}", quoted(display.word()))),
         None => out.push_str("# display = \"vnc\"\n"),
     }
+    let _ = writeln!(
+        out,
+        "# none, or user: QEMU's own network, by which the guest reaches out and is not reached."
+    );
+    let _ = writeln!(out, "network = {}", quoted(spec.network.word()));
     for device in &spec.devices {
         out.push('\n');
         if let Some(name) = describe(device) {
@@ -86,7 +91,7 @@ fn device_table(out: &mut String, device: &DeviceIdentity) {
 #[cfg(test)]
 mod tests {
     use super::write;
-    use crate::spec::{Disk, DiskFormat, Display, GuestSpec, Medium, parse};
+    use crate::spec::{Disk, DiskFormat, Display, GuestSpec, Medium, Network, parse};
     use crate::testing;
     use proptest::prelude::*;
 
@@ -103,9 +108,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, gpu: bool, named in ".{0,20}") {
+        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, gpu: bool, networked: bool, named in ".{0,20}") {
             let mut spec = GuestSpec::new("box".parse().expect("a name"));
             spec.cpus = cpus;
+            spec.network = if networked { Network::User } else { Network::None };
             spec.disks.push(Disk { path: path.clone().into(), format: DiskFormat::Raw });
             spec.media.push(Medium { path: path.into() });
             if gpu {

@@ -271,13 +271,15 @@ impl DomainEdit {
     }
 }
 
-/// An element that a change adds.
+/// An element of a domain that is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainElement {
     /// Its name.
     pub name: String,
     /// Its attributes, before escaping.
     pub attributes: Vec<(&'static str, String)>,
+    /// What it says in the place of elements, before escaping.
+    pub text: Option<String>,
     /// What it holds.
     pub children: Vec<DomainElement>,
 }
@@ -288,7 +290,22 @@ impl DomainElement {
         Self {
             name: name.into(),
             attributes: attributes.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+            text: None,
             children: Vec::new(),
         }
+    }
+
+    /// It, holding these.
+    #[must_use]
+    pub fn with(mut self, children: impl IntoIterator<Item = Self>) -> Self {
+        self.children.extend(children);
+        self
+    }
+
+    /// It, saying this.
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
+        self
     }
 }

@@ -19,6 +19,10 @@ pub struct Remark {
     pub line: Option<usize>,
     /// What to do about it.
     pub remedy: Option<Remedy>,
+    /// What to change in its place where the guest is a command line of QEMU; nothing where that has no word for it.
+    pub in_command: Option<String>,
+    /// Whether the remedy is in words of libvirt's file.
+    pub is_of_file: bool,
     /// The changes of the guest's file that mend it, where changes of the file do.
     pub edits: Vec<DomainEdit>,
 }
@@ -56,8 +60,16 @@ impl Remarks {
     }
 
     fn say(&mut self, verdict: Verdict, what: impl Into<String>) -> &mut Self {
-        let remark =
-            Remark { verdict, what: what.into(), place: None, line: None, remedy: None, edits: Vec::new() };
+        let remark = Remark {
+            verdict,
+            what: what.into(),
+            place: None,
+            line: None,
+            remedy: None,
+            in_command: None,
+            is_of_file: false,
+            edits: Vec::new(),
+        };
         // What is said again is one remark, which the rest of the sentence is about.
         self.current = self.list.iter().position(|known| known.what == remark.what).unwrap_or_else(|| {
             self.list.push(remark);
@@ -99,7 +111,15 @@ impl Remarks {
         if let Some(editor) = &self.editor {
             what = format!("{what}: {editor}");
         }
+        self.last(|remark| remark.is_of_file |= remark.remedy.is_none());
         self.by_hand(what)
+    }
+
+    /// What to change about the last remark where the guest is a command line of QEMU.
+    pub(super) fn in_command(&mut self, what: impl Into<String>) -> &mut Self {
+        self.last(|remark| {
+            remark.in_command.get_or_insert(what.into());
+        })
     }
 
     /// The command that mends what the last remark says.

@@ -22,6 +22,15 @@ pub enum OsChoice {
     Other,
 }
 
+/// What a guest's network card is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NetworkChoice {
+    /// There is no card
+    None,
+    /// QEMU's own network, by which the guest reaches out and is not reached
+    User,
+}
+
 /// The commands about guests.
 #[derive(Debug, Subcommand)]
 pub enum GuestCommand {
@@ -39,11 +48,25 @@ pub enum GuestCommand {
     #[command(after_help = "Example:\n  passthru guest show demo")]
     Show(GuestName),
 
-    /// Check that a guest can run on this host, what is wrong with a domain of libvirt, or that an install image boots under UEFI
+    /// Check that a guest can run on this host, what is wrong with a domain of libvirt or a script that starts QEMU, or that an install image boots under UEFI
     #[command(
-        after_help = "Example:\n  passthru guest check demo\n  passthru guest check /etc/libvirt/qemu/win10.xml -o win10.patch\n  passthru guest check ./debian-13-amd64-netinst.iso"
+        after_help = "Example:\n  passthru guest check demo\n  passthru guest check /etc/libvirt/qemu/win10.xml -o win10.patch\n  passthru guest check ./start-win10.sh\n  passthru guest check ./debian-13-amd64-netinst.iso"
     )]
     Check(GuestCheckArguments),
+
+    /// Write a guest down as libvirt or QEMU has it: domain XML, or a script that starts QEMU
+    #[command(
+        after_help = "Example:\n  passthru guest export demo --format libvirt -o demo.xml\n  virsh define --validate demo.xml\n  passthru guest export demo --format qemu"
+    )]
+    Export(GuestExportArguments),
+
+    /// Make a specification of domain XML, of a command or script that starts QEMU, or of a quickemu file
+    ///
+    /// Nothing in the file is run. What a specification cannot say is said, line by line.
+    #[command(
+        after_help = "Example:\n  passthru guest import /etc/libvirt/qemu/win10.xml\n  passthru guest import ./start.sh --name win10 -o -"
+    )]
+    Import(GuestImportArguments),
 
     /// Start a guest under QEMU
     #[command(after_help = "Example:\n  passthru guest start demo")]
@@ -67,11 +90,52 @@ pub struct GuestName {
 /// Arguments of `guest check`.
 #[derive(Debug, Args)]
 pub struct GuestCheckArguments {
-    /// The guest's name, domain XML of libvirt, or an install image; a file that is named like a guest is written ./FILE
+    /// The guest's name, domain XML of libvirt, a script or command line that starts QEMU, or an install image; a file that is named like a guest is written ./FILE
     #[arg(value_name = "NAME|FILE")]
     pub what: PathBuf,
 
-    /// Of domain XML, also write the patch that mends what it can to this file
+    /// Of domain XML or a script, also write the patch that mends what it can to this file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// What a guest can be written down as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GuestFormat {
+    /// Domain XML, for ‘virsh define’
+    Libvirt,
+    /// A shell script with QEMU's arguments
+    Qemu,
+}
+
+/// Arguments of `guest export`.
+#[derive(Debug, Args)]
+pub struct GuestExportArguments {
+    /// The guest's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// What to write
+    #[arg(long)]
+    pub format: GuestFormat,
+
+    /// Write it to this new file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Arguments of `guest import`.
+#[derive(Debug, Args)]
+pub struct GuestImportArguments {
+    /// Domain XML of libvirt, a script or log with QEMU's command line, or a quickemu file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// The guest's name, instead of the one in the file
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Write the specification to this new file, or with - to standard output, instead of where guests are kept
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -106,6 +170,10 @@ pub struct GuestNewArguments {
     /// An installation image, given as a CD-ROM (can be repeated)
     #[arg(long, value_name = "FILE")]
     pub media: Vec<PathBuf>,
+
+    /// What the guest's network card is on
+    #[arg(long, default_value = "none")]
+    pub network: NetworkChoice,
 
     /// Firmware
     #[arg(long, default_value = "uefi")]

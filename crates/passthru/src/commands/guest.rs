@@ -2,6 +2,8 @@
 
 mod check;
 mod check_file;
+mod export;
+mod import;
 mod list;
 pub(crate) mod new;
 pub(crate) mod places;
@@ -20,6 +22,8 @@ pub(crate) fn run(context: &Context, command: GuestCommand) -> Result<Exit, Fail
         GuestCommand::List => list::run(context),
         GuestCommand::Show(arguments) => show::run(context, &arguments),
         GuestCommand::Check(arguments) => check::run(context, &arguments),
+        GuestCommand::Export(arguments) => export::run(context, &arguments),
+        GuestCommand::Import(arguments) => import::run(context, &arguments),
         GuestCommand::Start(arguments) => start::run(context, &arguments),
         GuestCommand::Stop(arguments) => stop::run(context, &arguments),
     }

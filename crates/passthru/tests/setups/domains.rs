@@ -56,7 +56,7 @@ fn the_faults_of_published_domains_are_found_and_no_others() {
 }
 
 /// The same text with the patch applied, by patch(1) itself; `None` where that is not installed.
-fn patched(text: &[u8], patch: &str) -> Option<Vec<u8>> {
+pub(crate) fn patched(text: &[u8], patch: &str) -> Option<Vec<u8>> {
     let place = tempfile::tempdir().expect("a folder");
     let file = place.path().join("guest.xml");
     std::fs::write(&file, text).expect("writes");

@@ -9,6 +9,7 @@ mod guests;
 mod leftovers;
 mod mounted;
 mod published;
+mod scripts;
 
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -35,7 +35,8 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             remarks
                 .fail(format!("{name} shares {path}, which is not there"))
                 .at(place)
-                .in_file("Plug it in, or name another of /dev/input/by-id");
+                .in_file("Plug it in, or name another of /dev/input/by-id")
+                .in_command("Plug it in, or name another of /dev/input/by-id");
         }
         let rest = path.strip_prefix("/dev/input/event");
         if rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit())) {
@@ -44,7 +45,8 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                     "{name} shares {path}, whose number is another one after the next boot perhaps"
                 ))
                 .at(place)
-                .in_file("Name it by /dev/input/by-id");
+                .in_file("Name it by /dev/input/by-id")
+                .in_command("Name it by /dev/input/by-id");
         }
     }
     for (argument, place) in domain.qemu_arguments.iter().filter(|(argument, _)| is_evdev(argument)) {

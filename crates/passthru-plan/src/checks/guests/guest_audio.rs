@@ -36,6 +36,7 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .seen(domain.path.clone(), format!("{variable}={value}"))
             .at(place)
             .in_file("Write <audio id='1' type='pipewire' runtimeDir='/run/user/1000'/> instead")
+            .in_command("Write -audiodev pipewire,id=snd instead, and audiodev=snd at the sound card")
             .edits([DomainEdit::Remove(place.clone())]);
     }
     remarks.seen(
@@ -56,7 +57,10 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .fail(format!("{name} passes {argument}, which QEMU has not known since 7.1"))
             .seen(domain.path.clone(), argument.clone())
             .at(place)
-            .in_file("Use <sound model='ich9'/> and <audio>");
+            .in_file("Use <sound model='ich9'/> and <audio>")
+            .in_command(
+                "Write -audiodev pipewire,id=snd -device ich9-intel-hda -device hda-duplex,audiodev=snd",
+            );
     }
 }
 

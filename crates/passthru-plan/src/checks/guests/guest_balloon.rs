@@ -40,5 +40,6 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
         .warn(what)
         .at(&balloon)
         .in_file("Write <memballoon model='none'/>")
+        .in_command("Take the virtio-balloon out")
         .edits(said.map(|_| DomainEdit::Remove(balloon)).into_iter().chain([add]));
 }

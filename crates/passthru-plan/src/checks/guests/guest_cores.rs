@@ -33,6 +33,7 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                 .warn(format!("{name} is shown {vcpus} sockets, of which Windows uses one or two"))
                 .at_path("cpu")
                 .in_file(format!("Add <topology sockets='1' dies='1' cores='{vcpus}' threads='1'/> to <cpu>"))
+                .in_command(format!("Write -smp {vcpus},sockets=1,cores={vcpus},threads=1"))
                 .edits(show_topology(domain, [1, 1, vcpus, 1]));
         }
         return;
@@ -50,6 +51,7 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .fail(format!("{name} has {vcpus} vCPUs, and its topology has {}", topology.product()))
             .at_path("cpu/topology")
             .in_file(format!("Let sockets × dies × cores × threads be {vcpus}"))
+            .in_command(format!("Let sockets × dies × cores × threads of -smp be {vcpus}"))
             .edits(in_cores(topology.threads));
     }
     if topology.sockets > 2 || (topology.sockets > 1 && domain.is_windows()) {
@@ -57,6 +59,7 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .warn(format!("{name} is shown {} sockets; Windows uses one or two", topology.sockets))
             .at_path("cpu/topology")
             .in_file("Write sockets='1' and more cores")
+            .in_command("Write sockets=1 and more cores in -smp")
             .edits(in_cores(topology.threads));
     }
 }

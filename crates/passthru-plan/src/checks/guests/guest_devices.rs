@@ -40,7 +40,8 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                 remarks
                     .fail(format!("{name} names {}, where this host has no device", device.address))
                     .at(&device.place)
-                    .in_file("Look where the device is now (passthru groups), and write that address");
+                    .in_file("Look where the device is now (passthru groups), and write that address")
+                    .in_command("Look where the device is now (passthru groups), and write that address");
             }
             continue;
         };
@@ -49,6 +50,7 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                 .fail(format!("{name} names {}, a bridge, which no guest can have", device.address))
                 .at(&device.place)
                 .in_file("Take it out")
+                .in_command("Take it out")
                 .edits([DomainEdit::Remove(device.place.clone())]);
             continue;
         }
@@ -58,7 +60,8 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             remarks
                 .fail(format!("{name} takes {} from the host: {}", device.address, stake.sentence()))
                 .at(&device.place)
-                .in_file("Take it out, unless that is meant");
+                .in_file("Take it out, unless that is meant")
+                .in_command("Take it out, unless that is meant");
         }
         if !device.managed && !function.is_on_vfio() {
             remarks
@@ -66,6 +69,10 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                 .at(&device.place)
                 .in_file(format!(
                     "Have it bound at boot (passthru isolate {}), or write managed='yes'",
+                    device.address
+                ))
+                .in_command(format!(
+                    "Have it bound at boot (passthru isolate {0}) or now (passthru bind {0})",
                     device.address
                 ))
                 .edits([DomainEdit::set(device.place.clone(), "managed", "yes")]);
@@ -90,7 +97,8 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
         remarks
             .warn(format!("{name} is given a part of {slot} without {}", listed(&others)))
             .at_path("devices/hostdev")
-            .in_file("Give the guest all functions of the card and of its group");
+            .in_file("Give the guest all functions of the card and of its group")
+            .in_command("Give the guest all functions of the card and of its group");
     }
 }
 
@@ -104,6 +112,7 @@ fn files(facts: &HostFacts, domain: &Domain, device: &DomainPci, remarks: &mut R
                 .fail(format!("{name} names the ROM file {file}, which is not there"))
                 .at(&rom)
                 .in_file("Put it there, or take <rom> out")
+                .in_command("Put it there, or take romfile= out")
                 .edits([DomainEdit::Remove(rom)]);
         } else if let Some(because) =
             facts.virtualisation.closed_files.get(file).filter(|_| runs_as_somebody(facts) == Some(false))
@@ -124,6 +133,7 @@ fn files(facts: &HostFacts, domain: &Domain, device: &DomainPci, remarks: &mut R
                 device.address
             ))
             .at(&device.place.child("driver"))
-            .in_file("Take iommufd='yes' out");
+            .in_file("Take iommufd='yes' out")
+            .in_command("Take iommufd= out");
     }
 }

@@ -55,6 +55,10 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             ))
             .at(&Place::new("features/hyperv").child(feature))
             .in_file(format!("Turn {needed} on, or {feature} off"))
+            .in_command(format!(
+                "Add {} to -cpu, or take hv_{feature} out",
+                if needed == CLOCK { "hv_time".to_owned() } else { format!("hv_{needed}") }
+            ))
             .edits([turned_on(domain, needed)]);
     }
     // A list that is there and all off is what ‘hypervisor-hiding’ is about.
@@ -63,6 +67,7 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .warn(format!("{name} is a Windows without any enlightenment, which makes it slow"))
             .at_path("features/hyperv")
             .in_file("Add <hyperv> with relaxed, vapic, vpindex, synic, stimer and tlbflush, and the timer hypervclock")
+.in_command("Add hv_relaxed, hv_vapic, hv_vpindex, hv_runtime, hv_synic, hv_time, hv_stimer, hv_frequencies and hv_tlbflush to -cpu")
             .edits(USUAL.into_iter().chain([CLOCK]).filter(|one| !has(domain, one)).map(|one| turned_on(domain, one)));
     }
 }

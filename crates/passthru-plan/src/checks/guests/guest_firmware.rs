@@ -35,7 +35,8 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                 remarks
                     .warn(format!("{name} starts by a BIOS, which shows a picture by old VGA ways that only one card can have"))
                     .at_path("os")
-                    .in_file("Write <os firmware='efi'>; the system inside must boot by UEFI too");
+                    .in_file("Write <os firmware='efi'>; the system inside must boot by UEFI too")
+.in_command("Give it OVMF as -drive if=pflash (passthru guest export --format qemu shows how); the system inside must boot by UEFI too");
             }
         }
         DomainFirmware::Automatic => {
@@ -52,6 +53,7 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                     .warn(format!("{name} loads its UEFI firmware as a ROM, which forgets all variables, the boot order among them"))
                     .at(&loader)
                     .in_file("Write type='pflash' and readonly='yes'")
+.in_command("Give it as -drive if=pflash,format=raw,readonly=on,file=…, with a copy of the variables as a second one")
                     .edits([
                         DomainEdit::set(loader.clone(), "type", "pflash"),
                         DomainEdit::set(loader, "readonly", "yes"),
@@ -78,12 +80,14 @@ fn files(facts: &HostFacts, domain: &Domain, code: &str, template: Option<&str>,
             .fail(format!("{name} starts by {code}, which is not there"))
             .at_path("os/loader")
             .in_file(chosen)
+            .in_command("Name the image that QEMU's descriptors in /usr/share/qemu/firmware name")
             .edits(edits());
     } else if there(code).is_none() && FORMER.iter().any(|end| code.ends_with(end)) {
         remarks
             .warn(format!("{name} starts by {code}, which distributions do not have by this name any more"))
             .at_path("os/loader")
             .in_file(chosen)
+            .in_command("Name the image that QEMU's descriptors in /usr/share/qemu/firmware name")
             .edits(edits());
     }
     let Some(template) = template else { return };
@@ -97,6 +101,7 @@ fn files(facts: &HostFacts, domain: &Domain, code: &str, template: Option<&str>,
             .warn(format!("{name} has firmware and variables of different sizes: {code}, {template}"))
             .at_path("os/nvram")
             .in_file(chosen)
+            .in_command("Name the image that QEMU's descriptors in /usr/share/qemu/firmware name")
             .edits(edits());
     }
 }

@@ -37,7 +37,8 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
         remarks
             .warn(format!("the memory of {name} is no multiple of {kib} KiB, the size of its hugepages"))
             .at_path("memory")
-            .in_file(format!("Give it {} KiB", (memory / bytes + 1).saturating_mul(kib)));
+            .in_file(format!("Give it {} KiB", (memory / bytes + 1).saturating_mul(kib)))
+            .in_command(format!("Write -m {}M", (memory / bytes + 1).saturating_mul(kib).div_ceil(1024)));
     }
     let Some(pages) = facts.memory.huge_pages.value() else { return };
     let needed = memory.div_ceil(bytes);
@@ -46,6 +47,7 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .fail(format!("{name} asks for hugepages of {kib} KiB, which this host does not have"))
             .at(&backing)
             .in_file("Name another size, or take <hugepages/> out")
+            .in_command("Name another size, or take the hugepages out")
             .edits([DomainEdit::Remove(backing)]);
         return;
     };
@@ -60,6 +62,6 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .at(&backing)
             .by_hand(format!(
                 "Set them aside at boot (hugepagesz={kib}K hugepages={needed}), or take <hugepages/> out: transparent huge pages serve guests with devices too"
-            ));
+            )).in_command(format!("Set them aside at boot (hugepagesz={kib}K hugepages={needed}), or take the hugepages out: transparent huge pages serve guests with devices too"));
     }
 }

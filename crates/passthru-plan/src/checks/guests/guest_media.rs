@@ -55,7 +55,8 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                 .warn(format!("{} names {path}, which is not there", domain.name))
                 .seen(domain.path.clone(), path.clone())
                 .at(&disk.place)
-                .in_file("Put it there, or take it out");
+                .in_file("Put it there, or take it out")
+                .in_command("Put it there, or take it out");
         }
     }
 }

@@ -39,6 +39,7 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             ))
             .at_path("devices/video")
             .in_file("Once the card's driver is installed, write <video><model type='none'/></video>")
+            .in_command("Once the card's driver is installed, write -vga none -display none")
             .edits(without_displays(domain));
     } else if domain.graphics.iter().any(|kind| kind == "spice") && !looking_glass::is_used(domain) {
         // Looking Glass brings the keyboard and the mouse by SPICE.
@@ -46,6 +47,7 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .warn(format!("{name} still has SPICE, which has no display left to show"))
             .at_path("devices/graphics")
             .in_file("Take <graphics type='spice'> and the devices of type spicevmc out")
+            .in_command("Take -spice out")
             .edits(without_spice(domain));
     }
 }

@@ -31,13 +31,15 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
         remarks
             .warn(format!("{name} is shown another processor than the host's ({mode})"))
             .at(&cpu)
-            .in_file("Write <cpu mode='host-passthrough'>");
+            .in_file("Write <cpu mode='host-passthrough'>")
+            .in_command("Write -cpu host");
     }
     if domain.kind != "kvm" {
         remarks
             .warn(format!("{name} is of type ‘{}’, which emulates the processor", domain.kind))
             .at_path("")
             .in_file("Write <domain type='kvm'>")
+            .in_command("Write -accel kvm")
             .edits([DomainEdit::set(Place::default(), "type", "kvm")]);
     }
     let asks = domain.cpu_features.get("topoext").is_some_and(|policy| policy == "require");
@@ -51,6 +53,7 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                 ))
                 .at(&cpu)
                 .in_file("Add <feature policy='require' name='topoext'/> to <cpu>")
+                .in_command("Add topoext=on to -cpu")
                 .edits((!said).then(|| {
                     DomainEdit::add("cpu", "feature", &[("policy", "require"), ("name", "topoext")])
                 }));
@@ -61,7 +64,8 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                     "{name} asks for topoext, which only AMD's processors have, so it does not start"
                 ))
                 .at(&cpu)
-                .in_file("Take the feature topoext out");
+                .in_file("Take the feature topoext out")
+                .in_command("Take topoext out of -cpu");
         }
         _ => {}
     }

@@ -41,6 +41,7 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             ))
             .at(&device.place.child("address"))
             .in_file("Take the <address> of the hostdev out, so that libvirt puts it behind a port")
+.in_command("Put it behind a port: -device pcie-root-port,id=port1,chassis=1,slot=1 and bus=port1,addr=0x0 in the vfio-pci")
             .edits([DomainEdit::Remove(device.place.child("address"))]);
     }
     for functions in slots.values().filter(|functions| functions.len() > 1) {
@@ -67,6 +68,7 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                 ))
                 .at(&other.place.child("address"))
                 .in_file("Give all functions of the card one bus and slot, and function 0 multifunction='on'")
+.in_command("Give all functions of the card one bus, addr=0x0.0, 0x0.1 and so on, and function 0 multifunction=on")
                 .edits(together(&away));
         } else if placed.len() > 1 && root.multifunction == Some(false) {
             remarks
@@ -77,6 +79,7 @@ fn judge(facts: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
                 ))
                 .at(&first.place.child("address"))
                 .in_file("Write multifunction='on' in the <address> of function 0")
+                .in_command("Write multifunction=on for function 0")
                 .edits(together(&[]));
         }
     }

@@ -31,7 +31,8 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .warn(format!("{name} has all of Hyper-V's features off, which makes Windows slow"))
             .seen(domain.path.clone(), "<hyperv>: every state='off'")
             .at_path("features/hyperv")
-            .in_file("Turn them on, and the timer hypervclock");
+            .in_file("Turn them on, and the timer hypervclock")
+            .in_command("Turn them on, and hv_time");
     }
     if let Some(id) = &domain.vendor_id {
         remarks
@@ -39,6 +40,7 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .seen(domain.path.clone(), format!("<vendor_id value='{id}'/>"))
             .at(&vendor_id)
             .in_file("Remove <vendor_id> unless an old driver or another program needs it")
+            .in_command("Take hv_vendor_id out of -cpu unless an old driver or another program needs it")
             .edits([DomainEdit::Remove(vendor_id.clone())]);
         if id.chars().count() > 12 {
             remarks
@@ -52,6 +54,7 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .seen(domain.path.clone(), "<hidden state='on'/>")
             .at(&hidden)
             .in_file("Remove <hidden> unless an old driver or another program needs it")
+            .in_command("Take kvm=off out of -cpu unless an old driver or another program needs it")
             .edits([DomainEdit::Remove(hidden)]);
     }
     for (argument, place) in &domain.qemu_arguments {

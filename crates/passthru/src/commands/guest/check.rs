@@ -1,5 +1,5 @@
-//! `passthru guest check`: can this guest run on this host? What is wrong with this domain of libvirt? Does this image boot
-//! under UEFI?
+//! `passthru guest check`: can this guest run on this host? What is wrong with this domain of libvirt, this script that starts
+//! QEMU? Does this image boot under UEFI?
 
 use std::path::Path;
 
@@ -27,30 +27,30 @@ pub(crate) fn run(context: &Context, arguments: &GuestCheckArguments) -> Result<
         Err(_) if what.is_file() => return of_file(context, arguments),
         other => other?,
     };
-    only_xml_is_patched(arguments)?;
+    only_guests_are_patched(arguments)?;
     let facts = context.facts()?;
     // Disks and memory are those of the machine we run on: a captured host is judged without them.
     let looked = if context.is_live() { Looked::here(&spec) } else { Looked::default() };
     doctor::print(context, "passthru.guest-check/1", check(&spec, &facts, &looked))
 }
 
-/// Prints what can be said of a file: of a domain, or of an image.
+/// Prints what can be said of a file: of a domain or a command line, or of an image.
 fn of_file(context: &Context, arguments: &GuestCheckArguments) -> Result<Exit, Failure> {
-    if let Some(bytes) = check_file::xml(&arguments.what) {
-        return check_file::run(context, arguments, &bytes);
+    if let Some(guest) = check_file::guest(&arguments.what) {
+        return check_file::run(context, arguments, &guest?);
     }
-    only_xml_is_patched(arguments)?;
+    only_guests_are_patched(arguments)?;
     of_image(context, &arguments.what)
 }
 
-/// Refuses to promise a patch of what is no domain XML.
-fn only_xml_is_patched(arguments: &GuestCheckArguments) -> Result<(), Failure> {
+/// Refuses to promise a patch of what is no guest of another program's.
+fn only_guests_are_patched(arguments: &GuestCheckArguments) -> Result<(), Failure> {
     if arguments.output.is_none() {
         return Ok(());
     }
     let what = arguments.what.display();
     Err(Failure::usage(format!(
-        "‘{what}’ is no domain XML, of which alone a patch is made; leave out --output"
+        "‘{what}’ is neither domain XML nor a script that starts QEMU, of which alone a patch is made; leave out --output"
     )))
 }
 

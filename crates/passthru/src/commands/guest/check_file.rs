@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use passthru_formats::libvirt_domain;
+use passthru_formats::qemu_command::{self, CommandDomain, QemuCommand, QemuCommandError};
 use passthru_host::{Subjects, look_at_guest};
 use passthru_plan::guest_file;
 
@@ -17,25 +18,66 @@ use crate::printer::{self, STRONG};
 /// Files of guests are small; what is larger is something else.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// The file's bytes, where it is XML: it is short, and its first character opens an element.
-pub(super) fn xml(path: &Path) -> Option<Vec<u8>> {
-    let about = std::fs::metadata(path).ok()?;
-    if !about.is_file() || about.len() > MOST_BYTES {
-        return None;
+/// The bytes of a file that may be a guest's; the error says why it is none.
+pub(super) fn short(path: &Path) -> Result<Vec<u8>, String> {
+    let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let about = std::fs::metadata(path).map_err(|error| wrong(&error))?;
+    if !about.is_file() {
+        return Err(wrong(&"this is no file"));
     }
-    let bytes = std::fs::read(path).ok()?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    text.trim_ascii_start().starts_with(b"<").then_some(bytes)
+    if about.len() > MOST_BYTES {
+        return Err(wrong(&"this is larger than any guest's file"));
+    }
+    std::fs::read(path).map_err(|error| wrong(&error))
 }
 
-/// Prints what the rules about guests say of a domain; the answer is no if one fails.
-pub(super) fn run(context: &Context, arguments: &GuestCheckArguments, bytes: &[u8]) -> Result<Exit, Failure> {
-    let wrong = |error: libvirt_domain::DomainError| Failure::usage(error.to_string());
-    let domain = libvirt_domain::parse(&arguments.what.to_string_lossy(), bytes).map_err(wrong)?;
+/// A guest that another program keeps.
+pub(super) enum Foreign {
+    /// Domain XML.
+    Domain(Vec<u8>),
+    /// A script or command line that starts QEMU, and its text.
+    Command(QemuCommand, String),
+}
+
+/// The guest in a file; `None` where it has none, the error where it has and cannot be read. A file with a guest is short; XML
+/// begins with an element.
+pub(super) fn guest(path: &Path) -> Option<Result<Foreign, Failure>> {
+    let bytes = short(path).ok()?;
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    if text.trim_ascii_start().starts_with(b"<") {
+        return Some(Ok(Foreign::Domain(bytes)));
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    match qemu_command::parse(&text) {
+        Ok(command) => Some(Ok(Foreign::Command(command, text))),
+        Err(QemuCommandError::NoCommand) => None,
+        Err(error) => Some(Err(Failure::usage(format!("{}: {error}", path.display())))),
+    }
+}
+
+/// Prints what the rules about guests say of one; the answer is no if one fails.
+pub(super) fn run(
+    context: &Context,
+    arguments: &GuestCheckArguments,
+    guest: &Foreign,
+) -> Result<Exit, Failure> {
+    let named = arguments.what.to_string_lossy();
     let host = context.open()?;
     let mut facts = context.gather(&host, Subjects::USUAL);
-    look_at_guest(&host, &domain, &mut facts);
-    let file = guest_file::lint_domain(&facts, &domain, bytes).map_err(wrong)?;
+    let file = match guest {
+        Foreign::Domain(bytes) => {
+            let wrong = |error: libvirt_domain::DomainError| Failure::usage(error.to_string());
+            let domain = libvirt_domain::parse(&named, bytes).map_err(wrong)?;
+            look_at_guest(&host, &domain, &mut facts);
+            guest_file::lint_domain(&facts, &domain, bytes).map_err(wrong)?
+        }
+        Foreign::Command(command, text) => {
+            let stem = arguments.what.file_stem().unwrap_or_default().to_string_lossy();
+            let read = CommandDomain::of(&named, &stem, command);
+            look_at_guest(&host, &read.domain, &mut facts);
+            guest_file::lint_command(&facts, &read, command, text)
+        }
+    };
     let exit = doctor::exit(&file.findings);
     let patch = Some(file.patch).filter(|patch| !patch.is_empty());
     if let Some(output) = &arguments.output {

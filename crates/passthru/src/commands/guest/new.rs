@@ -1,17 +1,15 @@
 //! `passthru guest new`: write a specification.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use passthru_guest::spec::{self, AccelChoice, Disk, DiskFormat, FirmwareKind, Medium, Os};
+use passthru_guest::spec::{self, AccelChoice, Disk, DiskFormat, FirmwareKind, Medium, Network, Os};
 use passthru_guest::{GuestSpec, MemorySize};
 use passthru_model::intent::DeviceIdentity;
 use passthru_model::{HostFacts, PciAddress, PciFunction};
 
 use super::places::{Places, name};
-use crate::args::{FirmwareChoice, GuestNewArguments, OsChoice};
-use crate::commands::plan;
+use crate::args::{FirmwareChoice, GuestNewArguments, NetworkChoice, OsChoice};
 use crate::context::Context;
 use crate::exit::{Exit, Failure, chain};
 use crate::printer::plain;
@@ -31,17 +29,16 @@ pub(crate) fn run(context: &Context, arguments: &GuestNewArguments) -> Result<Ex
     };
     spec.memory = arguments.memory.parse::<MemorySize>().map_err(|error| Failure::usage(chain(&error)))?;
     spec.cpus = arguments.cpus;
+    spec.network = match arguments.network {
+        NetworkChoice::None => Network::None,
+        NetworkChoice::User => Network::User,
+    };
     spec.firmware = firmware(arguments.firmware);
     spec.accel = accel(arguments.accel);
     spec.devices = devices(context, &facts, &arguments.device)?;
     for path in &arguments.disk {
         let path = absolute(path)?;
-        // The name decides once, here, where its owner reads it; the content never does, since a guest can write it.
-        let format = if path.extension().is_some_and(|ending| ending == "qcow2") {
-            DiskFormat::Qcow2
-        } else {
-            DiskFormat::Raw
-        };
+        let format = DiskFormat::by_name(&path);
         context.printer.say(&format!("{} is taken as {}", plain(&path.to_string_lossy()), format.word()));
         spec.disks.push(Disk { path, format });
     }
@@ -51,20 +48,7 @@ pub(crate) fn run(context: &Context, arguments: &GuestNewArguments) -> Result<Ex
     let text =
         spec::write(&spec, |device| facts.function(device.address).map(|function| facts.name_of(function)));
     let path = places.specs.join(spec.name.file_name());
-    if path.exists() {
-        return Err(Failure::refused(format!(
-            "there is a guest ‘{}’ already: {}",
-            spec.name,
-            path.display()
-        ))
-        .hint("choose another name, or edit that file"));
-    }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(&places.specs)
-        .map_err(|error| Failure::no(format!("{} cannot be made: {error}", places.specs.display())))?;
-    plan::save(&path, text.as_bytes())?;
+    places.save_new(&path, &spec.name, &text)?;
     context.printer.say(&format!("Wrote {}", path.display()));
     context.printer.say(&format!("Next: passthru guest check {0}, then passthru guest start {0}", spec.name));
     Ok(Exit::Done)

@@ -1,12 +1,14 @@
 //! Where guests are kept: root's in `/etc`, everybody else's at home.
 
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 
 use passthru_guest::run::GuestPaths;
 use passthru_guest::{GuestName, GuestSpec, spec};
 use passthru_host::program;
 use passthru_model::program::Program;
 
+use crate::commands::plan;
 use crate::exit::{Failure, chain};
 
 /// The directories of this user's guests.
@@ -52,6 +54,20 @@ impl Places {
     /// The files of one guest.
     pub(crate) fn paths(&self, name: &GuestName) -> GuestPaths {
         GuestPaths::new(&self.run, &self.data, name)
+    }
+
+    /// Saves a new guest's specification; an existing guest is left alone.
+    pub(crate) fn save_new(&self, path: &Path, name: &GuestName, text: &str) -> Result<(), Failure> {
+        if path.exists() {
+            return Err(Failure::refused(format!("there is a guest ‘{name}’ already: {}", path.display()))
+                .hint("choose another name, or edit that file"));
+        }
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&self.specs)
+            .map_err(|error| Failure::no(format!("{} cannot be made: {error}", self.specs.display())))?;
+        plan::save(path, text.as_bytes())
     }
 
     /// Reads one guest's specification.

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use passthru_guest::look::Looked;
-use passthru_guest::{Guest, render, run};
-use passthru_model::program::quoted;
+use passthru_guest::{Guest, render, run, script};
 
 use super::list::{pid, word};
 use super::places::{Places, name};
@@ -69,22 +68,8 @@ pub(crate) fn run(context: &Context, arguments: &GuestName) -> Result<Exit, Fail
         }
     }
     let _ = writeln!(out, "\n{STRONG}QEMU{STRONG:#}");
-    out.push_str(&as_lines(&command));
+    out.push_str("  ");
+    out.push_str(&plain(&script::command(&command)));
     context.printer.data(&out)?;
     Ok(Exit::Done)
-}
-
-/// The command, an option a line, quoted so that it can be pasted into a shell.
-fn as_lines(command: &[String]) -> String {
-    let mut out = String::new();
-    for (place, word) in command.iter().enumerate() {
-        if place > 0 {
-            out.push_str(if word.starts_with('-') { " \\\n      " } else { " " });
-        } else {
-            out.push_str("  ");
-        }
-        out.push_str(&quoted(&plain(word)));
-    }
-    out.push('\n');
-    out
 }

@@ -1,0 +1,323 @@
+//! A command line of QEMU: every option, and every property of those that are understood, is accounted for.
+
+use passthru_formats::qemu_command::{self, Properties, QemuCommand, QemuOption};
+use passthru_model::HostFacts;
+
+use super::draft::Draft;
+use super::libvirt::{is_uefi_image, is_windows_name};
+use super::qemu_drives::Drives;
+use super::reasons::{
+    ADDRESS, ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_BALLOON, NO_KEY,
+    NO_SECURE_BOOT, NOT_ENLIGHTENED, NOT_HIDDEN, ON_SOCKET, PLACED, PLAIN_VGA, PROCESSOR, TABLET, TIMERS,
+    USB_CONTROLLER,
+};
+use super::{ImportError, Imported, Source};
+use crate::name::GuestName;
+use crate::spec::{AccelChoice, Display, FirmwareKind, Network, Os};
+
+const CONTROL: &str = "passthru talks to QEMU, keeps its log and its serial console";
+
+/// Reads a command line.
+pub(super) fn import(
+    source: &Source<'_>,
+    command: &QemuCommand,
+    name: Option<GuestName>,
+    facts: &HostFacts,
+) -> Result<Imported, ImportError> {
+    let mut draft = Draft::new(source, facts);
+    // Without a word QEMU emulates.
+    draft.accel = AccelChoice::Tcg;
+    draft.os = system(command);
+    // Without a word there is a window with an emulated VGA.
+    let bare = command.options.iter().any(|option| option.name == "nodefaults");
+    draft.display = Some(if bare { Display::None } else { Display::Vnc });
+    let asks = |name: &str| command.options.iter().any(|option| option.name == name);
+    if !bare && !["net", "nic", "netdev"].into_iter().any(asks) {
+        draft.network = Network::User;
+        draft.left_out(
+            command.line,
+            command.program.clone(),
+            "no network is named, and QEMU's default is its own",
+        );
+    }
+    let mut drives = Drives::of(command);
+    let mut name_found = None;
+    for option in &command.options {
+        if let Some(Err(code)) = &option.value {
+            draft.lost(
+                option.line,
+                format!("-{} {code}", option.name),
+                "only a running shell could tell what this is",
+            );
+            continue;
+        }
+        if option.name == "name" {
+            let said = option.properties("guest");
+            name_found = said.get("guest").map(str::to_owned);
+        } else if !drives.read(&mut draft, option) {
+            read(&mut draft, option)?;
+        }
+    }
+    drives.finish(&mut draft);
+    if draft.memory.is_none() {
+        // QEMU's default.
+        draft.set_memory(command.line, "-m", Some(128 << 20))?;
+        draft.left_out(
+            command.line,
+            command.program.clone(),
+            "no -m is given, and QEMU's default is 128 MiB",
+        );
+    }
+    let stem =
+        std::path::Path::new(source.path).file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
+    draft.finish(name, name_found.or(stem).as_deref())
+}
+
+/// Windows has its clock in local time, is told that it runs under Hyper-V, or has a name that says so.
+fn system(command: &QemuCommand) -> Os {
+    let is_windows = command.options.iter().any(|option| match option.name.as_str() {
+        "rtc" => option.properties("base").get("base") == Some("localtime"),
+        "localtime" => true,
+        "name" => option.properties("guest").get("guest").is_some_and(is_windows_name),
+        "cpu" => option.properties("model").iter().any(|(name, _)| is_enlightenment(name)),
+        _ => false,
+    });
+    if is_windows { Os::Windows10 } else { Os::Linux }
+}
+
+fn is_enlightenment(name: &str) -> bool {
+    name.trim_start_matches('+').starts_with("hv_") || name.trim_start_matches('+').starts_with("hv-")
+}
+
+fn read(draft: &mut Draft<'_>, option: &QemuOption) -> Result<(), ImportError> {
+    let line = option.line;
+    let known = option.known().unwrap_or_default();
+    match option.name.as_str() {
+        "machine" | "M" => machine(draft, option),
+        "enable-kvm" => draft.accel = AccelChoice::Kvm,
+        "accel" => accel(draft, line, option.properties("accel").get("accel").unwrap_or_default()),
+        "cpu" => processor(draft, option),
+        "smp" => {
+            let said = option.properties("cpus");
+            let count = said.get("cpus").map_or_else(|| product(&said), str::to_owned);
+            draft.set_cpus(line, &count)?;
+            if let Some(most) = said.get("maxcpus").filter(|most| *most != count) {
+                draft.lost(line, format!("-smp maxcpus={most}"), ALL_CPUS);
+            }
+            draft.topology(line, option.words(), &said.iter().collect::<Vec<_>>());
+        }
+        "m" => {
+            let said = option.properties("size");
+            let size = said.get("size").unwrap_or_default();
+            draft.set_memory(line, size, qemu_command::size(size, 1 << 20))?;
+            for (name, value) in said.iter().filter(|(name, _)| *name != "size") {
+                draft.lost(line, format!("-m {name}={value}"), ALL_MEMORY);
+            }
+        }
+        "device" => device(draft, option),
+        "rtc" => clock(draft, option),
+        "vga" | "display" | "vnc" | "spice" | "nographic" | "sdl" | "curses" => picture(draft, option, known),
+        "bios" if is_uefi_image(known) => {
+            draft.firmware = FirmwareKind::Uefi;
+            draft.left_out(line, option.words(), FIRMWARE);
+        }
+        "object" => object(draft, option),
+        "net" | "nic" if known == "none" => draft.network = Network::None,
+        "net" | "nic" | "netdev" => network(draft, option),
+        "boot" => draft.left_out(line, option.words(), BOOT_ORDER),
+        "monitor" | "mon" | "qmp" | "qmp-pretty" | "serial" | "chardev" | "parallel" | "daemonize"
+        | "pidfile" | "D" | "d" | "msg" | "S" | "no-shutdown" | "runas" => {
+            draft.left_out(line, option.words(), CONTROL);
+        }
+        "nodefaults" | "no-user-config" | "sandbox" => {}
+        "overcommit" if known == "mem-lock=off" => {}
+        "usb" => draft.left_out(line, option.words(), USB_CONTROLLER),
+        "usbdevice" if known == "tablet" => {
+            draft.left_out(line, option.words(), TABLET);
+        }
+        "no-hpet" => draft.lost(line, option.words(), TIMERS),
+        "audiodev" if option.properties("driver").get("driver") == Some("none") => {
+            draft.left_out(line, option.words(), "no sound card hangs on it");
+        }
+        "uuid" => draft.left_out(line, option.words(), "it names the guest for who started it"),
+        _ => draft.lost(line, option.words(), NO_KEY),
+    }
+    Ok(())
+}
+
+/// How many vCPUs a topology has that says no count.
+fn product(said: &Properties) -> String {
+    let parts = ["sockets", "dies", "clusters", "cores", "threads"];
+    let numbers = parts.iter().filter_map(|part| said.get(part)?.parse::<u32>().ok());
+    numbers.fold(1_u32, u32::saturating_mul).to_string()
+}
+
+fn accel(draft: &mut Draft<'_>, line: usize, word: &str) {
+    // Several are tried in turn.
+    match word.split(':').next() {
+        Some("kvm") if word.contains(':') => draft.accel = AccelChoice::Auto,
+        Some("kvm") => draft.accel = AccelChoice::Kvm,
+        Some("tcg") => draft.accel = AccelChoice::Tcg,
+        _ => draft.lost(line, format!("accel={word}"), "a guest runs by KVM or is emulated"),
+    }
+}
+
+fn machine(draft: &mut Draft<'_>, option: &QemuOption) {
+    let line = option.line;
+    for (name, value) in option.properties("type").iter() {
+        let what = || format!("-machine {name}={value}");
+        match (name, value) {
+            ("vmport" | "usb" | "smm" | "hpet" | "dump-guest-core", "off")
+            | ("type", "q35")
+            | ("memory-backend", _)
+            | ("kernel_irqchip" | "kernel-irqchip", "on") => {}
+            ("type", value) if value.starts_with("pc-q35-") => {
+                draft.left_out(line, what(), NEWEST_BOARD);
+            }
+            ("type", _) => draft.lost(line, what(), BOARD),
+            ("accel", value) => accel(draft, line, value),
+            ("pflash0" | "pflash1", _) => draft.firmware = FirmwareKind::Uefi,
+            ("smm", _) => draft.lost(line, what(), NO_SECURE_BOOT),
+            _ => draft.lost(line, what(), NO_KEY),
+        }
+    }
+}
+
+fn processor(draft: &mut Draft<'_>, option: &QemuOption) {
+    let line = option.line;
+    for (name, value) in option.properties("model").iter() {
+        let what = format!("-cpu {name}={value}");
+        match (name, value) {
+            ("model", "host" | "max") | ("migratable", "off" | "no") => {}
+            ("kvm", "off") => draft.lost(line, what, NOT_HIDDEN),
+            ("model", _) => {
+                draft.lost(line, what, PROCESSOR);
+            }
+            (name, _) if is_enlightenment(name) => draft.lost(line, what, NOT_ENLIGHTENED),
+            _ => draft.lost(line, what, NO_KEY),
+        }
+    }
+}
+
+/// What a card is on; `-net nic` and `-nic` are a card too.
+fn network(draft: &mut Draft<'_>, option: &QemuOption) {
+    let line = option.line;
+    let said = option.properties("type");
+    let kind = said.get("type").unwrap_or_default();
+    let on = if kind == "nic" { None } else { Some(kind) };
+    draft.card(line, &format!("-{} {kind}", option.name), on, said.get("model"));
+    for (name, value) in said.iter() {
+        match name {
+            "type" | "id" | "model" | "netdev" => {}
+            "mac" | "macaddr" => draft.left_out(line, format!("-{} {name}={value}", option.name), ADDRESS),
+            // It goes with a network that is lost as a whole.
+            _ if on.is_some_and(|on| on != "user") => {}
+            _ => draft.lost(line, format!("-{} {name}={value}", option.name), NO_KEY),
+        }
+    }
+}
+
+fn clock(draft: &mut Draft<'_>, option: &QemuOption) {
+    let wanted = if draft.os.is_windows() { "localtime" } else { "utc" };
+    for (name, value) in option.properties("base").iter() {
+        let what = format!("-rtc {name}={value}");
+        if name != "base" {
+            draft.lost(option.line, what, TIMERS);
+        } else if value != wanted {
+            draft.lost(option.line, what, format!("os = \"{}\" has a clock in {wanted}", draft.os.word()));
+        }
+    }
+}
+
+/// What is shown, and where.
+fn picture(draft: &mut Draft<'_>, option: &QemuOption, known: &str) {
+    let line = option.line;
+    let first = known.split([',', ':']).next().unwrap_or_default();
+    match (option.name.as_str(), first) {
+        ("vga" | "display", "none") | ("nographic", _) => draft.display = Some(Display::None),
+        ("vga", "std") | ("vnc", "unix") => draft.display = Some(Display::Vnc),
+        ("vga", _) => {
+            draft.display = Some(Display::Vnc);
+            draft.lost(line, option.words(), PLAIN_VGA);
+        }
+        _ => {
+            draft.display = Some(Display::Vnc);
+            draft.lost(line, option.words(), ON_SOCKET);
+        }
+    }
+}
+
+fn object(draft: &mut Draft<'_>, option: &QemuOption) {
+    let said = option.properties("qom-type");
+    let plain = said.iter().all(|(name, _)| matches!(name, "qom-type" | "id" | "size"));
+    match said.get("qom-type").unwrap_or_default() {
+        "memory-backend-ram" if plain => {}
+        "secret" => draft.left_out(option.line, option.words(), "it is libvirt's"),
+        kind if kind.starts_with("memory-backend") => {
+            draft.lost(option.line, option.words(), NO_BACKING);
+        }
+        _ => draft.lost(option.line, option.words(), NO_KEY),
+    }
+}
+
+fn device(draft: &mut Draft<'_>, option: &QemuOption) {
+    let line = option.line;
+    let said = option.properties("driver");
+    let driver = said.get("driver").unwrap_or_default();
+    match driver {
+        "vfio-pci" => passed(draft, option, &said),
+        "pcie-root-port" | "ioh3420" | "pci-bridge" | "pcie-pci-bridge" | "ich9-ahci" | "ahci"
+        | "i82801b11-bridge" => {
+            draft.left_out(line, option.words(), PLACED);
+        }
+        "VGA" | "secondary-vga" => draft.display = Some(Display::Vnc),
+        "qxl-vga" | "qxl" | "virtio-vga" | "virtio-vga-gl" | "virtio-gpu-pci" | "cirrus-vga"
+        | "bochs-display" => {
+            draft.display = Some(Display::Vnc);
+            draft.lost(line, option.words(), PLAIN_VGA);
+        }
+        "qemu-xhci" | "nec-usb-xhci" | "usb-ehci" | "ich9-usb-ehci1" | "ich9-usb-uhci1"
+        | "ich9-usb-uhci2" | "ich9-usb-uhci3" | "piix3-usb-uhci" => {
+            draft.left_out(line, option.words(), USB_CONTROLLER);
+        }
+        "usb-tablet" => draft.left_out(line, option.words(), TABLET),
+        "virtio-balloon-pci" | "virtio-balloon" => draft.lost(line, option.words(), NO_BALLOON),
+        "virtio-scsi-pci" | "virtio-scsi" => draft.left_out(line, option.words(), PLACED),
+        "virtio-serial-pci" | "virtio-serial" => {
+            draft.left_out(line, option.words(), "channels are not carried over");
+        }
+        "isa-serial" => draft.left_out(line, option.words(), CONTROL),
+        "e1000" | "e1000e" | "rtl8139" | "virtio-net" | "virtio-net-pci" => {
+            let model = if driver.starts_with("virtio-net") { "virtio" } else { driver };
+            draft.card(line, "-device", None, Some(model));
+            for (name, value) in said.iter() {
+                match name {
+                    "driver" | "netdev" | "id" => {}
+                    "bus" | "addr" => draft.left_out(line, option.words_of(name, value), PLACED),
+                    "mac" => draft.left_out(line, option.words_of(name, value), ADDRESS),
+                    _ => draft.lost(line, option.words_of(name, value), NO_KEY),
+                }
+            }
+        }
+        _ => draft.lost(line, option.words(), NO_KEY),
+    }
+}
+
+/// A function of the host.
+fn passed(draft: &mut Draft<'_>, option: &QemuOption, said: &Properties) {
+    let line = option.line;
+    let from_path = said.get("sysfsdev").and_then(|path| path.rsplit('/').next());
+    let Some(address) = said.get("host").or(from_path).and_then(|text| text.parse().ok()) else {
+        return draft.lost(line, option.words(), "it names no PCI function by its address");
+    };
+    draft.device(line, &option.words(), address);
+    for (name, value) in said.iter() {
+        match name {
+            "driver" | "host" | "sysfsdev" | "id" => {}
+            "bus" | "addr" | "multifunction" => {
+                draft.left_out(line, format!("-device vfio-pci,host={address}: {name}={value}"), PLACED);
+            }
+            _ => draft.lost(line, format!("-device vfio-pci,host={address}: {name}={value}"), NO_KEY),
+        }
+    }
+}

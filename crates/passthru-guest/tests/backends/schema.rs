@@ -1,0 +1,72 @@
+//! The XML against libvirt's own schema.
+
+use std::process::Command;
+
+use passthru_guest::{GuestSpec, libvirt};
+
+use crate::{build, corpora, has, paths, say, some, testing};
+use passthru_guest::spec::{AccelChoice, Disk, DiskFormat, FirmwareKind, Medium, Os};
+
+fn xml(spec: &GuestSpec) -> String {
+    let guest = build(spec);
+    libvirt::xml(&guest.machine(&paths(&guest)))
+}
+
+#[test]
+fn a_guest_with_a_gpu_and_its_audio() {
+    let mut spec = GuestSpec::new("box".parse().expect("a name"));
+    spec.devices = testing::gpu_identities();
+    spec.disks.push(Disk { path: "/srv/<b> & 'c', old.qcow2".into(), format: DiskFormat::Qcow2 });
+    spec.media.push(Medium { path: "/srv/debian.iso".into() });
+    insta::assert_snapshot!(xml(&spec));
+}
+
+#[test]
+fn a_windows_without_a_gpu() {
+    let mut spec = GuestSpec::new("box".parse().expect("a name"));
+    spec.os = Os::Windows10;
+    spec.accel = AccelChoice::Tcg;
+    spec.firmware = FirmwareKind::Seabios;
+    spec.disks.push(Disk { path: "/dev/vg/win".into(), format: DiskFormat::Raw });
+    spec.media.push(Medium { path: "/srv/win.iso".into() });
+    insta::assert_snapshot!(xml(&spec));
+}
+
+/// Files with the XML of many guests, each named by its number.
+fn written(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let all = some(256);
+    let files = all.iter().enumerate().map(|(number, spec)| {
+        let path = folder.join(format!("{number}.xml"));
+        std::fs::write(&path, xml(spec)).expect("written");
+        path
+    });
+    files.collect()
+}
+
+#[test]
+fn every_guest_is_a_domain_by_libvirts_newest_schema() {
+    let Some(schema) = corpora("libvirt/schemas/domain.rng") else { return };
+    if !has("xmllint") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = written(folder.path());
+    let out = Command::new("xmllint").args(["--noout", "--relaxng"]).arg(schema).args(files).output();
+    let out = out.expect("runs");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[test]
+fn every_guest_is_a_domain_by_the_schema_of_the_libvirt_that_is_installed() {
+    if !has("virt-xml-validate") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    // It takes a file at a time.
+    for file in written(folder.path()).iter().step_by(16) {
+        let out = Command::new("virt-xml-validate").arg(file).arg("domain").output().expect("runs");
+        let text = std::fs::read_to_string(file).expect("there");
+        say(String::from_utf8_lossy(&out.stdout).trim());
+        assert!(out.status.success(), "{}{text}", String::from_utf8_lossy(&out.stderr));
+    }
+}
