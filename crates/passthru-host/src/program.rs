@@ -131,6 +131,9 @@ fn run_path(
     watch(Command::new(path).args(arguments), command_line(path, arguments), limit, seen)
 }
 
+/// How long nothing may come any more of a program that has ended and left its output open to another one.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// Starts a command, which is called `command` in messages, and waits for its end.
 fn watch(
     start: &mut Command,
@@ -182,7 +185,10 @@ fn watch(
             Ok((stream, line)) if now < end => take(&mut output, stream, &line, seen),
             Err(RecvTimeoutError::Timeout) if now < end => {
                 if let Ok(Some(status)) = child.try_wait() {
-                    while let Ok((stream, line)) = lines.try_recv() {
+                    // On a busy machine its last lines may still be with the threads that read them.
+                    while Instant::now() < end
+                        && let Ok((stream, line)) = lines.recv_timeout(SILENCE)
+                    {
                         take(&mut output, stream, &line, seen);
                     }
                     break status;

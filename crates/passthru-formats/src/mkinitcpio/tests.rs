@@ -148,6 +148,14 @@ fn written() -> impl Strategy<Value = String> {
     (list, "\n?").prop_map(|(lines, end)| format!("{}{end}", lines.join("\n")))
 }
 
+#[test]
+fn an_item_ahead_of_a_string_that_is_joined_to_an_empty_one_keeps_apart() {
+    let text = "MODULES=''\nMODULES+='a'\n";
+    let longer = add(text, List::Modules, "vfio_pci", Place::First).expect("plain");
+    assert_eq!(longer, "MODULES='vfio_pci '\nMODULES+='a'\n");
+    assert_eq!(remove(&longer, List::Modules, "vfio_pci").as_deref(), Ok(text));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 

@@ -117,7 +117,12 @@ impl ShellFile<'_> {
             Part::Array(array) => Ok(self.with_array_item(array, item, place)),
             Part::String(string) => {
                 let value = decoded(&string.value);
-                self.spliced(&string.value, &string_item(&value, item, place, string.append))
+                let mut splice = string_item(&value, item, place, string.append);
+                // What is joined to a string that had no word would be joined to this one.
+                if place == Place::First && parts.len() > 1 && value.is_empty() {
+                    splice.text.push(' ');
+                }
+                self.spliced(&string.value, &splice)
             }
         }
     }
