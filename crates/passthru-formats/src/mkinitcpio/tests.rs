@@ -130,6 +130,14 @@ fn what_cannot_be_told_is_refused_with_its_line() {
     }
 }
 
+#[test]
+fn what_comes_first_in_an_empty_string_is_not_joined_to_the_next() {
+    let text = "MODULES=\"\"\nMODULES+='a'";
+    let longer = add(text, List::Modules, "x", Place::First).expect("can be added to");
+    assert_eq!(longer, "MODULES=\"x \"\nMODULES+='a'");
+    assert_eq!(remove(&longer, List::Modules, "x").as_deref(), Ok(text));
+}
+
 /// Files of lists as people write them, each in one form.
 fn written() -> impl Strategy<Value = String> {
     let item = "([a-z_]{1,5}\\??|'[a-z]{1,3}'|\"[a-z]{1,3}\"|\\\\[a-z])";
