@@ -130,6 +130,14 @@ fn what_cannot_be_told_is_refused_with_its_line() {
     }
 }
 
+#[test]
+fn what_comes_first_in_an_empty_string_is_not_joined_to_the_next() {
+    let text = "MODULES=\"\"\nMODULES+='a'";
+    let longer = add(text, List::Modules, "x", Place::First).expect("can be added to");
+    assert_eq!(longer, "MODULES=\"x \"\nMODULES+='a'");
+    assert_eq!(remove(&longer, List::Modules, "x").as_deref(), Ok(text));
+}
+
 /// Files of lists as people write them, each in one form.
 fn written() -> impl Strategy<Value = String> {
     let item = "([a-z_]{1,5}\\??|'[a-z]{1,3}'|\"[a-z]{1,3}\"|\\\\[a-z])";
@@ -146,14 +154,6 @@ fn written() -> impl Strategy<Value = String> {
         prop::collection::vec(prop_oneof![3 => string.boxed(), 1 => other.boxed()], 0..4),
     ];
     (list, "\n?").prop_map(|(lines, end)| format!("{}{end}", lines.join("\n")))
-}
-
-#[test]
-fn an_item_ahead_of_a_string_that_is_joined_to_an_empty_one_keeps_apart() {
-    let text = "MODULES=''\nMODULES+='a'\n";
-    let longer = add(text, List::Modules, "vfio_pci", Place::First).expect("plain");
-    assert_eq!(longer, "MODULES='vfio_pci '\nMODULES+='a'\n");
-    assert_eq!(remove(&longer, List::Modules, "vfio_pci").as_deref(), Ok(text));
 }
 
 proptest! {

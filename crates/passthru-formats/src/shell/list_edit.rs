@@ -117,12 +117,8 @@ impl ShellFile<'_> {
             Part::Array(array) => Ok(self.with_array_item(array, item, place)),
             Part::String(string) => {
                 let value = decoded(&string.value);
-                let mut splice = string_item(&value, item, place, string.append);
-                // What is joined to a string that had no word would be joined to this one.
-                if place == Place::First && parts.len() > 1 && value.is_empty() {
-                    splice.text.push(' ');
-                }
-                self.spliced(&string.value, &splice)
+                let followed = place == Place::First && parts.len() > 1;
+                self.spliced(&string.value, &string_item(&value, item, place, string.append, followed))
             }
         }
     }
@@ -287,14 +283,18 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// How to put an item into a string of words. `appended`: the string is joined to another ahead of it.
-fn string_item(value: &str, item: &str, place: Place, appended: bool) -> Splice {
+/// How to put an item into a string of words. `appended`: the string is joined to another ahead of it; `followed`: another is
+/// joined to it.
+fn string_item(value: &str, item: &str, place: Place, appended: bool, followed: bool) -> Splice {
     let (at, text) = match (place, words(value).next(), words(value).last()) {
         (Place::First, Some(first), _) if first.start == 0 && appended => (0, format!(" {item} ")),
         (Place::First, Some(first), _) => (first.start, format!("{item} ")),
         (Place::Last, _, Some(last)) => (last.end, format!(" {item}")),
-        _ if appended || !value.is_empty() => (0, format!(" {item}")),
-        _ => (0, item.to_owned()),
+        _ => {
+            let ahead = if appended || !value.is_empty() { " " } else { "" };
+            let behind = if followed && value.is_empty() { " " } else { "" };
+            (0, format!("{ahead}{item}{behind}"))
+        }
     };
     Splice { range: at..at, text }
 }

@@ -85,7 +85,6 @@ fn told(imported: &Imported) -> String {
     out
 }
 
-/// Each of these was read beside its file.
 #[test]
 fn published_guests_are_imported_and_what_is_lost_is_said() {
     let Some(folder) = corpora("setups") else { return };
