@@ -14,6 +14,7 @@ const INSISTING: Consent = Consent {
     take_only_display: false,
     take_in_use: false,
     take_last_keyboard: false,
+    adopt: false,
     untried_boot_chain: true,
 };
 const IMAGE: &str = "initrd.img-6.12.43+deb13-amd64";
