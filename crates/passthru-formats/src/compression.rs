@@ -1,6 +1,6 @@
 //! What captures and initramfs images are compressed with, told by its first bytes and unpacked as a stream.
 //!
-//! The bytes come from outside: a decoder takes no more memory than [`MOST_WINDOW`] and its own tables, whatever a header
+//! The bytes come from outside: a decoder takes no more memory than `MOST_WINDOW` and its own tables, whatever a header
 //! asks for. How much comes out is for the caller to bound.
 
 mod lz4;

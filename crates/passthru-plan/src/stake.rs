@@ -51,7 +51,7 @@ pub fn of(facts: &HostFacts, function: &PciFunction) -> Vec<Stake> {
     of_taking(facts, function, &[function.address])
 }
 
-/// What is at stake with one function where all of `taken` leave the host together. For many functions, see [`Stakes`].
+/// What is at stake with one function where all of `taken` leave the host together. For many functions, see `Stakes`.
 pub fn of_taking(facts: &HostFacts, function: &PciFunction, taken: &[PciAddress]) -> Vec<Stake> {
     let stakes = Stakes::of(facts);
     stakes.of_taking(function, &stakes.leaving(taken.iter().copied()))
