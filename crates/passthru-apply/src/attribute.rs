@@ -1,7 +1,7 @@
 //! Writes an attribute of sysfs: the one piece of code that takes drivers from devices and gives them others.
 //!
 //! A driver that does not let go of its device keeps the writer waiting in the kernel for as long as it does not
-//! (`device_release_driver`, `drivers/base/dd.c`). So the writing is done by a [child](crate::child) with a time limit.
+//! (`device_release_driver`, `drivers/base/dd.c`). So the writing is done by a child with a time limit.
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
