@@ -8,19 +8,10 @@ use passthru_model::program::Program;
 use passthru_model::{Fact, HostFacts, managed};
 use passthru_plan::{Consent, isolate, isolate_by, plan_for, release};
 
-use crate::common::{self, at, cmdline, host, put, shown};
+use crate::common::{self, INSISTING, at, cmdline, host, put, shown};
 
 const RELEASE: &str = "6.12.43+deb13-amd64";
 const TOKEN: &str = "7b1f8f0e5d1b4a579c430a4b6c1d2e3f";
-/// These boot chains are changed only for those who insist.
-const INSISTING: Consent = Consent {
-    adopt: false,
-    only_named: false,
-    take_only_display: false,
-    take_in_use: false,
-    take_last_keyboard: false,
-    untried_boot_chain: true,
-};
 const LINE: &str = "root=UUID=1 ro console=ttyS0 intel_iommu=off quiet";
 
 pub(crate) fn dracut(mut facts: HostFacts) -> HostFacts {
@@ -146,11 +137,7 @@ fn a_chain_that_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was() 
         for method in [Method::Override, Method::Ids] {
             let mut before = before.clone();
             if method == Method::Ids {
-                for address in ["02:00.0", "02:00.1"] {
-                    common::edit(&mut before, address, |one| {
-                        one.subsystem.device = passthru_model::Hex16(0x1101);
-                    });
-                }
+                common::with_ids_of_its_own(&mut before);
             }
             let named = [at("02:00.0")];
             let change = isolate_by(&before, &named, Some(method), &INSISTING).expect("a plan");

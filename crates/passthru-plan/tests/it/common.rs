@@ -21,6 +21,17 @@ use passthru_model::pci::PciFunction;
 use passthru_model::plan::{Action, FileState, Plan};
 use passthru_model::topology::{Core, L3Domain, Part, Topology};
 use passthru_model::tuning::TuningFacts;
+use passthru_plan::Consent;
+
+/// Boot chains that were never started in the laboratory are changed only for those who insist.
+pub(crate) const INSISTING: Consent = Consent {
+    adopt: false,
+    only_named: false,
+    take_only_display: false,
+    take_in_use: false,
+    take_last_keyboard: false,
+    untried_boot_chain: true,
+};
 
 pub(crate) fn at(text: &str) -> PciAddress {
     text.parse().expect("an address")
@@ -322,6 +333,13 @@ fn in_use() -> Vec<InUse> {
 }
 
 /// Changes one function.
+/// Gives the card to be isolated another board than its twin has, so that its ids mean it alone.
+pub(crate) fn with_ids_of_its_own(facts: &mut HostFacts) {
+    for address in ["02:00.0", "02:00.1"] {
+        edit(facts, address, |one| one.subsystem.device = passthru_model::Hex16(0x1101));
+    }
+}
+
 pub(crate) fn edit(facts: &mut HostFacts, address: &str, change: impl FnOnce(&mut PciFunction)) {
     if let Fact::Known(functions, _) = &mut facts.pci {
         change(functions.get_mut(&at(address)).expect("in the host"));

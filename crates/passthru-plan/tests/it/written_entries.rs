@@ -7,16 +7,8 @@ use passthru_model::plan::{FileState, Plan};
 use passthru_model::{Fact, HostFacts, managed};
 use passthru_plan::{Consent, isolate, isolate_by, plan_for, release};
 
-use crate::common::{self, at, cmdline, host, put, shown};
+use crate::common::{self, INSISTING, at, cmdline, host, put, shown};
 
-const INSISTING: Consent = Consent {
-    only_named: false,
-    take_only_display: false,
-    take_in_use: false,
-    take_last_keyboard: false,
-    adopt: false,
-    untried_boot_chain: true,
-};
 const IMAGE: &str = "initrd.img-6.12.43+deb13-amd64";
 const ENTRY: &str = "/boot/loader/entries/debian.conf";
 
@@ -127,11 +119,7 @@ fn what_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was_but_for_wo
         for method in [Method::Override, Method::Ids] {
             let mut before = written(dialect);
             if method == Method::Ids {
-                for address in ["02:00.0", "02:00.1"] {
-                    common::edit(&mut before, address, |one| {
-                        one.subsystem.device = passthru_model::Hex16(0x1101);
-                    });
-                }
+                common::with_ids_of_its_own(&mut before);
             }
             let named = [at("02:00.0")];
             let change = isolate_by(&before, &named, Some(method), &INSISTING).expect("a plan");
