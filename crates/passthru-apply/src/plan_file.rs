@@ -170,7 +170,7 @@ fn is_managed(path: &str) -> bool {
 
 /// Whether a file is a boot entry that is not ours.
 fn is_entry_of_others(path: &str) -> bool {
-    path.contains("/loader/entries/") && !path.ends_with(managed::OFF_ENTRY_ENDING)
+    managed::is_single_entry(path) && !path.ends_with(managed::OFF_ENTRY_ENDING)
 }
 
 fn is_built(path: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The files in which boot loaders other than GRUB keep kernel command lines. Each dialect's own module edits them.
 
-use passthru_model::boot::{BootEntry, Loader};
+use passthru_model::boot::{BootEntry, Dialect, Loader};
 
 use crate::{limine, refind, syslinux};
 
@@ -15,6 +15,16 @@ fn entry(path: &str, line: usize, loader: Loader, cmdline: &str) -> BootEntry {
         cmdline: cmdline.trim().to_owned(),
         source: false,
         rescue: false,
+    }
+}
+
+/// The entries of a file in one of the languages of entries that people write.
+pub fn written(dialect: Dialect, path: &str, bytes: &[u8]) -> Vec<BootEntry> {
+    match dialect {
+        Dialect::Bls => bls(path, bytes).into_iter().collect(),
+        Dialect::Refind => refind_linux(path, bytes),
+        Dialect::Limine => limine(path, bytes),
+        Dialect::Syslinux => syslinux(path, bytes),
     }
 }
 

@@ -91,6 +91,18 @@ pub(crate) fn line_start(text: &str, line: usize) -> usize {
     text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum()
 }
 
+/// Where the block begins that a menu's entry on a line is, with the empty line ahead of it.
+pub(crate) fn block_start(text: &str, line: usize) -> usize {
+    let begin = line_start(text, line);
+    if text.get(..begin).is_some_and(|ahead| ahead.ends_with("\n\n")) { begin - 1 } else { begin }
+}
+
+/// A menu with a block at its end, behind an empty line.
+pub(crate) fn with_block(text: &str, block: &str) -> String {
+    let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+    format!("{text}{end}\n{block}")
+}
+
 /// A line to put in after `before`, in the way of the lines that are there.
 pub(crate) fn new_line(before: &str, line: &str) -> String {
     let end = if before.ends_with("\r\n") { "\r\n" } else { "\n" };

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::cmdline::{Change, Piece, with_parts};
 use crate::error::Refused;
-use crate::key_value::{line_start, new_line};
+use crate::key_value::{block_start, line_start, new_line, with_block};
 
 /// One entry of the menu.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -170,17 +170,14 @@ pub fn copy(
     for change in changes {
         block = edit(&block, change, |_| true)?;
     }
-    let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
-    Ok(format!("{text}{end}\n{}\n", block.trim_end_matches('\n')))
+    Ok(with_block(text, &format!("{}\n", block.trim_end_matches('\n'))))
 }
 
 /// The menu without the entries that are `meant`, and without the empty line ahead of each.
 pub fn without(text: &str, meant: impl Fn(&Entry) -> bool) -> String {
     let mut parts = Vec::new();
     for found in parse(text).into_iter().filter(|found| meant(&found.entry)) {
-        let begin = line_start(text, found.entry.line);
-        let begin =
-            if text.get(..begin).is_some_and(|ahead| ahead.ends_with("\n\n")) { begin - 1 } else { begin };
+        let begin = block_start(text, found.entry.line);
         let end = text[found.end..].find('\n').map_or(text.len(), |more| found.end + more + 1);
         parts.push((begin..end, String::new()));
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::cmdline::{Change, with_parts};
 use crate::error::Refused;
-use crate::key_value::{self, Line, line_start};
+use crate::key_value::{self, Line, block_start, line_start, with_block};
 
 /// One label of the menu.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -162,8 +162,7 @@ pub fn copy(
         let whole = edit(&format!("{above}{block}"), change, |entry| entry.label == label)?;
         whole.get(above.len()..).unwrap_or_default().clone_into(&mut block);
     }
-    let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
-    Ok(format!("{text}{end}\n{block}"))
+    Ok(with_block(text, &block))
 }
 
 /// The menu without the labels that are `meant`, and without the empty line ahead of each.
@@ -171,9 +170,7 @@ pub fn without(text: &str, meant: impl Fn(&Entry) -> bool) -> String {
     let entries = entries(text);
     let mut parts = Vec::new();
     for (position, entry) in entries.iter().enumerate().filter(|(_, entry)| meant(entry)) {
-        let begin = line_start(text, entry.line);
-        let begin =
-            if text.get(..begin).is_some_and(|ahead| ahead.ends_with("\n\n")) { begin - 1 } else { begin };
+        let begin = block_start(text, entry.line);
         let end = entries.get(position + 1).map_or(text.len(), |next| line_start(text, next.line));
         parts.push((begin..end, String::new()));
     }

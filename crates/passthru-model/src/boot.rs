@@ -1,6 +1,7 @@
 //! What boots the host, as far as files say.
 
 use crate::fact::Fact;
+use crate::managed::OFF_ENTRY_ENDING;
 
 /// A boot loader, or a tool that writes for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,7 +127,7 @@ pub struct KernelInstall {
 impl KernelInstall {
     /// The path of a kernel's entry without passthrough, which is ours.
     pub fn off_entry(&self, release: &str) -> String {
-        format!("{}/loader/entries/{}-{release}{}", self.root, self.token, crate::managed::OFF_ENTRY_ENDING)
+        format!("{}/loader/entries/{}-{release}{}", self.root, self.token, OFF_ENTRY_ENDING)
     }
 }
 
@@ -155,6 +156,9 @@ impl Dialect {
     }
 }
 
+/// How the names of our entries beside others begin.
+const OFF_ENTRY_BEGIN: &str = "0-";
+
 /// Boot entries that a person has written, or an installer once: nothing makes them anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrittenEntries {
@@ -174,7 +178,13 @@ impl WrittenEntries {
     pub fn off_entry(&self, path: &str) -> String {
         let name = path.rsplit('/').next().unwrap_or(path);
         let stem = name.strip_suffix(".conf").unwrap_or(name);
-        format!("{}/loader/entries/0-{stem}{}", self.root, crate::managed::OFF_ENTRY_ENDING)
+        format!("{}/loader/entries/{OFF_ENTRY_BEGIN}{stem}{OFF_ENTRY_ENDING}", self.root)
+    }
+
+    /// The name of the entry that one of ours stands beside; `None`: the name is not one of ours.
+    pub fn beside(off_entry: &str) -> Option<String> {
+        let stem = off_entry.strip_suffix(OFF_ENTRY_ENDING)?.strip_prefix(OFF_ENTRY_BEGIN)?;
+        Some(format!("{stem}.conf"))
     }
 }
 

@@ -58,7 +58,17 @@ pub const REFIND_LINUX: &str = "/boot/refind_linux.conf";
 pub const LIMINE: [&str; 4] =
     ["/boot/limine.conf", "/boot/limine/limine.conf", "/efi/limine.conf", "/boot/EFI/BOOT/limine.conf"];
 /// The menus of Extlinux and Syslinux.
-pub const SYSLINUX: [&str; 2] = ["/boot/extlinux/extlinux.conf", "/boot/syslinux/syslinux.cfg"];
+pub const SYSLINUX: [&str; 2] = ["/boot/syslinux/syslinux.cfg", "/boot/extlinux/extlinux.conf"];
+
+/// Whether a file has boot entries in the languages of [`crate::boot::Dialect`]: a file of one entry, or a whole menu.
+pub fn has_entries(path: &str) -> bool {
+    is_single_entry(path) || path == REFIND_LINUX || LIMINE.contains(&path) || SYSLINUX.contains(&path)
+}
+
+/// Whether a file is one entry of the Boot Loader Specification.
+pub fn is_single_entry(path: &str) -> bool {
+    path.contains("/loader/entries/")
+}
 
 /// Every single file that is looked at.
 pub const FILES: &[&str] = &[

@@ -3,7 +3,7 @@
 use passthru_model::boot::Dialect;
 use passthru_model::fact::{Evidence, Fact};
 use passthru_model::facts::Bootloader;
-use passthru_model::managed::{GRUB_CFG, GRUB_DEFAULTS};
+use passthru_model::managed::{GRUB_CFG, GRUB_DEFAULTS, LIMINE, REFIND_LINUX, SYSLINUX};
 
 mod kernel_install;
 mod written;
@@ -25,13 +25,13 @@ const OTHERS: &[(&str, &str)] = &[
     ("/efi/EFI/systemd/systemd-bootx64.efi", "systemd-boot"),
     ("/boot/efi/EFI/systemd/systemd-bootx64.efi", "systemd-boot"),
     ("/etc/default/limine", "Limine"),
-    ("/boot/limine.conf", "Limine"),
-    ("/boot/limine/limine.conf", "Limine"),
-    ("/efi/limine.conf", "Limine"),
-    ("/boot/EFI/BOOT/limine.conf", "Limine"),
-    ("/boot/refind_linux.conf", "rEFInd"),
-    ("/boot/extlinux/extlinux.conf", "Syslinux"),
-    ("/boot/syslinux/syslinux.cfg", "Syslinux"),
+    (LIMINE[0], "Limine"),
+    (LIMINE[1], "Limine"),
+    (LIMINE[2], "Limine"),
+    (LIMINE[3], "Limine"),
+    (REFIND_LINUX, "rEFInd"),
+    (SYSLINUX[1], "Syslinux"),
+    (SYSLINUX[0], "Syslinux"),
     ("/etc/kernelstub/configuration", "kernelstub"),
     ("/boot/grub2/grub.cfg", "GRUB as on Fedora and SUSE"),
 ];

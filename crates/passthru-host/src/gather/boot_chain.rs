@@ -7,6 +7,7 @@ use passthru_formats::cmdline::CommandLine;
 use passthru_formats::{boot_entries, grub_cfg};
 use passthru_model::boot::{BootEntry, BootFacts, Loader, LoaderSign};
 use passthru_model::fact::Fact;
+use passthru_model::managed::{LIMINE, REFIND_LINUX, SYSLINUX};
 use passthru_model::plan::FileState;
 
 use super::because;
@@ -92,14 +93,12 @@ pub(super) fn facts(host: &Host, files: &BTreeMap<String, FileState>) -> BootFac
             entries.extend(unified_images::entries(host, boot, &format!("{images}/{name}"), &mut gaps));
         }
     }
-    one_file(host, "/boot/refind_linux.conf", boot_entries::refind_linux, &mut entries, &mut gaps);
-    for path in
-        ["/boot/limine.conf", "/boot/limine/limine.conf", "/efi/limine.conf", "/boot/EFI/BOOT/limine.conf"]
-    {
+    one_file(host, REFIND_LINUX, boot_entries::refind_linux, &mut entries, &mut gaps);
+    for path in LIMINE {
         one_file(host, path, boot_entries::limine, &mut entries, &mut gaps);
     }
     one_file(host, "/etc/default/limine", boot_entries::limine_defaults, &mut entries, &mut gaps);
-    for path in ["/boot/syslinux/syslinux.cfg", "/boot/extlinux/extlinux.conf"] {
+    for path in SYSLINUX {
         one_file(host, path, boot_entries::syslinux, &mut entries, &mut gaps);
     }
     let mut lines = vec!["/etc/kernel/cmdline".to_owned()];

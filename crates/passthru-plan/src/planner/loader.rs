@@ -7,13 +7,14 @@ mod written;
 
 use std::collections::BTreeMap;
 
+use passthru_formats::error::{Refused, utf8};
 use passthru_model::facts::Bootloader;
 use passthru_model::intent::Intent;
 use passthru_model::plan::{FileState, Step};
 use passthru_model::{Fact, HostFacts, managed};
 
-use super::Reason;
 use super::iommu::Parameters;
+use super::{Reason, select};
 
 /// What stands at paths of ours once an intent is met. A path that is not in it is empty then.
 pub(super) type States = BTreeMap<&'static str, FileState>;
@@ -80,7 +81,7 @@ pub(super) trait BootLoader {
         Vec::new()
     }
     /// Checks that the words which we add come to the kernel.
-    fn check(&self, needed: &Parameters, reasons: &mut Vec<Reason>);
+    fn check(&self, _needed: &Parameters, _reasons: &mut Vec<Reason>) {}
     /// Our own files.
     fn own_files(&self, wanted: &Intent, needed: &Parameters) -> States;
     /// Whether the entries that stand are others than the settings would make.
@@ -110,6 +111,30 @@ pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Box<dyn BootLo
     }
 }
 
+/// The text of a file that is to be edited; `None`: it is not there, or it cannot be edited and the reason has been added.
+fn text_of<'f>(facts: &'f HostFacts, path: &str, reasons: &mut Vec<Reason>) -> Option<&'f str> {
+    if let Some(because) = facts.unreadable_files.get(path) {
+        reasons.push(select::unreadable(facts, &format!("what {path} says"), because));
+    }
+    match facts.files.get(path)? {
+        FileState::File { content, .. } => {
+            utf8(&content.0).map_err(|error| reasons.push(refused(path, error))).ok()
+        }
+        FileState::Link { target } => {
+            reasons.push(Reason::Settings {
+                path: path.to_owned(),
+                problem: format!("it is a symbolic link to {target}"),
+            });
+            None
+        }
+        FileState::Absent => None,
+    }
+}
+
+fn refused(path: &str, error: Refused) -> Reason {
+    Reason::EditRefused { path: path.to_owned(), error }
+}
+
 /// Refuses where the boot loader is not known.
 pub(super) fn known(facts: &HostFacts, reasons: &mut Vec<Reason>) {
     if let Fact::Unknown(because) = &facts.bootloader {
@@ -124,10 +149,7 @@ pub(super) fn reads(path: &str) -> bool {
         || path == managed::GRUB_OFF_ENTRY
         || path == managed::KERNEL_CMDLINE
         || path == managed::KERNEL_INSTALL_OFF
-        || path.contains("/loader/entries/")
-        || path == managed::REFIND_LINUX
-        || managed::LIMINE.contains(&path)
-        || managed::SYSLINUX.contains(&path)
+        || managed::has_entries(path)
 }
 
 /// The parameters that the running command line must hold after a reboot, because of us.

@@ -128,17 +128,11 @@ fn about_loader(path: &str) -> About {
             "the boot entry without passthrough",
             "the way back, should the host not come up as wanted",
         ),
-        path if path.contains("/loader/entries/")
-            || path == managed::REFIND_LINUX
-            || managed::LIMINE.contains(&path)
-            || managed::SYSLINUX.contains(&path) =>
-        {
-            (
-                "boot-entries",
-                "the boot entries: the kernel command line and, where they are all in one file, an entry without passthrough",
-                "nothing makes these entries anew, so they are changed where they stand",
-            )
-        }
+        path if managed::has_entries(path) => (
+            "boot-entries",
+            "the boot entries: the kernel command line and, where they are all in one file, an entry without passthrough",
+            "nothing makes these entries anew, so they are changed where they stand",
+        ),
         _ => (
             "grub-settings",
             "the kernel parameter that turns the IOMMU off goes",

@@ -35,7 +35,7 @@ fn file(dialect: Dialect) -> (&'static str, String) {
             ),
         ),
         Dialect::Syslinux => (
-            managed::SYSLINUX[0],
+            managed::SYSLINUX[1],
             format!(
                 "DEFAULT debian\nPROMPT 1\nLABEL debian\n  MENU LABEL Debian\n  MENU DEFAULT\n  LINUX ../vmlinuz-6.12.43+deb13-amd64\n  \
                  APPEND root=UUID=1 ro intel_iommu=off quiet\n  INITRD ../{IMAGE}\nLABEL other\n  LINUX ../other\n  APPEND root=UUID=2 ro\n"
@@ -172,8 +172,8 @@ fn what_stands_in_the_way_is_named_with_its_cure() {
     facts.files.insert(managed::LIMINE[0].to_owned(), link);
     reasons.push(refusal(&facts));
     let mut facts = written(Dialect::Syslinux);
-    facts.files.remove(managed::SYSLINUX[0]);
-    facts.unreadable_files.insert(managed::SYSLINUX[0].to_owned(), "permission denied".to_owned());
+    facts.files.remove(managed::SYSLINUX[1]);
+    facts.unreadable_files.insert(managed::SYSLINUX[1].to_owned(), "permission denied".to_owned());
     reasons.push(refusal(&facts));
     insta::assert_snapshot!(reasons.join("\n\n"));
 }

@@ -4,7 +4,7 @@
 //! every word of one of its entries, but for those that passthru changes.
 
 use passthru_formats::cmdline::CommandLine;
-use passthru_formats::{bls, limine, refind, syslinux};
+use passthru_formats::{bls, boot_entries};
 use passthru_model::boot::{Dialect, WrittenEntries};
 use passthru_model::fact::Evidence;
 use passthru_model::managed::{LIMINE, OFF_ENTRY_ENDING, REFIND_LINUX, SYSLINUX};
@@ -23,20 +23,17 @@ const WRITERS: [(&str, Dialect, &str); 3] = [
 pub(super) fn of_systemd_boot(host: &Host, root: &str, selected: &str) -> Result<WrittenEntries, String> {
     let directory = format!("{root}/loader/entries");
     let names = host.list(&directory).map_err(|error| error.to_string())?;
-    let started = |name: &str| {
-        let off = selected.strip_suffix(OFF_ENTRY_ENDING).and_then(|stem| stem.strip_prefix("0-"));
-        let stem = off.map_or_else(|| selected.to_owned(), |stem| format!("{stem}.conf"));
-        name.eq_ignore_ascii_case(&stem)
-    };
-    let root_parameter = root_parameter(host)?;
+    let entry = WrittenEntries::beside(selected).unwrap_or_else(|| selected.to_owned());
+    let started = |name: &str| name.eq_ignore_ascii_case(&entry);
+    let root_parameter = root_parameter(&running(host)?);
     let mut files = Vec::new();
     let mut has_started = false;
     let is_entry = |name: &&String| name.strip_suffix(".conf").is_some() && !name.ends_with(OFF_ENTRY_ENDING);
     for name in names.iter().filter(is_entry) {
         let path = format!("{directory}/{name}");
         let text = host.read_text(&path).map_err(|error| error.to_string())?;
-        let entry = bls::read(&text);
-        let of_this_system = CommandLine::new(&entry.options).value("root") == root_parameter.as_deref();
+        let options = bls::read(&text).options;
+        let of_this_system = CommandLine::new(&options).value("root") == root_parameter.as_deref();
         let is_kernel = !bls::files(&text).is_empty();
         if started(name) && !is_kernel {
             return Err(format!(
@@ -67,7 +64,7 @@ pub(super) fn of(host: &Host, dialect: Dialect) -> Result<(WrittenEntries, Evide
             ));
         }
     }
-    let running = host.read_text(RUNNING).map_err(|error| error.to_string())?;
+    let running = running(host)?;
     let paths: &[&str] = match dialect {
         Dialect::Bls => &[],
         Dialect::Refind => &[REFIND_LINUX],
@@ -83,7 +80,7 @@ pub(super) fn of(host: &Host, dialect: Dialect) -> Result<(WrittenEntries, Evide
         }
     }
     let traced: Vec<&(&str, String)> =
-        there.iter().filter(|(_, text)| is_source(dialect, text, &running)).collect();
+        there.iter().filter(|(path, text)| is_source(dialect, path, text, &running)).collect();
     match (traced.as_slice(), there.as_slice()) {
         ([(path, _)], _) => {
             let root = path.rsplit_once('/').map_or("", |(directory, _)| directory);
@@ -91,7 +88,7 @@ pub(super) fn of(host: &Host, dialect: Dialect) -> Result<(WrittenEntries, Evide
                 dialect,
                 files: vec![(*path).to_owned()],
                 root: root.to_owned(),
-                root_parameter: root_parameter(host)?,
+                root_parameter: root_parameter(&running),
             };
             Ok((found, Evidence::new(*path, format!("has all words of {RUNNING}"))))
         }
@@ -109,28 +106,28 @@ pub(super) fn of(host: &Host, dialect: Dialect) -> Result<(WrittenEntries, Evide
 }
 
 /// Whether one of the entries in a file is what the running system was started with.
-fn is_source(dialect: Dialect, text: &str, running: &str) -> bool {
-    let lines: Vec<String> = match dialect {
-        Dialect::Bls => Vec::new(),
-        Dialect::Refind => refind::read_linux(text).into_iter().map(|entry| entry.options).collect(),
-        Dialect::Limine => limine::entries(text).into_iter().filter_map(|entry| entry.cmdline).collect(),
-        Dialect::Syslinux => syslinux::entries(text).into_iter().filter_map(|entry| entry.append).collect(),
-    };
+fn is_source(dialect: Dialect, path: &str, text: &str, running: &str) -> bool {
     let running = CommandLine::new(running);
     let changed_by_us = |name: &str| {
         ["iommu", "intel_iommu", "amd_iommu", "passthru.off", "vfio-pci.ids"]
             .iter()
             .any(|one| passthru_formats::cmdline::same_name(name, one))
     };
-    lines.iter().any(|line| {
-        let mut words =
-            CommandLine::new(line).parameters().filter(|word| !changed_by_us(word.name())).peekable();
+    boot_entries::written(dialect, path, text.as_bytes()).iter().any(|entry| {
+        let mut words = CommandLine::new(&entry.cmdline)
+            .parameters()
+            .filter(|word| !changed_by_us(word.name()))
+            .peekable();
         words.peek().is_some() && words.all(|word| running.has_word(word.text()))
     })
 }
 
-/// The value of `root=` on the running command line.
-fn root_parameter(host: &Host) -> Result<Option<String>, String> {
-    let running = host.read_text(RUNNING).map_err(|error| error.to_string())?;
-    Ok(CommandLine::new(&running).value("root").map(str::to_owned))
+/// The running command line.
+fn running(host: &Host) -> Result<String, String> {
+    host.read_text(RUNNING).map_err(|error| error.to_string())
+}
+
+/// The value of `root=` on a command line.
+fn root_parameter(line: &str) -> Option<String> {
+    CommandLine::new(line).value("root").map(str::to_owned)
 }

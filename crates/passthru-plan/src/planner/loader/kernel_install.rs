@@ -2,7 +2,7 @@
 //! Both take the kernel command line from `/etc/kernel/cmdline`, edited one word at a time.
 
 use passthru_formats::cmdline::CommandLine;
-use passthru_formats::error::{Refused, utf8};
+use passthru_formats::error::Refused;
 use passthru_formats::kernel_cmdline;
 use passthru_model::boot::{BootEntry, KernelInstall, Layout, MadeEntry};
 use passthru_model::intent::{Intent, Method};
@@ -10,7 +10,7 @@ use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
 use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
 
-use super::{BootLoader, Change, Passed, States};
+use super::{BootLoader, Change, Passed, States, refused, text_of};
 use crate::planner::iommu::{INTEL_ON, Parameters, off_words};
 use crate::planner::{Reason, select, texts};
 
@@ -41,19 +41,8 @@ impl Settings {
         for (place, path) in
             [(Source::Usr, managed::KERNEL_CMDLINE_VENDOR), (Source::Etc, managed::KERNEL_CMDLINE)]
         {
-            if let Some(because) = facts.unreadable_files.get(path) {
-                reasons.push(select::unreadable(facts, &format!("what {path} says"), because));
-            }
-            match facts.files.get(path) {
-                Some(FileState::File { content, .. }) => match utf8(&content.0) {
-                    Ok(text) => source = (place, text.to_owned()),
-                    Err(error) => reasons.push(refused(path, error)),
-                },
-                Some(FileState::Link { target }) => reasons.push(Reason::Settings {
-                    path: path.to_owned(),
-                    problem: format!("it is a symbolic link to {target}"),
-                }),
-                Some(FileState::Absent) | None => {}
+            if let Some(text) = text_of(facts, path, reasons) {
+                source = (place, text.to_owned());
             }
         }
         if let (Source::Running, Some(because)) = (source.0, facts.kernel.cmdline.because()) {
@@ -101,10 +90,6 @@ impl Settings {
         }
         paths
     }
-}
-
-fn refused(path: &str, error: Refused) -> Reason {
-    Reason::EditRefused { path: path.to_owned(), error }
 }
 
 impl BootLoader for Settings {
@@ -171,8 +156,6 @@ impl BootLoader for Settings {
         let after = before.with_content(text);
         vec![Change { path: path.to_owned(), before: before.clone(), after }]
     }
-
-    fn check(&self, _: &Parameters, _: &mut Vec<Reason>) {}
 
     fn own_files(&self, wanted: &Intent, _: &Parameters) -> States {
         let text = include_str!("kernel-install-off.sh")

@@ -2,16 +2,16 @@
 //! anew, so they are edited where they stand, one word at a time, and get one entry more without passthrough.
 
 use passthru_formats::cmdline::{Change as WordChange, CommandLine, Parameter};
-use passthru_formats::error::{Refused, utf8};
-use passthru_formats::{bls, limine, loader_conf, refind, syslinux};
+use passthru_formats::error::Refused;
+use passthru_formats::{bls, boot_entries, limine, loader_conf, refind, syslinux};
 use passthru_model::HostFacts;
 use passthru_model::boot::{Dialect, WrittenEntries};
 use passthru_model::intent::{Intent, Method};
 use passthru_model::plan::{FileState, Step};
 
-use super::{BootLoader, Change, Passed, States};
+use super::{BootLoader, Change, Passed, States, refused, text_of};
 use crate::planner::iommu::{INTEL_ON, Parameters, off_words};
-use crate::planner::{Reason, select, texts};
+use crate::planner::{Reason, texts};
 
 /// What menus call the entry without passthrough.
 const TITLE: &str = "Without PCI passthrough";
@@ -27,33 +27,12 @@ pub(super) struct Entries {
     files: Vec<(String, String)>,
 }
 
-/// One entry that starts this system.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
-    line: String,
-    /// Whether it is ours, without passthrough.
-    off: bool,
-}
-
 impl Entries {
     /// The entries as they stand.
     pub(super) fn of(facts: &HostFacts, found: &WrittenEntries, reasons: &mut Vec<Reason>) -> Self {
         let mut files = Vec::new();
         for path in &found.files {
-            match (facts.unreadable_files.get(path), facts.files.get(path)) {
-                (Some(because), _) => {
-                    reasons.push(select::unknown(facts, &format!("what {path} says"), because));
-                }
-                (None, Some(FileState::File { content, .. })) => match utf8(&content.0) {
-                    Ok(text) => files.push((path.clone(), text.to_owned())),
-                    Err(error) => reasons.push(refused(path, error)),
-                },
-                (None, Some(FileState::Link { target })) => reasons.push(Reason::Settings {
-                    path: path.clone(),
-                    problem: format!("it is a symbolic link to {target}"),
-                }),
-                (None, Some(FileState::Absent) | None) => {}
-            }
+            files.extend(text_of(facts, path, reasons).map(|text| (path.clone(), text.to_owned())));
         }
         Self { found: found.clone(), files }
     }
@@ -65,30 +44,14 @@ impl Entries {
         !line.is_passthru_off() && (root.is_none() || line.value("root") == root)
     }
 
-    /// The entries of a file that start this system.
-    fn entries(&self, text: &str) -> Vec<Entry> {
-        let lines: Vec<String> = match self.found.dialect {
-            Dialect::Bls => vec![bls::read(text).options],
-            Dialect::Refind => refind::read_linux(text).into_iter().map(|entry| entry.options).collect(),
-            Dialect::Limine => limine::entries(text).into_iter().filter_map(|entry| entry.cmdline).collect(),
-            Dialect::Syslinux => {
-                syslinux::entries(text).into_iter().filter_map(|entry| entry.append).collect()
-            }
-        };
-        let ours = |line: String| {
-            let off = CommandLine::new(&line).is_passthru_off();
-            (off || self.is_usual(&line)).then_some(Entry { line, off })
-        };
-        lines.into_iter().filter_map(ours).collect()
-    }
-
-    /// All entries that start this system.
-    fn all(&self) -> impl Iterator<Item = Entry> {
-        self.files.iter().flat_map(|(_, text)| self.entries(text))
-    }
-
-    fn usual(&self) -> impl Iterator<Item = Entry> {
-        self.all().filter(|entry| !entry.off)
+    /// The command lines of all entries that start this system as usual.
+    fn usual(&self) -> impl Iterator<Item = String> {
+        let lines = self.files.iter().flat_map(|(path, text)| {
+            boot_entries::written(self.found.dialect, path, text.as_bytes())
+                .into_iter()
+                .map(|entry| entry.cmdline)
+        });
+        lines.filter(|line| self.is_usual(line))
     }
 
     /// A file with one word changed in all usual entries.
@@ -151,7 +114,7 @@ impl Entries {
         Ok(Wanted { text: self.with_off(&new, off)?, beside })
     }
 
-    /// Why nobody would come to the usual entries, or an entry would be started that nobody chose.
+    /// Why systemd-boot could start the entry without passthrough where nobody chooses one.
     fn default_is_not_ours(&self, facts: &HostFacts, path: &str) -> Option<Reason> {
         let conf = format!("{}/loader/loader.conf", self.found.root);
         let text = String::from_utf8_lossy(facts.files.get(&conf)?.content()?).into_owned();
@@ -220,17 +183,13 @@ fn off_changes(ids: bool) -> Vec<WordChange> {
     words.map(WordChange::Add).collect()
 }
 
-fn refused(path: &str, error: Refused) -> Reason {
-    Reason::EditRefused { path: path.to_owned(), error }
-}
-
 impl BootLoader for Entries {
     fn paths(&self) -> Vec<String> {
         self.found.files.clone()
     }
 
     fn off_words(&self, _: &[String]) -> Vec<String> {
-        let mut found: Vec<String> = self.usual().flat_map(|entry| off_words(&entry.line)).collect();
+        let mut found: Vec<String> = self.usual().flat_map(|line| off_words(&line)).collect();
         let mut seen = std::collections::BTreeSet::new();
         found.retain(|word| seen.insert(word.clone()));
         found
@@ -243,11 +202,11 @@ impl BootLoader for Entries {
     /// In all of them, for any may be started.
     fn has_elsewhere(&self, token: &str) -> bool {
         let mut usual = self.usual().peekable();
-        usual.peek().is_some() && usual.all(|entry| CommandLine::new(&entry.line).has_word(token))
+        usual.peek().is_some() && usual.all(|line| CommandLine::new(&line).has_word(token))
     }
 
     fn passed(&self, _: &HostFacts, word: &str) -> Passed {
-        if self.usual().any(|entry| CommandLine::new(&entry.line).has_word(word)) {
+        if self.usual().any(|line| CommandLine::new(&line).has_word(word)) {
             Passed::BySettings
         } else {
             Passed::Never
@@ -306,8 +265,6 @@ impl BootLoader for Entries {
         }
         changes
     }
-
-    fn check(&self, _: &Parameters, _: &mut Vec<Reason>) {}
 
     fn own_files(&self, _: &Intent, _: &Parameters) -> States {
         States::new()
