@@ -12,7 +12,7 @@ use rustix::fs::CWD;
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, OpenTreeFlags};
 use rustix::thread::UnshareFlags;
 
-use crate::program::{self, DIRECTORIES};
+use crate::program;
 
 /// The name under which the child is started.
 const NAME: &str = "passthru-inside";
@@ -73,10 +73,7 @@ fn become_program(root: &Path, name: &OsStr, arguments: &[OsString]) -> io::Erro
                 .map_err(at(&format!("{path} of this system cannot be mounted in the other")))?;
         }
         let name = name.to_string_lossy();
-        let path = DIRECTORIES
-            .iter()
-            .map(|directory| format!("{directory}/{name}"))
-            .find(|path| program::is_executable(path))
+        let path = program::named(&name)
             .ok_or_else(|| io::Error::other(format!("{name} is not installed in that system")))?;
         let error = Command::new(&path).args(arguments).exec();
         Err(io::Error::other(format!("{path} of that system, or what runs it, cannot be started: {error}")))

@@ -85,14 +85,20 @@ fn tail_clause(stderr: &str) -> String {
 /// Where a program is.
 pub fn find(program: Program) -> Result<String, ProgramError> {
     let name = program.file_name();
-    DIRECTORIES
-        .iter()
-        .map(|directory| format!("{directory}/{name}"))
-        .find(|path| is_executable(path))
-        .ok_or(ProgramError::NotFound { name, package: program.debian_package() })
+    named(name).ok_or(ProgramError::NotFound { name, package: program.debian_package() })
 }
 
-pub(crate) fn is_executable(path: &str) -> bool {
+/// The path of a program by its file's name, below the root of this process.
+pub(crate) fn named(name: &str) -> Option<String> {
+    paths(name).find(|path| is_executable(path))
+}
+
+/// Where a program of this name may be, in the order in which it is looked for.
+pub(crate) fn paths(name: &str) -> impl Iterator<Item = String> {
+    DIRECTORIES.iter().map(move |directory| format!("{directory}/{name}"))
+}
+
+fn is_executable(path: &str) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }

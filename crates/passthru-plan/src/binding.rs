@@ -62,6 +62,10 @@ pub(crate) fn effective_ids(facts: &HostFacts, module: &str) -> Option<IdsSettin
     ids(facts, module).into_iter().rfind(|setting| setting.on_cmdline || !built_in)
 }
 
+/// The kernel parameters that keep modules from being loaded, each a list: of modprobe, of the kernel, of dracut.
+pub(crate) const BLACKLIST_PARAMETERS: [&str; 3] =
+    ["modprobe.blacklist", "module_blacklist", "rd.driver.blacklist"];
+
 /// The modules that are kept from being loaded for their devices, with underscores, each with the last place that says so:
 /// `FILE:LINE`, or `/proc/cmdline`.
 pub(crate) fn blacklisted(facts: &HostFacts) -> BTreeMap<String, String> {
@@ -80,7 +84,7 @@ pub(crate) fn blacklisted(facts: &HostFacts) -> BTreeMap<String, String> {
         listed.insert(module.clone(), said.place());
     }
     if let Some(text) = facts.kernel.cmdline.value() {
-        for name in ["modprobe.blacklist", "module_blacklist", "rd.driver.blacklist"] {
+        for name in BLACKLIST_PARAMETERS {
             for module in CommandLine::new(text).items(name) {
                 listed.insert(canonical(module), "/proc/cmdline".to_owned());
             }

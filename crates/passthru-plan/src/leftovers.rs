@@ -11,7 +11,7 @@ use passthru_model::pci::is_vfio_driver;
 use passthru_model::plan::FileState;
 use passthru_model::{HostFacts, managed};
 
-use crate::binding::{blacklisted, claimants, effective_ids, ids, taken};
+use crate::binding::{BLACKLIST_PARAMETERS, blacklisted, claimants, effective_ids, ids, taken};
 use crate::planner::MARK;
 
 /// Where driverctl keeps its overrides.
@@ -62,16 +62,14 @@ pub fn leftovers(facts: &HostFacts) -> Vec<Leftover> {
             found.extend(command(said, &drivers));
         }
     }
-    for (address, driver) in facts.binding.driverctl.value().into_iter().flatten() {
-        if is_vfio_driver(driver) || driver == "pci-stub" {
-            let path = format!("{DRIVERCTL}{address}");
-            found.push(Leftover {
-                does: format!("has driverctl give {address} to {driver}, after the initramfs"),
-                text: driver.clone(),
-                removal: Removal::File(path.clone()),
-                place: path,
-            });
-        }
+    for (address, driver) in given_by_driverctl(facts) {
+        let path = format!("{DRIVERCTL}{address}");
+        found.push(Leftover {
+            does: format!("has driverctl give {address} to {driver}, after the initramfs"),
+            text: driver.to_owned(),
+            removal: Removal::File(path.clone()),
+            place: path,
+        });
     }
     for (path, state) in facts.files.iter().filter(|(path, _)| path.starts_with(INIT_TOP)) {
         let text = String::from_utf8_lossy(state.content().unwrap_or_default()).into_owned();
@@ -89,8 +87,8 @@ pub fn leftovers(facts: &HostFacts) -> Vec<Leftover> {
         let does = match canonical(word.name()).as_str() {
             "vfio_pci.ids" => "gives ids to vfio-pci",
             "pci_stub.ids" => "gives ids to pci-stub",
-            "modprobe.blacklist" | "module_blacklist" | "rd.driver.blacklist"
-                if word
+            name if BLACKLIST_PARAMETERS.contains(&name)
+                && word
                     .value()
                     .is_some_and(|list| list.split(',').any(|one| drivers.contains(&canonical(one)))) =>
             {
@@ -110,6 +108,13 @@ pub fn leftovers(facts: &HostFacts) -> Vec<Leftover> {
         });
     }
     found
+}
+
+/// The functions that driverctl gives to vfio-pci or pci-stub, each with that driver.
+fn given_by_driverctl(facts: &HostFacts) -> impl Iterator<Item = (PciAddress, &str)> {
+    let overrides = facts.binding.driverctl.value().into_iter().flatten();
+    let given = overrides.map(|(address, driver)| (*address, driver.as_str()));
+    given.filter(|(_, driver)| is_vfio_driver(driver) || *driver == "pci-stub")
 }
 
 /// The drivers, as modules, of what goes to guests by the intent or by leftovers.
@@ -135,11 +140,7 @@ pub(crate) fn taken_by_others(facts: &HostFacts) -> BTreeSet<PciAddress> {
             addresses.extend(taken(facts, &setting).iter().map(|function| function.address));
         }
     }
-    for (address, driver) in facts.binding.driverctl.value().into_iter().flatten() {
-        if is_vfio_driver(driver) || driver == "pci-stub" {
-            addresses.insert(*address);
-        }
-    }
+    addresses.extend(given_by_driverctl(facts).map(|(address, _)| address));
     addresses.retain(|address| facts.function(*address).is_some_and(|function| !function.is_bridge()));
     addresses
 }
@@ -193,23 +194,26 @@ fn command(said: &Said<ModprobeCommand>, drivers: &BTreeSet<String>) -> Option<L
     Some(Leftover { place: said.place(), text, does, removal: Removal::Line { path, line, instead } })
 }
 
-/// The files as they stand once all leftovers in files are taken out, and the words that are to go from the kernel command
-/// line. The error names a place that could not be edited.
-pub(crate) fn without(facts: &HostFacts) -> (BTreeMap<String, (FileState, FileState)>, Vec<String>) {
+/// The files as they stand and as they are once these leftovers are taken out, and the words that are to go from the kernel
+/// command line.
+pub(crate) fn without(
+    facts: &HostFacts,
+    leftovers: &[Leftover],
+) -> (BTreeMap<String, (FileState, FileState)>, Vec<String>) {
     let mut lines: BTreeMap<String, BTreeMap<usize, Option<String>>> = BTreeMap::new();
     let mut changes = BTreeMap::new();
     let mut words = Vec::new();
-    for leftover in leftovers(facts) {
-        match leftover.removal {
+    for leftover in leftovers {
+        match &leftover.removal {
             Removal::Line { path, line, instead } => {
-                lines.entry(path).or_default().insert(line, instead);
+                lines.entry(path.clone()).or_default().insert(*line, instead.clone());
             }
             Removal::File(path) => {
-                if let Some(before) = facts.files.get(&path) {
-                    changes.insert(path, (before.clone(), FileState::Absent));
+                if let Some(before) = facts.files.get(path) {
+                    changes.insert(path.clone(), (before.clone(), FileState::Absent));
                 }
             }
-            Removal::Parameter(word) => words.push(word),
+            Removal::Parameter(word) => words.push(word.clone()),
         }
     }
     for (path, edits) in lines {

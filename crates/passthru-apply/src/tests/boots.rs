@@ -1,7 +1,5 @@
 //! Records of boots: replaced for the same boot, bounded, whole at every instant, and nothing else of the host touched.
 
-use std::process::Command;
-
 use passthru_formats::boot_record;
 use passthru_model::boot_record::{BOOT_RECORD_SCHEMA, BOOT_RECORDS, BootRecord, MOST_BOOT_RECORDS};
 
@@ -39,15 +37,8 @@ fn boots(tree: &Tree) -> Vec<String> {
 
 /// Keeps a record in a child that dies at a point. `false`: it came to its end before that point.
 fn killed(tree: &Tree, point: usize) -> bool {
-    let output = Command::new(std::env::current_exe().expect("knows itself"))
-        .args(["--exact", "tests::boots::the_child_that_is_killed"])
-        .env(TREE, tree.root())
-        .env(POINT, point.to_string())
-        .output()
-        .expect("starts");
-    let died = std::os::unix::process::ExitStatusExt::signal(&output.status).is_some();
-    assert!(died || output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    died
+    let variables = [(TREE, tree.root().to_str().expect("UTF-8")), (POINT, &point.to_string())];
+    super::dies("tests::boots::the_child_that_is_killed", &variables)
 }
 
 #[test]

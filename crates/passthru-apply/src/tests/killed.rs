@@ -25,16 +25,12 @@ enum Work {
 
 /// Does the work in a child that dies at a point. `false`: it came to its end before that point.
 fn killed(tree: &Tree, work: Work, point: usize) -> bool {
-    let output = Command::new(std::env::current_exe().expect("knows itself"))
-        .args(["--exact", "tests::killed::the_child_that_is_killed", "--nocapture"])
-        .env(TREE, tree.root())
-        .env(POINT, point.to_string())
-        .env(WORK, format!("{work:?}"))
-        .output()
-        .expect("starts");
-    let died = std::os::unix::process::ExitStatusExt::signal(&output.status).is_some();
-    assert!(died || output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    died
+    let variables = [
+        (TREE, tree.root().to_str().expect("UTF-8")),
+        (POINT, &point.to_string()),
+        (WORK, &format!("{work:?}")),
+    ];
+    super::dies("tests::killed::the_child_that_is_killed", &variables)
 }
 
 #[test]

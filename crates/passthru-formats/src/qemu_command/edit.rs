@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::{QemuCommand, QemuOption};
+use crate::cmdline::with_parts;
 
 /// A change of one option, by its number from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,17 +68,16 @@ pub fn edited(text: &str, command: &QemuCommand, edits: &[CommandEdit]) -> Strin
         }
     }
     splices.sort_by_key(|(range, _)| range.start);
-    let mut out = String::with_capacity(text.len());
+    // Two that overlap cannot both be made.
     let mut done = 0;
-    for (range, new) in splices {
-        // Two that overlap cannot both be made.
-        let Some(before) = text.get(done..range.start) else { continue };
-        out.push_str(before);
-        out.push_str(&new);
-        done = range.end;
-    }
-    out.push_str(text.get(done..).unwrap_or_default());
-    out
+    splices.retain(|(range, _)| {
+        let is_free = done <= range.start;
+        if is_free {
+            done = range.end;
+        }
+        is_free
+    });
+    with_parts(text, splices)
 }
 
 /// Whether an option stands in the text as QEMU gets it, without quotes and variables.

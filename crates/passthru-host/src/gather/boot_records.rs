@@ -7,7 +7,7 @@ use passthru_model::fact::Fact;
 use super::because;
 use crate::clock;
 use crate::host::Host;
-use crate::program::DIRECTORIES;
+use crate::program;
 
 /// All records, oldest first.
 pub(super) fn of(host: &Host) -> Fact<Boots> {
@@ -36,9 +36,6 @@ pub(super) fn of(host: &Host) -> Fact<Boots> {
         1 => "1 record".to_owned(),
         count => format!("{count} records"),
     };
-    let program = DIRECTORIES
-        .iter()
-        .map(|directory| format!("{directory}/passthru"))
-        .find(|path| matches!(host.exists(path), Ok(true)));
+    let program = program::paths("passthru").find(|path| matches!(host.exists(path), Ok(true)));
     Fact::known(Boots { present: clock::boot_id(host).ok(), records, gaps, program }, BOOT_RECORDS, seen)
 }

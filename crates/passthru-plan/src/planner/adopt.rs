@@ -26,10 +26,11 @@ impl Adopted {
         wanted: &Intent,
         notes: &mut Vec<String>,
     ) -> Self {
-        let (changes, words) = without(facts);
+        let found = leftovers(facts);
+        let (changes, words) = without(facts, &found);
         let (words, typed): (Vec<String>, Vec<String>) =
             words.into_iter().partition(|word| loader.has_elsewhere(word));
-        let stays = leftovers(facts).into_iter().filter(|one| match &one.removal {
+        let stays = found.iter().filter(|one| match &one.removal {
             Removal::Line { path, .. } | Removal::File(path) => !changes.contains_key(path),
             Removal::Parameter(word) => typed.contains(word),
         });
@@ -54,15 +55,14 @@ impl Adopted {
 
 fn step(path: String, before: FileState, after: FileState) -> Step {
     let name = path.trim_start_matches("/etc/").replace('/', "-");
-    let what = if after == FileState::Absent { "remove" } else { "take out of" };
+    let what = if after == FileState::Absent {
+        "remove what another tool or a hand set up for guests, as the intent has it now"
+    } else {
+        "take out the lines by which another tool or a hand set up devices for guests"
+    };
     Step {
         id: format!("adopt-{name}"),
-        what: match what {
-            "remove" => {
-                "remove what another tool or a hand set up for guests, as the intent has it now".to_owned()
-            }
-            _ => "take out the lines by which another tool or a hand set up devices for guests".to_owned(),
-        },
+        what: what.to_owned(),
         why: "two ways to take a device act beside each other; `passthru undo` brings this one back"
             .to_owned(),
         effect: Effect::Initramfs,
