@@ -2,6 +2,7 @@
 
 use passthru_model::boot::{BootEntry, Dialect, Loader};
 
+use crate::cmdline::CommandLine;
 use crate::{limine, refind, syslinux};
 
 /// What one file is read as.
@@ -16,6 +17,12 @@ fn entry(path: &str, line: usize, loader: Loader, cmdline: &str) -> BootEntry {
         source: false,
         rescue: false,
     }
+}
+
+/// What one entry of a menu is read as. Ours without passthrough lacks on purpose what it lacks.
+fn menu_entry(path: &str, line: usize, loader: Loader, cmdline: &str) -> BootEntry {
+    let rescue = CommandLine::new(cmdline).is_passthru_off();
+    BootEntry { rescue, ..entry(path, line, loader, cmdline) }
 }
 
 /// The entries of a file in one of the languages of entries that people write.
@@ -35,7 +42,7 @@ pub fn bls(path: &str, bytes: &[u8]) -> Option<BootEntry> {
     found.kernel.is_some().then(|| BootEntry {
         title: found.title,
         kernel: found.kernel,
-        ..entry(path, found.options_line.unwrap_or(1), Loader::Bls, &found.options)
+        ..menu_entry(path, found.options_line.unwrap_or(1), Loader::Bls, &found.options)
     })
 }
 
@@ -43,10 +50,10 @@ pub fn bls(path: &str, bytes: &[u8]) -> Option<BootEntry> {
 pub fn refind_linux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
     let lines = refind::read_linux(&String::from_utf8_lossy(bytes)).into_iter();
     lines
-        .map(|line| BootEntry {
-            rescue: line.title.to_ascii_lowercase().contains("single-user"),
-            title: Some(line.title),
-            ..entry(path, line.line, Loader::Refind, &line.options)
+        .map(|line| {
+            let found = menu_entry(path, line.line, Loader::Refind, &line.options);
+            let single_user = line.title.to_ascii_lowercase().contains("single-user");
+            BootEntry { rescue: found.rescue || single_user, title: Some(line.title), ..found }
         })
         .collect()
 }
@@ -60,7 +67,7 @@ pub fn limine(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
             Some(BootEntry {
                 title: Some(found.title),
                 kernel: found.image,
-                ..entry(path, line, Loader::Limine, &found.cmdline?)
+                ..menu_entry(path, line, Loader::Limine, &found.cmdline?)
             })
         })
         .collect()
@@ -75,7 +82,7 @@ pub fn syslinux(path: &str, bytes: &[u8]) -> Vec<BootEntry> {
             Some(BootEntry {
                 title: Some(found.label),
                 kernel: found.kernel,
-                ..entry(path, line, Loader::Syslinux, &found.append?)
+                ..menu_entry(path, line, Loader::Syslinux, &found.append?)
             })
         })
         .collect()
@@ -130,9 +137,9 @@ pub fn efi_string(bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{
-        bls, efi_string, kernel_cmdline, kernelstub, limine, limine_defaults, refind_linux, syslinux,
+        bls, efi_string, kernel_cmdline, kernelstub, limine, limine_defaults, refind_linux, syslinux, written,
     };
-    use passthru_model::boot::Loader;
+    use passthru_model::boot::{Dialect, Loader};
     use proptest::prelude::*;
 
     #[test]
@@ -142,6 +149,23 @@ mod tests {
         assert_eq!((found.line, found.cmdline.as_str()), (5, "root=/dev/md0 rw intel_iommu=on"));
         assert_eq!((found.title.as_deref(), found.kernel.as_deref()), (Some("Arch"), Some("/vmlinuz")));
         assert_eq!(bls("x", b"title Windows\n"), None);
+    }
+
+    #[test]
+    fn an_entry_without_passthrough_is_for_repairs_in_every_language() {
+        for (dialect, text) in [
+            (Dialect::Bls, "linux /a\noptions quiet"),
+            (Dialect::Refind, "\"a\" \"quiet\""),
+            (Dialect::Limine, "/a\n  path: boot():/a\n  cmdline: quiet"),
+            (Dialect::Syslinux, "LABEL a\n LINUX /a\n APPEND quiet"),
+        ] {
+            let rescue = |text: &str| {
+                let found = written(dialect, "f", text.as_bytes());
+                found.iter().map(|entry| entry.rescue).collect::<Vec<_>>()
+            };
+            assert_eq!(rescue(text), [false]);
+            assert_eq!(rescue(&text.replace("quiet", "quiet passthru.off")), [true], "{dialect:?}");
+        }
     }
 
     #[test]

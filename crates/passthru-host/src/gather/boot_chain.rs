@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use passthru_formats::cmdline::CommandLine;
 use passthru_formats::{boot_entries, grub_cfg};
 use passthru_model::boot::{BootEntry, BootFacts, Loader, LoaderSign};
 use passthru_model::fact::Fact;
@@ -75,10 +74,7 @@ pub(super) fn facts(host: &Host, files: &BTreeMap<String, FileState>) -> BootFac
         let directory = format!("{boot}/loader/entries");
         for name in listed(host, &directory, ".conf", &mut gaps) {
             let path = format!("{directory}/{name}");
-            let mut found = read(host, &path, &mut gaps).and_then(|bytes| boot_entries::bls(&path, &bytes));
-            if let Some(found) = &mut found {
-                found.rescue = CommandLine::new(&found.cmdline).is_passthru_off();
-            }
+            let found = read(host, &path, &mut gaps).and_then(|bytes| boot_entries::bls(&path, &bytes));
             if found.is_some() && !loaders.iter().any(|sign| sign.loader == Loader::Bls) {
                 loaders.push(LoaderSign { loader: Loader::Bls, path: directory.clone() });
             }
