@@ -27,9 +27,7 @@ pub fn check(spec: &GuestSpec, facts: &HostFacts, looked: &Looked) -> Vec<Findin
     };
     findings.extend(moved(spec, facts));
     findings.extend(media::findings(spec, looked));
-    if spec.os == Os::Windows11 {
-        findings.push(windows_11());
-    }
+    findings.extend(windows_11(spec));
     findings
 }
 
@@ -144,14 +142,23 @@ fn moved(spec: &GuestSpec, facts: &HostFacts) -> Vec<Finding> {
         .collect()
 }
 
-fn windows_11() -> Finding {
-    finding(
-        "guest-windows-11",
-        Verdict::Warn,
-        "Windows 11 asks for Secure Boot and a TPM 2.0, which passthru does not give a guest yet",
-        "its installer stops without them",
-        Some(Remedy::by_hand("Install Windows 10, or a Windows 11 that was made not to ask.")),
-    )
+/// A Windows 11 that lacks what it asks for, because the specification says so.
+fn windows_11(spec: &GuestSpec) -> Option<Finding> {
+    let lacks: Vec<&str> = [(spec.wants_secure_boot(), "Secure Boot"), (spec.wants_tpm(), "a TPM 2.0")]
+        .into_iter()
+        .filter_map(|(has, what)| (!has).then_some(what))
+        .collect();
+    (spec.os == Os::Windows11 && !lacks.is_empty()).then(|| {
+        finding(
+            "guest-windows-11",
+            Verdict::Warn,
+            format!("Windows 11 asks for {}, which this guest has not", lacks.join(" and ")),
+            "its installer stops without",
+            Some(Remedy::by_hand(
+                "Say firmware = \"uefi\", secure-boot = true and tpm = true, or install a Windows 11 that was made not to ask.",
+            )),
+        )
+    })
 }
 
 impl BuildError {
@@ -166,6 +173,8 @@ impl BuildError {
             Self::FunctionZeroMissing { .. } => "guest-function-zero",
             Self::GroupNotViable { .. } => "guest-group-viable",
             Self::TooManySlots(_) | Self::TooManyDrives(_) => "guest-room",
+            Self::SecureBootWithoutUefi | Self::SecureBootMissing { .. } => "guest-secure-boot",
+            Self::TpmMissing { .. } => "guest-tpm",
             Self::FirmwareMissing(_) => "guest-firmware",
             Self::KvmUnusable(_) => "guest-accel",
             Self::NoCpus | Self::TooManyCpus { .. } => "guest-cpus",
@@ -199,6 +208,8 @@ impl BuildError {
             }
             "guest-room" => "the machine has a fixed number of ports",
             "guest-firmware" => "a UEFI guest boots from a firmware image that the host provides",
+            "guest-secure-boot" => "with Secure Boot the firmware starts only what is signed",
+            "guest-tpm" => "a guest's TPM is a program of the host that must be there",
             "guest-accel" => "near-native speed needs the processor's virtualisation",
             "guest-cpus" => "more virtual CPUs than real ones wait for each other",
             "guest-memory" => "all memory of a guest with a passed device is pinned while it runs",

@@ -19,6 +19,7 @@ mod errors;
 mod resources;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 pub use devices::{NotReady, group_obstacle};
 pub use errors::{BuildError, BuildErrors};
@@ -39,6 +40,7 @@ pub struct Guest {
     slots: Vec<GuestSlot>,
     network: Option<NetworkCard>,
     clock: Clock,
+    tpm: bool,
 }
 
 impl Guest {
@@ -52,10 +54,11 @@ impl Guest {
             Accel::Tcg
         });
         let uefi = match spec.firmware {
+            _ if spec.wants_secure_boot() => trust::firmware(spec, facts, &mut wrong),
             FirmwareKind::Seabios => None,
-            FirmwareKind::Uefi => {
-                firmware::choose(facts).map_err(|why| wrong.push(BuildError::FirmwareMissing(why))).ok()
-            }
+            FirmwareKind::Uefi => firmware::choose(facts, false)
+                .map_err(|why| wrong.push(BuildError::FirmwareMissing(why)))
+                .ok(),
         };
         let has_gpu = functions.iter().any(|function| function.class.is_display());
         let disk_bus = if spec.os.is_windows() { DiskBus::Sata } else { DiskBus::Virtio };
@@ -77,6 +80,7 @@ impl Guest {
                 Network::User => Some(NetworkCard::Virtio),
             },
             clock: if spec.os.is_windows() { Clock::Local } else { Clock::Utc },
+            tpm: trust::tpm(spec, facts, &mut wrong),
         };
         resources::check(&guest, facts, looked, &mut wrong);
         if wrong.is_empty() { Ok(guest) } else { Err(BuildErrors::of(wrong)) }
@@ -100,6 +104,11 @@ impl Guest {
     /// Its firmware; `None` is the legacy BIOS.
     pub fn uefi(&self) -> Option<&Uefi> {
         self.uefi.as_ref()
+    }
+
+    /// Whether it has a TPM, which swtpm must be started for.
+    pub fn tpm(&self) -> bool {
+        self.tpm
     }
 
     /// What shows a picture.
@@ -136,6 +145,7 @@ impl Guest {
             template: uefi.template.clone(),
             vars: paths.vars(&uefi.format),
             format: uefi.format.clone(),
+            secure_boot: uefi.secure_boot,
         });
         Machine {
             name: self.name.to_string(),
@@ -151,6 +161,7 @@ impl Guest {
             slots: self.slots.clone(),
             network: self.network,
             vnc: (self.display == Display::Vnc).then(|| paths.vnc()),
+            tpm: self.tpm.then(|| paths.tpm()),
             serials: vec![Serial::Socket { socket: paths.serial(), log: paths.serial_log() }],
             qmp: paths.qmp(),
             clock: self.clock,

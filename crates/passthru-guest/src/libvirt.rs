@@ -64,6 +64,9 @@ fn features(machine: &Machine) -> DomainElement {
     if machine.kernel_irqchip() {
         features.children.push(element("ioapic", &[("driver", "kvm")]));
     }
+    if machine.system_management() {
+        features.children.push(element("smm", &[("state", "on")]));
+    }
     features
 }
 
@@ -106,6 +109,10 @@ fn devices(machine: &Machine) -> DomainElement {
         .extend(machine.serials.iter().enumerate().map(|(number, serial)| display::console(number, serial)));
     if layout.usb.is_some() {
         devices.children.extend(display::picture());
+    }
+    if machine.tpm.is_some() {
+        let backend = element("backend", &[("type", "emulator"), ("version", "2.0")]);
+        devices.children.push(element("tpm", &[("model", "tpm-crb")]).with([backend]));
     }
     devices.children.push(element("memballoon", &[("model", "none")]));
     devices

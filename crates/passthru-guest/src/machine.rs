@@ -21,6 +21,8 @@ pub enum Boot {
         vars: PathBuf,
         /// The layout of both: `raw` or `qcow2`.
         format: String,
+        /// Whether the code protects its variables by system management mode and starts only what is signed.
+        secure_boot: bool,
     },
     /// QEMU's built-in legacy BIOS.
     Seabios,
@@ -141,6 +143,8 @@ pub struct Machine {
     pub network: Option<NetworkCard>,
     /// The socket of a VNC display with an emulated VGA, where one is wanted.
     pub vnc: Option<PathBuf>,
+    /// The control socket of swtpm, which emulates a TPM 2.0, where one is wanted.
+    pub tpm: Option<PathBuf>,
     /// Serial ports, the first being the console.
     pub serials: Vec<Serial>,
     /// The control socket.
@@ -163,6 +167,11 @@ impl Machine {
             Accel::Kvm => CpuModel::Host,
             Accel::Tcg => CpuModel::Max,
         }
+    }
+
+    /// Whether it has system management mode, which Secure Boot's firmware keeps its variables in.
+    pub fn system_management(&self) -> bool {
+        matches!(self.boot, Boot::Uefi { secure_boot: true, .. })
     }
 
     /// Whether all interrupt controllers are in the kernel; only KVM has them there.

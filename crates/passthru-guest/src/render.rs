@@ -6,6 +6,7 @@ mod display;
 mod network;
 mod passed;
 mod storage;
+mod tpm;
 
 use std::path::Path;
 
@@ -55,6 +56,9 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
         network::network(&mut out, card, port);
     }
     display::display(&mut out, machine, &layout);
+    if let Some(socket) = &machine.tpm {
+        tpm::tpm(&mut out, socket);
+    }
     if machine.no_reboot {
         out.flag("-no-reboot");
     }
@@ -69,6 +73,9 @@ fn processor(out: &mut Arguments, machine: &Machine) {
     let mut board = format!("q35,accel={},vmport=off", machine.accel.word());
     if machine.kernel_irqchip() {
         board.push_str(",kernel-irqchip=on");
+    }
+    if machine.system_management() {
+        board.push_str(",smm=on");
     }
     if matches!(machine.boot, Boot::Uefi { .. }) {
         board.push_str(",pflash0=firmware-code,pflash1=firmware-vars");

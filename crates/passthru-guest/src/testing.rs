@@ -143,7 +143,7 @@ pub(crate) fn facts() -> HostFacts {
         bootloader: Fact::unknown("not needed here"),
         initramfs: Fact::unknown("not needed here"),
         guest_firmware: known(vec![
-            firmware("40-secure", &["secure-boot", "requires-smm"]),
+            firmware("40-secure", &["enrolled-keys", "secure-boot", "requires-smm"]),
             firmware("60-plain", &[]),
         ]),
         qemu: known(Some("/usr/bin/qemu-system-x86_64".to_owned())),

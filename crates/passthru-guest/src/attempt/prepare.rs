@@ -103,7 +103,7 @@ struct Surroundings {
 impl Surroundings {
     fn of(facts: &HostFacts, options: &TryOptions) -> Result<Self, TryError> {
         let uefi = match options.firmware {
-            FirmwareKind::Uefi => Some(firmware::choose(facts).map_err(TryError::NoFirmware)?),
+            FirmwareKind::Uefi => Some(firmware::choose(facts, false).map_err(TryError::NoFirmware)?),
             FirmwareKind::Seabios => None,
         };
         let accel = accel::decide(options.accel, facts).map_err(TryError::KvmUnusable)?;

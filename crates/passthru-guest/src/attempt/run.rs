@@ -161,7 +161,7 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
             copy_once(&uefi.template, &vars, &uefi.format)
                 .map_err(|error| TryError::NoFirmware(error.to_string()))?;
             let (code, template) = (uefi.code.clone(), uefi.template.clone());
-            Boot::Uefi { code, template, vars, format: uefi.format.clone() }
+            Boot::Uefi { code, template, vars, format: uefi.format.clone(), secure_boot: uefi.secure_boot }
         }
     };
     let expected = plan.functions.len();
@@ -189,6 +189,7 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
         slots: slots(plan, files)?,
         network: None,
         vnc: None,
+        tpm: None,
         serials: vec![Serial::File(files.at("console")), Serial::File(files.at("report"))],
         qmp: files.at("qmp"),
         clock: Clock::Utc,

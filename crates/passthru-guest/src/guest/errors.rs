@@ -7,6 +7,7 @@ use passthru_model::{PciAddress, PciId, PciSlot};
 
 use crate::placement::MOST_PORTS;
 use crate::size::MemorySize;
+use crate::spec::Os;
 
 /// One thing that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +75,29 @@ pub enum BuildError {
         "no UEFI firmware for the guest: {0}; install OVMF (Debian: ovmf), or say firmware = \"seabios\""
     )]
     FirmwareMissing(String),
+    /// The legacy BIOS has no Secure Boot.
+    #[error("secure-boot = true needs firmware = \"uefi\": the legacy BIOS checks no signatures")]
+    SecureBootWithoutUefi,
+    /// No UEFI firmware with Secure Boot.
+    #[error(
+        "{}no UEFI firmware with it is there: {why}; install OVMF with Microsoft's keys (Debian: ovmf), or say secure-boot = false",
+        wanted(*asked, "Secure Boot")
+    )]
+    SecureBootMissing {
+        /// The system that wants it, where the specification does not ask by itself.
+        asked: Option<Os>,
+        /// Why none fits.
+        why: String,
+    },
+    /// Nothing emulates a TPM.
+    #[error(
+        "{}swtpm, which emulates one, is not installed; install it (Debian, Ubuntu and Fedora: swtpm, swtpm-tools; Arch: swtpm), or say tpm = false",
+        wanted(*asked, "a TPM 2.0")
+    )]
+    TpmMissing {
+        /// The system that wants it, where the specification does not ask by itself.
+        asked: Option<Os>,
+    },
     /// KVM was asked for.
     #[error("accel = \"kvm\", and KVM cannot be used: {0}")]
     KvmUnusable(String),
@@ -127,6 +151,14 @@ pub enum BuildError {
     /// One image twice.
     #[error("{}: two drives of the guest use the same image", .0.display())]
     ImageTwice(PathBuf),
+}
+
+/// Who wants something, as the beginning of a sentence.
+fn wanted(by: Option<Os>, what: &str) -> String {
+    match by {
+        Some(os) => format!("os = \"{}\" wants {what}, and ", os.word()),
+        None => format!("the guest is to have {what}, and "),
+    }
 }
 
 /// Everything that does not hold, in the order of the specification; never empty.

@@ -37,6 +37,8 @@ pub(super) struct Draft<'a> {
     /// Whether there is a virtual display; nothing is said at first.
     pub(super) display: Option<Display>,
     pub(super) network: Network,
+    pub(super) secure_boot: bool,
+    pub(super) tpm: bool,
     devices: Vec<DeviceIdentity>,
     drives: Vec<DriveFound>,
 }
@@ -54,6 +56,8 @@ impl<'a> Draft<'a> {
             cpus: None,
             display: None,
             network: Network::None,
+            secure_boot: false,
+            tpm: false,
             devices: Vec::new(),
             drives: Vec::new(),
         }
@@ -175,6 +179,9 @@ impl<'a> Draft<'a> {
         (spec.os, spec.firmware, spec.accel, spec.memory) = (self.os, self.firmware, self.accel, memory);
         spec.network = self.network;
         spec.cpus = self.cpus.unwrap_or(1);
+        // What the system asks for by itself need not be said.
+        spec.secure_boot = (self.secure_boot != spec.wants_secure_boot()).then_some(self.secure_boot);
+        spec.tpm = (self.tpm != spec.wants_tpm()).then_some(self.tpm);
         self.place_drives(&mut spec);
         spec.devices = std::mem::take(&mut self.devices);
         let has_gpu = spec.devices.iter().any(|device| device.class.is_display());

@@ -7,8 +7,8 @@ use passthru_model::HostFacts;
 use super::draft::Draft;
 use super::libvirt_devices;
 use super::reasons::{
-    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_KEY, NO_SECURE_BOOT,
-    NOT_ENLIGHTENED, NOT_HIDDEN, PROCESSOR, TIMERS,
+    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_KEY, NOT_ENLIGHTENED,
+    NOT_HIDDEN, PROCESSOR, SECURE_SMM, TIMERS,
 };
 use super::{ImportError, Imported, Source};
 use crate::libvirt::osinfo_id;
@@ -170,7 +170,7 @@ fn os(draft: &mut Draft<'_>, os: &ReadElement) {
             "firmware" => {
                 for feature in &element.children {
                     if feature.attribute("enabled") == Some("yes") {
-                        draft.lost(feature.line, feature.tag(), NO_SECURE_BOOT);
+                        draft.secure_boot = true;
                     }
                 }
             }
@@ -184,9 +184,7 @@ fn loader(draft: &mut Draft<'_>, loader: &ReadElement) {
     if loader.attribute("type") == Some("pflash") || is_uefi_image(&loader.text) {
         draft.firmware = FirmwareKind::Uefi;
     }
-    if loader.attribute("secure") == Some("yes") {
-        draft.lost(loader.line, loader.tag(), NO_SECURE_BOOT);
-    }
+    draft.secure_boot |= loader.attribute("secure") == Some("yes");
     if !loader.text.is_empty() {
         draft.left_out(loader.line, loader.text.clone(), FIRMWARE);
     }
@@ -208,7 +206,8 @@ fn feature(draft: &mut Draft<'_>, feature: &ReadElement) {
                 draft.left_out(feature.line, feature.tag(), why);
             }
         }
-        ("smm", _) => draft.lost(feature.line, feature.tag(), NO_SECURE_BOOT),
+        ("smm", Some("on") | None) if draft.secure_boot => {}
+        ("smm", Some("on") | None) => draft.lost(feature.line, feature.tag(), SECURE_SMM),
         (_, Some("off")) => draft.left_out(feature.line, feature.tag(), "it is off anyway"),
         _ => draft.lost(feature.line, feature.tag(), NO_KEY),
     }

@@ -5,8 +5,8 @@ use passthru_formats::libvirt_domain::{self, ReadElement};
 use super::draft::{Draft, DriveFound};
 use super::libvirt::only;
 use super::reasons::{
-    ADDRESS, EMPTY_DRIVE, NO_BALLOON, NO_KEY, NO_TPM, ON_SOCKET, PLACED, PLAIN_VGA, TABLET, TWO_FORMATS,
-    USB_CONTROLLER,
+    ADDRESS, EMPTY_DRIVE, NO_BALLOON, NO_KEY, ON_SOCKET, ONLY_SWTPM, PLACED, PLAIN_VGA, TABLET, TPM_2,
+    TWO_FORMATS, USB_CONTROLLER,
 };
 use crate::spec::{DiskFormat, Display};
 
@@ -34,7 +34,7 @@ pub(super) fn read(draft: &mut Draft<'_>, device: &ReadElement) {
         "memballoon" if model == "none" => {}
         "memballoon" => draft.lost(device.line, device.tag(), NO_BALLOON),
         "interface" => interface(draft, device, kind),
-        "tpm" => draft.lost(device.line, device.tag(), NO_TPM),
+        "tpm" => tpm(draft, device),
         "channel" | "redirdev" if kind == "spicevmc" => {
             draft.lost(
                 device.line,
@@ -104,6 +104,27 @@ fn video(draft: &mut Draft<'_>, device: &ReadElement) {
         _ => {
             draft.display = Some(Display::Vnc);
             draft.lost(device.line, format!("<video> {model}"), PLAIN_VGA);
+        }
+    }
+}
+
+/// An emulated TPM, whichever interface it has; one of the host's stays there.
+fn tpm(draft: &mut Draft<'_>, device: &ReadElement) {
+    let Some(backend) =
+        device.child("backend").filter(|backend| backend.attribute("type") == Some("emulator"))
+    else {
+        return draft.lost(device.line, device.tag(), ONLY_SWTPM);
+    };
+    draft.tpm = true;
+    only(draft, device, &["model"]);
+    if backend.attribute("version") == Some("1.2") {
+        draft.lost(backend.line, backend.tag(), TPM_2);
+    }
+    only(draft, backend, &["type", "version"]);
+    for element in backend.children.iter().chain(&device.children) {
+        match element.name.as_str() {
+            "backend" | "alias" => {}
+            _ => draft.lost(element.line, element.tag(), NO_KEY),
         }
     }
 }

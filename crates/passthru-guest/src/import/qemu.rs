@@ -8,8 +8,8 @@ use super::libvirt::{is_uefi_image, is_windows_name};
 use super::qemu_drives::Drives;
 use super::reasons::{
     ADDRESS, ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_BALLOON, NO_KEY,
-    NO_SECURE_BOOT, NOT_ENLIGHTENED, NOT_HIDDEN, ON_SOCKET, PLACED, PLAIN_VGA, PROCESSOR, TABLET, TIMERS,
-    USB_CONTROLLER,
+    NOT_ENLIGHTENED, NOT_HIDDEN, ON_SOCKET, ONLY_SWTPM, PLACED, PLAIN_VGA, PROCESSOR, SECURE_SMM, TABLET,
+    TIMERS, USB_CONTROLLER,
 };
 use super::{ImportError, Imported, Source};
 use crate::name::GuestName;
@@ -28,6 +28,7 @@ pub(super) fn import(
     // Without a word QEMU emulates.
     draft.accel = AccelChoice::Tcg;
     draft.os = system(command);
+    draft.secure_boot = command.options.iter().any(is_secure_flash);
     // Without a word there is a window with an emulated VGA.
     let bare = command.options.iter().any(|option| option.name == "nodefaults");
     draft.display = Some(if bare { Display::None } else { Display::Vnc });
@@ -85,6 +86,13 @@ fn system(command: &QemuCommand) -> Os {
     if is_windows { Os::Windows10 } else { Os::Linux }
 }
 
+/// Whether an option has the flash chips written in system management mode alone, as firmware with Secure Boot needs it.
+fn is_secure_flash(option: &QemuOption) -> bool {
+    let said = option.properties("driver");
+    let is = |name, value| said.get(name) == Some(value);
+    option.name == "global" && is("driver", "cfi.pflash01") && is("property", "secure") && is("value", "on")
+}
+
 fn is_enlightenment(name: &str) -> bool {
     name.trim_start_matches('+').starts_with("hv_") || name.trim_start_matches('+').starts_with("hv-")
 }
@@ -115,6 +123,9 @@ fn read(draft: &mut Draft<'_>, option: &QemuOption) -> Result<(), ImportError> {
             }
         }
         "device" => device(draft, option),
+        "global" if is_secure_flash(option) => {}
+        "tpmdev" if option.properties("type").get("type") == Some("emulator") => draft.tpm = true,
+        "tpmdev" => draft.lost(line, option.words(), ONLY_SWTPM),
         "rtc" => clock(draft, option),
         "vga" | "display" | "vnc" | "spice" | "nographic" | "sdl" | "curses" => picture(draft, option, known),
         "bios" if is_uefi_image(known) => {
@@ -177,7 +188,8 @@ fn machine(draft: &mut Draft<'_>, option: &QemuOption) {
             ("type", _) => draft.lost(line, what(), BOARD),
             ("accel", value) => accel(draft, line, value),
             ("pflash0" | "pflash1", _) => draft.firmware = FirmwareKind::Uefi,
-            ("smm", _) => draft.lost(line, what(), NO_SECURE_BOOT),
+            ("smm", "on") if draft.secure_boot => {}
+            ("smm", _) => draft.lost(line, what(), SECURE_SMM),
             _ => draft.lost(line, what(), NO_KEY),
         }
     }
@@ -286,6 +298,8 @@ fn device(draft: &mut Draft<'_>, option: &QemuOption) {
         "virtio-serial-pci" | "virtio-serial" => {
             draft.left_out(line, option.words(), "channels are not carried over");
         }
+        // Whatever emulates it is said by -tpmdev.
+        "tpm-crb" | "tpm-tis" => {}
         "isa-serial" => draft.left_out(line, option.words(), CONTROL),
         "e1000" | "e1000e" | "rtl8139" | "virtio-net" | "virtio-net-pci" => {
             let model = if driver.starts_with("virtio-net") { "virtio" } else { driver };

@@ -7,7 +7,7 @@ use passthru_formats::shell::{ShellError, ShellFile};
 use passthru_model::HostFacts;
 
 use super::draft::{Draft, DriveFound};
-use super::reasons::{ADDRESS, NO_KEY, NO_SECURE_BOOT, NO_TPM};
+use super::reasons::{ADDRESS, NO_KEY};
 use super::{ImportError, Imported, Source};
 use crate::name::GuestName;
 use crate::spec::{AccelChoice, DiskFormat, FirmwareKind, Network, Os};
@@ -109,8 +109,8 @@ fn read(draft: &mut Draft<'_>, key: &str, value: &str, line: usize) -> Result<()
             draft.left_out(line, written, "it is for making the image, which is there");
         }
         "tpm" | "secureboot" if value == "off" => {}
-        "tpm" => draft.lost(line, written, NO_TPM),
-        "secureboot" => draft.lost(line, written, NO_SECURE_BOOT),
+        "tpm" => draft.tpm = true,
+        "secureboot" => draft.secure_boot = true,
         "network" if value == "none" => draft.network = Network::None,
         "network" => draft.card(line, &written, Some(value), None),
         "macaddr" => draft.left_out(line, written, ADDRESS),

@@ -6,8 +6,9 @@ pub(super) const NO_BACKING: &str = "passthru does not choose where memory comes
 pub(super) const ONLY_USER: &str =
     "the network is QEMU's own (user), by which the guest reaches out and is not reached";
 pub(super) const ADDRESS: &str = "QEMU or libvirt gives the card an address";
-pub(super) const NO_SECURE_BOOT: &str = "passthru does not give a guest Secure Boot yet";
-pub(super) const NO_TPM: &str = "passthru does not give a guest a TPM yet";
+pub(super) const ONLY_SWTPM: &str = "a guest's TPM is emulated by swtpm";
+pub(super) const SECURE_SMM: &str = "system management mode comes with Secure Boot alone";
+pub(super) const TPM_2: &str = "a guest's TPM is a TPM 2.0";
 pub(super) const NOT_ENLIGHTENED: &str = "passthru does not set Hyper-V's enlightenments yet";
 pub(super) const NOT_HIDDEN: &str = "KVM is not hidden; drivers from 2021 on need no hiding";
 pub(super) const NO_BALLOON: &str = "a guest has no balloon, which is no use beside a passed device";

@@ -10,13 +10,16 @@ use crate::machine::{Boot, Machine};
 pub(super) fn os(machine: &Machine) -> DomainElement {
     let board = element("type", &[("arch", "x86_64"), ("machine", "q35")]).with_text("hvm");
     let mut os = element("os", &[]).with([board]);
-    if let Boot::Uefi { code, template, format, .. } = &machine.boot {
+    if let Boot::Uefi { code, template, format, secure_boot, .. } = &machine.boot {
         let mut loader = element("loader", &[("readonly", "yes"), ("type", "pflash")]);
         let mut vars = element("nvram", &[("template", &path(template))]);
         // Other layouts than raw can be named since libvirt 8.5.
         if format != "raw" {
             loader.attributes.push(("format", format.clone()));
             vars.attributes.push(("format", format.clone()));
+        }
+        if *secure_boot {
+            loader.attributes.push(("secure", "yes".to_owned()));
         }
         os.children.extend([loader.with_text(path(code)), vars]);
     }

@@ -16,6 +16,10 @@ pub(super) fn firmware(out: &mut Arguments, machine: &Machine) {
             );
         }
     }
+    if machine.system_management() {
+        // The guest's system writes the variables only through the firmware, which runs in system management mode.
+        out.option("-global", "driver=cfi.pflash01,property=secure,value=on");
+    }
     if let Some(kernel) = &machine.kernel {
         // These three are no option lists: a comma in them stays as it is.
         out.option("-kernel", kernel.image.to_string_lossy());

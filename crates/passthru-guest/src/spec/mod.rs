@@ -26,7 +26,7 @@ pub enum Os {
     /// Windows 10: no virtio before its drivers are installed, a clock in local time.
     #[serde(rename = "windows-10")]
     Windows10,
-    /// Windows 11: the same, and it asks for Secure Boot and a TPM.
+    /// Windows 11: the same, with Secure Boot and a TPM.
     #[serde(rename = "windows-11")]
     Windows11,
     /// Anything else; treated like Linux.
@@ -206,6 +206,10 @@ pub struct GuestSpec {
     pub disks: Vec<Disk>,
     /// Discs, tried after the disks.
     pub media: Vec<Medium>,
+    /// Whether the firmware starts only what is signed; `None` leaves it to the system.
+    pub secure_boot: Option<bool>,
+    /// Whether there is a TPM 2.0; `None` leaves it to the system.
+    pub tpm: Option<bool>,
 }
 
 impl GuestSpec {
@@ -224,6 +228,19 @@ impl GuestSpec {
             devices: Vec::new(),
             disks: Vec::new(),
             media: Vec::new(),
+            secure_boot: None,
+            tpm: None,
         }
+    }
+
+    /// Whether the firmware starts only what is signed. Windows 11 wants that, where it can be had: under UEFI.
+    pub fn wants_secure_boot(&self) -> bool {
+        let by_itself = self.os == Os::Windows11 && self.firmware == FirmwareKind::Uefi;
+        self.secure_boot.unwrap_or(by_itself)
+    }
+
+    /// Whether there is a TPM 2.0, without which Windows 11 is not installed.
+    pub fn wants_tpm(&self) -> bool {
+        self.tpm.unwrap_or(self.os == Os::Windows11)
     }
 }

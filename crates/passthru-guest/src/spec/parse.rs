@@ -42,6 +42,9 @@ struct Keys {
     disks: Vec<Disk>,
     #[serde(default)]
     media: Vec<Medium>,
+    #[serde(rename = "secure-boot")]
+    secure_boot: Option<bool>,
+    tpm: Option<bool>,
 }
 
 /// Reads a specification. `file` is only used in errors.
@@ -59,6 +62,8 @@ pub fn parse(name: GuestName, file: &str, text: &str) -> Result<GuestSpec, SpecE
         devices: keys.devices,
         disks: keys.disks,
         media: keys.media,
+        secure_boot: keys.secure_boot,
+        tpm: keys.tpm,
     })
 }
 

@@ -31,6 +31,12 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
     let _ = writeln!(out, "cpus = {}\n", spec.cpus);
     let _ = writeln!(out, "# uefi (OVMF, found by QEMU's firmware descriptors) or seabios.");
     let _ = writeln!(out, "firmware = {}", quoted(spec.firmware.word()));
+    let _ = writeln!(
+        out,
+        "# Without these lines: true for windows-11, which is not installed without, else false."
+    );
+    switch(&mut out, "secure-boot", spec.secure_boot);
+    switch(&mut out, "tpm", spec.tpm);
     let _ = writeln!(out, "# auto (KVM where it can be used), kvm or tcg.");
     let _ = writeln!(out, "accel = {}", quoted(spec.accel.word()));
     let _ = writeln!(out, "# none, or vnc on a Unix socket. Without this line: none with a GPU, else vnc.");
@@ -75,6 +81,14 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
     out
 }
 
+/// A switch that the builder sets by itself where the file does not.
+fn switch(out: &mut String, key: &str, set: Option<bool>) {
+    match set {
+        Some(value) => drop(writeln!(out, "{key} = {value}")),
+        None => drop(writeln!(out, "# {key} = true")),
+    }
+}
+
 /// One `[[devices]]` table.
 fn device_table(out: &mut String, device: &DeviceIdentity) {
     let _ = writeln!(out, "[[devices]]");
@@ -108,9 +122,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, gpu: bool, networked: bool, named in ".{0,20}") {
+        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, gpu: bool, networked: bool, named in ".{0,20}", secure_boot: Option<bool>, tpm: Option<bool>) {
             let mut spec = GuestSpec::new("box".parse().expect("a name"));
             spec.cpus = cpus;
+            (spec.secure_boot, spec.tpm) = (secure_boot, tpm);
             spec.network = if networked { Network::User } else { Network::None };
             spec.disks.push(Disk { path: path.clone().into(), format: DiskFormat::Raw });
             spec.media.push(Medium { path: path.into() });

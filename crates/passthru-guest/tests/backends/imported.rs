@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use passthru_guest::import::{Fate, ImportError, Imported, Source, import};
-use passthru_guest::spec::{self, AccelChoice, Display};
+use passthru_guest::spec::{self, AccelChoice, Display, Os};
 use passthru_guest::{GuestName, GuestSpec, libvirt, script};
 use proptest::prelude::*;
 
@@ -22,6 +22,15 @@ fn settled(mut spec: GuestSpec) -> GuestSpec {
     }
     let by_itself = if spec.devices.is_empty() { Display::Vnc } else { Display::None };
     spec.display = Some(guest.display()).filter(|display| *display != by_itself);
+    for_system(spec.os, spec)
+}
+
+/// The same guest with another system; what the one asks for by itself has to be said of the other.
+fn for_system(os: Os, mut spec: GuestSpec) -> GuestSpec {
+    let (secure_boot, tpm) = (spec.wants_secure_boot(), spec.wants_tpm());
+    (spec.os, spec.secure_boot, spec.tpm) = (os, None, None);
+    spec.secure_boot = (secure_boot != spec.wants_secure_boot()).then_some(secure_boot);
+    spec.tpm = (tpm != spec.wants_tpm()).then_some(tpm);
     spec
 }
 
@@ -46,8 +55,7 @@ proptest! {
         let back = read("box.sh", script.as_bytes(), None).expect("a guest");
         let lost: Vec<_> = back.notes.iter().filter(|note| note.fate == Fate::Lost).collect();
         prop_assert!(lost.is_empty(), "{lost:?}\n{script}");
-        let mut wanted = settled(spec);
-        wanted.os = back.spec.os;
+        let wanted = for_system(back.spec.os, settled(spec));
         prop_assert_eq!(back.spec, wanted);
     }
 
@@ -123,6 +131,8 @@ fn a_domain_and_the_command_line_that_libvirt_makes_of_it_are_one_guest() {
         let (Ok(mut domain), Ok(mut command)) = (domain, command) else { continue };
         // A command line does not say what runs in the guest; it says the time that the board keeps.
         domain.spec.os = command.spec.os;
+        // And where a domain leaves the firmware to libvirt, it may choose one with Secure Boot.
+        domain.spec.secure_boot = domain.spec.secure_boot.or(command.spec.secure_boot);
         if domain.spec == command.spec {
             same += 1;
             continue;

@@ -71,13 +71,25 @@ pub(crate) fn specs() -> impl Strategy<Value = GuestSpec> {
     let disks = prop::collection::btree_map(image, any::<bool>(), 0..4);
     let media = prop::collection::vec(image, 0..3);
     let network = prop_oneof![Just(Network::None), Just(Network::User)];
-    ((os, firmware, accel, display, network), 1_u32..=64, 128_u64..=1 << 20, any::<bool>(), disks, media)
-        .prop_map(|((os, firmware, accel, display, network), cpus, mib, card, disks, media)| {
+    let trust = (any::<Option<bool>>(), any::<Option<bool>>());
+    (
+        (os, firmware, accel, display, network),
+        1_u32..=64,
+        128_u64..=1 << 20,
+        any::<bool>(),
+        disks,
+        media,
+        trust,
+    )
+        .prop_map(|((os, firmware, accel, display, network), cpus, mib, card, disks, media, trust)| {
             let mut spec = GuestSpec::new("box.1".parse().expect("a name"));
             spec.memory = MemorySize::from_mib(mib).expect("a size");
             (spec.os, spec.firmware, spec.accel, spec.display, spec.cpus) =
                 (os, firmware, accel, display, cpus);
             spec.network = network;
+            (spec.secure_boot, spec.tpm) = trust;
+            // What the legacy BIOS cannot do is refused.
+            spec.secure_boot = spec.secure_boot.filter(|wanted| !wanted || firmware == FirmwareKind::Uefi);
             if card {
                 spec.devices = testing::gpu_identities();
             }

@@ -23,6 +23,7 @@ struct Meaning {
     blocks: BTreeMap<String, Properties>,
     chardevs: BTreeMap<String, String>,
     networks: BTreeMap<String, String>,
+    tpms: BTreeMap<String, String>,
     objects: BTreeMap<String, Properties>,
     devices: BTreeMap<String, Properties>,
     sentences: BTreeSet<String>,
@@ -44,6 +45,11 @@ impl Meaning {
                 let kind = said.get("type").unwrap_or_default().to_owned();
                 self.networks.insert(said.get("id").unwrap_or_default().to_owned(), kind);
             }
+            "tpmdev" => {
+                let said = said("type");
+                let kind = said.get("type").unwrap_or_default().to_owned();
+                self.tpms.insert(said.get("id").unwrap_or_default().to_owned(), kind);
+            }
             "blockdev" => keep(|all| &mut all.blocks, "node-name", said("driver")),
             "object" => keep(|all| &mut all.objects, "id", said("qom-type")),
             "device" => keep(|all| &mut all.devices, "id", said("driver")),
@@ -62,7 +68,7 @@ impl Meaning {
 
     fn say(&mut self, option: &QemuOption) {
         match option.name.as_str() {
-            "blockdev" | "chardev" | "netdev" => {}
+            "blockdev" | "chardev" | "netdev" | "tpmdev" => {}
             "object" => self.object(&option.properties("qom-type")),
             "device" => self.device(&option.properties("driver")),
             "machine" => self.machine(&option.properties("type")),
@@ -200,6 +206,7 @@ impl Meaning {
                 "driver" | "id" | "bus" | "addr" => continue,
                 "drive" => self.image(value),
                 "netdev" => self.networks.get(value).map_or("missing", String::as_str).to_owned(),
+                "tpmdev" => format!("by an {}", self.tpms.get(value).map_or("missing", String::as_str)),
                 "chardev" => format!("a {}", self.chardevs.get(value).map_or("missing", String::as_str)),
                 _ => number(value).unwrap_or_else(|| value.to_owned()),
             };

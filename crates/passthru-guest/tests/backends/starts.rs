@@ -36,12 +36,14 @@ fn qemu_sets_every_machine_up() {
         for image in images {
             std::fs::write(image, vec![0; 1 << 16]).expect("written");
         }
+        // swtpm is another test's.
+        spec.tpm = Some(false);
         let guest = build(&spec);
         let paths = GuestPaths::new(folder.path(), folder.path(), guest.name());
         std::fs::create_dir_all(paths.state()).expect("made");
         if spec.firmware == FirmwareKind::Uefi {
-            let vars = paths.vars("raw");
-            std::fs::copy("/usr/share/OVMF/OVMF_VARS_4M.fd", vars).expect("copied");
+            let template = guest.uefi().map(|uefi| uefi.template.clone()).expect("UEFI");
+            std::fs::copy(template, paths.vars("raw")).expect("copied");
         }
         let mut machine = guest.machine(&paths);
         machine.paused = true;
