@@ -4,9 +4,12 @@
 //! libvirt's to say (sockets, the control channel, where UEFI variables are kept) is left to libvirt.
 
 mod boot;
+mod desktop;
 mod display;
+mod network;
 mod passed;
 mod storage;
+mod usb;
 
 use std::path::Path;
 
@@ -15,11 +18,14 @@ use passthru_model::virtualisation::DomainElement;
 
 use crate::accel::Accel;
 use crate::layout::{Layout, RootPort};
-use crate::machine::{Clock, CpuModel, Machine, NetworkCard};
+use crate::machine::{Clock, CpuModel, Machine};
 use crate::spec::Os;
 
 /// The namespace in which libvirt keeps what libosinfo calls a system.
 const LIBOSINFO: &str = "http://libosinfo.org/xmlns/libvirt/domain/1.0";
+
+/// The namespace of what is said in QEMU's own words.
+const QEMU: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
 
 /// The whole file.
 pub fn xml(machine: &Machine) -> String {
@@ -44,17 +50,30 @@ fn domain(machine: &Machine) -> DomainElement {
     };
     let system = element("libosinfo:os", &[("id", osinfo_id(machine.os))]);
     let metadata = element("libosinfo:libosinfo", &[("xmlns:libosinfo", LIBOSINFO)]).with([system]);
-    element("domain", &[("type", kind)]).with([
+    let mut domain = element("domain", &[("type", kind)]);
+    let own_words = machine.shared.as_ref().and_then(desktop::shared_device);
+    let own_words: Vec<_> = own_words.into_iter().chain(passed::legacy_vga(machine)).collect();
+    if !own_words.is_empty() {
+        domain.attributes.push(("xmlns:qemu", QEMU.to_owned()));
+    }
+    let mut domain = domain.with([
         text("name", &machine.name),
         element("metadata", &[]).with([metadata]),
         element("memory", &[("unit", "MiB")]).with_text(machine.memory.mib().to_string()),
         text("vcpu", &machine.cpus.to_string()),
+    ]);
+    if Layout::of(machine).io_thread {
+        domain.children.push(text("iothreads", "1"));
+    }
+    domain.children.extend([
         boot::os(machine),
         features(machine),
         cpu(machine),
         element("clock", &[("offset", if machine.clock == Clock::Local { "localtime" } else { "utc" })]),
         devices(machine),
-    ])
+    ]);
+    domain.children.extend(own_words);
+    domain
 }
 
 fn features(machine: &Machine) -> DomainElement {
@@ -84,32 +103,30 @@ fn cpu(machine: &Machine) -> DomainElement {
 fn devices(machine: &Machine) -> DomainElement {
     let layout = Layout::of(machine);
     let mut devices = element("devices", &[]);
-    devices.children.extend(layout.drives.iter().map(storage::disk));
+    devices.children.extend(layout.drives.iter().map(|drive| storage::disk(machine, drive)));
     devices.children.push(element("controller", &[("type", "pci"), ("index", "0"), ("model", "pcie-root")]));
     devices.children.extend(layout.root_ports().map(root_port));
+    devices.children.extend(storage::controller(machine, &layout));
     devices.children.push(match layout.usb {
-        Some(port) => element("controller", &[("type", "usb"), ("index", "0"), ("model", "qemu-xhci")])
-            .with([behind(port, 0)]),
+        Some(port) => usb::controller(machine, port),
         // Without a word libvirt adds one.
         None => element("controller", &[("type", "usb"), ("index", "0"), ("model", "none")]),
     });
     for (port, slot) in &layout.slots {
         devices.children.extend(passed::passed(*port, slot));
     }
-    if let Some((card, port)) = layout.network {
-        let model = match card {
-            NetworkCard::Virtio => "virtio",
-            NetworkCard::E1000e => "e1000e",
-        };
-        let model = element("model", &[("type", model)]);
-        devices.children.push(element("interface", &[("type", "user")]).with([model, behind(port, 0)]));
-    }
+    devices.children.extend(layout.network.map(|(card, port)| network::card(card, port)));
+    devices.children.extend(layout.rng.map(network::rng));
     devices
         .children
         .extend(machine.serials.iter().enumerate().map(|(number, serial)| display::console(number, serial)));
-    if layout.usb.is_some() {
-        devices.children.extend(display::picture());
+    devices.children.extend(machine.usb.iter().filter_map(usb::device));
+    devices.children.extend(desktop::inputs(machine, &layout));
+    if let Some(picture) = &machine.picture {
+        devices.children.extend(display::picture(picture));
     }
+    devices.children.extend(machine.audio.iter().flat_map(desktop::audio));
+    devices.children.extend(machine.shared.as_ref().and_then(desktop::shared));
     if machine.tpm.is_some() {
         let backend = element("backend", &[("type", "emulator"), ("version", "2.0")]);
         devices.children.push(element("tpm", &[("model", "tpm-crb")]).with([backend]));

@@ -1,12 +1,16 @@
 //! A machine to QEMU's arguments. Pure; for QEMU 7.2 and later (`docs/qemu-options`, as of 7.2 and 10.2).
 
+mod audio;
 mod boot;
 mod control;
 mod display;
+mod input;
 mod network;
 mod passed;
+mod shared;
 mod storage;
 mod tpm;
+mod usb;
 
 use std::path::Path;
 
@@ -14,6 +18,7 @@ use passthru_model::PciAddress;
 
 use crate::layout::{Layout, RootPort};
 use crate::machine::{Boot, Clock, CpuModel, Machine};
+use crate::spec::NicBackend;
 
 /// Makes a text safe as the value of an option: QEMU splits options at commas, and reads a doubled one as one.
 pub fn escape(text: &str) -> String {
@@ -38,7 +43,14 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
         out.flag(bare);
     }
     if machine.sandbox {
-        let denied = "obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+        // QEMU's helper for bridges is another program, which gets privileges by being set-user-ID.
+        let helped =
+            machine.network.as_ref().is_some_and(|card| matches!(card.backend, NicBackend::Bridge(_)));
+        let denied = if helped {
+            "obsolete=deny,resourcecontrol=deny"
+        } else {
+            "obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+        };
         out.option("-sandbox", format!("on,{denied}"));
     }
     out.option("-msg", "timestamp=on");
@@ -49,13 +61,27 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
     for (port, slot) in &layout.slots {
         passed::passed(&mut out, slot, *port);
     }
+    storage::controllers(&mut out, machine, &layout);
     for drive in &layout.drives {
-        storage::storage(&mut out, drive);
+        storage::storage(&mut out, machine, drive);
     }
     if let Some((card, port)) = layout.network {
         network::network(&mut out, card, port);
     }
-    display::display(&mut out, machine, &layout);
+    if let Some(port) = layout.rng {
+        network::rng(&mut out, port);
+    }
+    display::display(&mut out, machine);
+    if let Some(port) = layout.usb {
+        usb::usb(&mut out, machine, port);
+    }
+    input::input(&mut out, machine, &layout);
+    if let Some(audio) = &machine.audio {
+        audio::audio(&mut out, audio);
+    }
+    if let Some(shared) = &machine.shared {
+        shared::shared(&mut out, shared);
+    }
     if let Some(socket) = &machine.tpm {
         tpm::tpm(&mut out, socket);
     }
@@ -129,7 +155,7 @@ mod tests {
     use crate::guest::Guest;
     use crate::look::Looked;
     use crate::run::GuestPaths;
-    use crate::spec::{AccelChoice, Disk, DiskFormat, FirmwareKind, GuestSpec, Medium, Network, Os};
+    use crate::spec::{AccelChoice, Disk, DiskFormat, FirmwareKind, GuestSpec, Medium, Nic, NicBackend, Os};
     use crate::testing;
     use proptest::prelude::*;
 
@@ -157,7 +183,7 @@ mod tests {
     fn a_guest_with_a_gpu_and_its_audio() {
         let mut spec = spec();
         spec.devices = testing::gpu_identities();
-        spec.network = Network::User;
+        spec.network = Some(Nic::on(NicBackend::User));
         spec.disks.push(Disk { path: "/srv/box, old.qcow2".into(), format: DiskFormat::Qcow2 });
         spec.media.push(Medium { path: "/srv/debian.iso".into() });
         insta::assert_snapshot!(rendered(&spec));

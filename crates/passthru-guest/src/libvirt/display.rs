@@ -4,7 +4,7 @@ use passthru_model::virtualisation::DomainElement;
 
 use super::{address, element, path};
 use crate::layout::VGA_SLOT;
-use crate::machine::Serial;
+use crate::machine::{Picture, Serial};
 
 pub(super) fn console(number: usize, serial: &Serial) -> DomainElement {
     let number = number.to_string();
@@ -20,12 +20,16 @@ pub(super) fn console(number: usize, serial: &Serial) -> DomainElement {
     }
 }
 
-/// An emulated VGA by VNC on a socket that libvirt places, and a tablet.
-pub(super) fn picture() -> [DomainElement; 3] {
+/// An emulated VGA on a socket that libvirt places, and a tablet.
+pub(super) fn picture(picture: &Picture) -> [DomainElement; 3] {
     let vga = element("model", &[("type", "vga")]);
+    let kind = match picture {
+        Picture::Vnc(_) => "vnc",
+        Picture::Spice(_) => "spice",
+    };
     [
         element("input", &[("type", "tablet"), ("bus", "usb")]),
-        element("graphics", &[("type", "vnc")]).with([element("listen", &[("type", "socket")])]),
+        element("graphics", &[("type", kind)]).with([element("listen", &[("type", "socket")])]),
         element("video", &[]).with([vga, address(0, usize::from(VGA_SLOT), 0)]),
     ]
 }

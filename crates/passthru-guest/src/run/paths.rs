@@ -51,6 +51,11 @@ impl GuestPaths {
         self.state.join("vnc.sock")
     }
 
+    /// The SPICE display's socket.
+    pub fn spice(&self) -> PathBuf {
+        self.state.join("spice.sock")
+    }
+
     /// The control socket of the guest's swtpm.
     pub fn tpm(&self) -> PathBuf {
         self.state.join("tpm.sock")
@@ -93,7 +98,7 @@ impl GuestPaths {
 
     /// The first socket whose path the kernel would not take.
     pub fn socket_too_long(&self) -> Option<PathBuf> {
-        [self.qmp(), self.serial(), self.vnc(), self.tpm()]
+        [self.qmp(), self.serial(), self.vnc(), self.spice(), self.tpm()]
             .into_iter()
             .find(|path| path.as_os_str().len() > LONGEST_SOCKET)
     }

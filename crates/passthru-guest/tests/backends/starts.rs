@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use passthru_guest::run::GuestPaths;
-use passthru_guest::spec::{AccelChoice, FirmwareKind};
+use passthru_guest::spec::{AccelChoice, AudioBackend, FirmwareKind, NicBackend, SharedMemory};
 use passthru_guest::{MemorySize, render};
 
 use crate::{build, say, some};
@@ -18,6 +18,9 @@ fn qemu_sets_every_machine_up() {
     let folder = tempfile::tempdir().expect("a folder");
     for (number, mut spec) in some(24).into_iter().enumerate() {
         spec.devices.clear();
+        spec.roms.clear();
+        // They are the host's, and no other test needs them to be here.
+        spec.usb.clear();
         spec.accel = AccelChoice::Tcg;
         // Memory is reserved and not filled.
         spec.memory = MemorySize::from_mib(256).expect("a size");
@@ -35,6 +38,21 @@ fn qemu_sets_every_machine_up() {
             spec.disks.iter().map(|disk| &disk.path).chain(spec.media.iter().map(|medium| &medium.path));
         for image in images {
             std::fs::write(image, vec![0; 1 << 16]).expect("written");
+        }
+        // A tap interface and a bridge are the host's.
+        if let Some(nic) = &mut spec.network {
+            (nic.backend, nic.queues) = (NicBackend::User, None);
+        }
+        // There are neither input devices nor sound servers here, and no other host's memory.
+        spec.inputs.clear();
+        if let Some(audio) = &mut spec.audio
+            && audio.backend != AudioBackend::Spice
+        {
+            audio.backend = AudioBackend::None;
+        }
+        if let Some(glass) = &mut spec.looking_glass {
+            let name = format!("passthru-test-{}-{number}", std::process::id());
+            glass.memory = SharedMemory::File(name);
         }
         // swtpm is another test's.
         spec.tpm = Some(false);
@@ -59,6 +77,9 @@ fn qemu_sets_every_machine_up() {
         let words = b"{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"quit\"}\n";
         std::io::Write::write_all(child.stdin.as_mut().expect("a pipe"), words).expect("told");
         let out = child.wait_with_output().expect("ends");
+        for glass in &spec.looking_glass {
+            std::fs::remove_file(glass.memory.path()).expect("made by QEMU");
+        }
         assert!(out.status.success(), "{number}: {}\n{spec:?}", String::from_utf8_lossy(&out.stderr));
     }
 }
