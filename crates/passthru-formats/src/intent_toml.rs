@@ -97,17 +97,23 @@ pub fn add(text: &str, device: &DeviceIdentity, name: Option<&str>) -> Result<St
         *item = Item::ArrayOfTables(ArrayOfTables::new());
     }
     let tables = item.as_array_of_tables_mut().ok_or(IntentError::InlineList)?;
+    let mut table = identity(device);
+    let blank = if text.is_empty() { "" } else { "\n" };
+    let comment = name.map(|name| format!("# {}\n", one_line(name))).unwrap_or_default();
+    table.decor_mut().set_prefix(format!("{blank}{comment}"));
+    tables.push(table);
+    Ok(document.to_string())
+}
+
+/// A function by its identity, as the intent and guests have it.
+pub fn identity(device: &DeviceIdentity) -> Table {
     let mut table = Table::new();
     table.insert("address", value(device.address.to_string()));
     table.insert("id", value(device.id.to_string()));
     table.insert("subsystem", value(device.subsystem.to_string()));
     table.insert("class", value(device.class.to_string()));
     table.insert("parents", value(device.parents.iter().map(ToString::to_string).collect::<Array>()));
-    let blank = if text.is_empty() { "" } else { "\n" };
-    let comment = name.map(|name| format!("# {}\n", one_line(name))).unwrap_or_default();
-    table.decor_mut().set_prefix(format!("{blank}{comment}"));
-    tables.push(table);
-    Ok(document.to_string())
+    table
 }
 
 /// Takes a function out, with the comment right above it. One that is not there is no error.

@@ -1,6 +1,7 @@
 //! `guest check`: everything that can be said of a specification on a host, as findings.
 
 mod media;
+mod others;
 
 use passthru_model::finding::{Remedy, Verdict};
 use passthru_model::{Evidence, Finding, HostFacts};
@@ -11,6 +12,7 @@ use crate::look::Looked;
 use crate::spec::{AccelChoice, GuestSpec, Os};
 
 pub use media::image;
+pub use others::{findings as others, in_common};
 
 /// Checks a specification. Never empty: a guest that could start passes `guest-builds`.
 pub fn check(spec: &GuestSpec, facts: &HostFacts, looked: &Looked) -> Vec<Finding> {
@@ -27,9 +29,7 @@ pub fn check(spec: &GuestSpec, facts: &HostFacts, looked: &Looked) -> Vec<Findin
     };
     findings.extend(moved(spec, facts));
     findings.extend(media::findings(spec, looked));
-    if spec.os == Os::Windows11 {
-        findings.push(windows_11());
-    }
+    findings.extend(windows_11(spec));
     findings
 }
 
@@ -144,14 +144,23 @@ fn moved(spec: &GuestSpec, facts: &HostFacts) -> Vec<Finding> {
         .collect()
 }
 
-fn windows_11() -> Finding {
-    finding(
-        "guest-windows-11",
-        Verdict::Warn,
-        "Windows 11 asks for Secure Boot and a TPM 2.0, which passthru does not give a guest yet",
-        "its installer stops without them",
-        Some(Remedy::by_hand("Install Windows 10, or a Windows 11 that was made not to ask.")),
-    )
+/// A Windows 11 that lacks what it asks for, because the specification says so.
+fn windows_11(spec: &GuestSpec) -> Option<Finding> {
+    let lacks: Vec<&str> = [(spec.wants_secure_boot(), "Secure Boot"), (spec.wants_tpm(), "a TPM 2.0")]
+        .into_iter()
+        .filter_map(|(has, what)| (!has).then_some(what))
+        .collect();
+    (spec.os == Os::Windows11 && !lacks.is_empty()).then(|| {
+        finding(
+            "guest-windows-11",
+            Verdict::Warn,
+            format!("Windows 11 asks for {}, which this guest has not", lacks.join(" and ")),
+            "its installer stops without",
+            Some(Remedy::by_hand(
+                "Say firmware = \"uefi\", secure-boot = true and tpm = true, or install a Windows 11 that was made not to ask.",
+            )),
+        )
+    })
 }
 
 impl BuildError {
@@ -166,6 +175,21 @@ impl BuildError {
             Self::FunctionZeroMissing { .. } => "guest-function-zero",
             Self::GroupNotViable { .. } => "guest-group-viable",
             Self::TooManySlots(_) | Self::TooManyDrives(_) => "guest-room",
+            Self::UsbUnknown(_) | Self::UsbMissing(_) | Self::UsbOther { .. } | Self::UsbAmbiguous { .. } => {
+                "guest-usb-present"
+            }
+            Self::UsbHub(_) | Self::UsbTwice(_) | Self::UsbComesAlong { .. } | Self::TooManyUsb(_) => {
+                "guest-usb"
+            }
+            Self::NoQueues | Self::QueuesUnusable { .. } => "guest-network",
+            Self::DiskQueues { .. } => "guest-storage",
+            Self::RomOfNothing(_) | Self::NotARom(_) => "guest-rom",
+            Self::DiskInUse { .. } => "guest-disk-in-use",
+            Self::NotInput(_) | Self::InputTwice(_) => "guest-input",
+            Self::SpiceAudio | Self::SeveralSoundServers(_) | Self::PipewireTooNew { .. } => "guest-audio",
+            Self::KvmfrAbsent { .. } | Self::KvmfrPlainFile { .. } => "guest-looking-glass",
+            Self::SecureBootWithoutUefi | Self::SecureBootMissing { .. } => "guest-secure-boot",
+            Self::TpmMissing { .. } => "guest-tpm",
             Self::FirmwareMissing(_) => "guest-firmware",
             Self::KvmUnusable(_) => "guest-accel",
             Self::NoCpus | Self::TooManyCpus { .. } => "guest-cpus",
@@ -199,6 +223,19 @@ impl BuildError {
             }
             "guest-room" => "the machine has a fixed number of ports",
             "guest-firmware" => "a UEFI guest boots from a firmware image that the host provides",
+            "guest-usb-present" => "what is given away must be told from what stays with the host",
+            "guest-usb" => "each device of the host is given once, and by one way",
+            "guest-input" => "QEMU reads keys and movements from an evdev node and takes nothing else",
+            "guest-network" => "several queues help where several can be filled at once",
+            "guest-storage" => "what QEMU cannot do with a disk keeps it from starting",
+            "guest-rom" => {
+                "a card shows its guest the ROM that it is given, and starts with what stands there"
+            }
+            "guest-disk-in-use" => "neither system sees what the other writes",
+            "guest-audio" => "sound is played by a server that QEMU knows and whose user lets it in",
+            "guest-looking-glass" => "a plain file in the device's place is shared with nobody",
+            "guest-secure-boot" => "with Secure Boot the firmware starts only what is signed",
+            "guest-tpm" => "a guest's TPM is a program of the host that must be there",
             "guest-accel" => "near-native speed needs the processor's virtualisation",
             "guest-cpus" => "more virtual CPUs than real ones wait for each other",
             "guest-memory" => "all memory of a guest with a passed device is pinned while it runs",

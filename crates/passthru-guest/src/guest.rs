@@ -7,18 +7,25 @@ use passthru_model::{HostFacts, PciAddress};
 use crate::accel::{self, Accel};
 use crate::firmware::{self, Uefi};
 use crate::look::Looked;
-use crate::machine::{Backing, Boot, Clock, DiskBus, GuestSlot, Machine, NetworkCard, Serial};
+use crate::machine::{Backing, Boot, Card, Clock, GuestSlot, Machine, PassedUsb, Picture, Serial, Shared};
 use crate::name::GuestName;
 use crate::placement;
 use crate::run::GuestPaths;
 use crate::size::MemorySize;
-use crate::spec::{Disk, Display, FirmwareKind, GuestSpec, Medium, Network, Os};
+use crate::spec::{Audio, Disk, DiskBus, Display, FirmwareKind, GuestSpec, InputDevice, Medium, Os, Storage};
 
+mod desktop;
 mod devices;
 mod errors;
+mod network;
+#[cfg(test)]
+mod peripheral_tests;
 mod resources;
+mod roms;
 #[cfg(test)]
 mod tests;
+mod trust;
+mod usb;
 
 pub use devices::{NotReady, group_obstacle};
 pub use errors::{BuildError, BuildErrors};
@@ -35,10 +42,17 @@ pub struct Guest {
     display: Display,
     disks: Vec<Disk>,
     disk_bus: DiskBus,
+    disk_queues: Option<u16>,
+    io_thread: bool,
     media: Vec<Medium>,
     slots: Vec<GuestSlot>,
-    network: Option<NetworkCard>,
+    network: Option<Card>,
     clock: Clock,
+    tpm: bool,
+    usb: Vec<PassedUsb>,
+    inputs: Vec<InputDevice>,
+    audio: Option<Audio>,
+    shared: Option<Shared>,
 }
 
 impl Guest {
@@ -46,19 +60,25 @@ impl Guest {
     pub fn build(spec: &GuestSpec, facts: &HostFacts, looked: &Looked) -> Result<Self, BuildErrors> {
         let mut wrong = Vec::new();
         let functions = devices::resolve(spec, facts, &mut wrong);
-        let slots = placement::place(&functions);
+        let mut slots = placement::place(&functions);
         let accel = accel::decide(spec.accel, facts).unwrap_or_else(|why| {
             wrong.push(BuildError::KvmUnusable(why));
             Accel::Tcg
         });
         let uefi = match spec.firmware {
+            _ if spec.wants_secure_boot() => trust::firmware(spec, facts, &mut wrong),
             FirmwareKind::Seabios => None,
-            FirmwareKind::Uefi => {
-                firmware::choose(facts).map_err(|why| wrong.push(BuildError::FirmwareMissing(why))).ok()
-            }
+            FirmwareKind::Uefi => firmware::choose(facts, false)
+                .map_err(|why| wrong.push(BuildError::FirmwareMissing(why)))
+                .ok(),
         };
         let has_gpu = functions.iter().any(|function| function.class.is_display());
-        let disk_bus = if spec.os.is_windows() { DiskBus::Sata } else { DiskBus::Virtio };
+        let display = spec.display.unwrap_or(if has_gpu { Display::None } else { Display::Vnc });
+        roms::dress(&mut slots, spec, display, facts, looked, &mut wrong);
+        let by_itself = if spec.os.is_windows() { DiskBus::Sata } else { DiskBus::VirtioBlk };
+        // What no disk hangs on is not there.
+        let storage = if spec.disks.is_empty() { Storage::default() } else { spec.storage };
+        let disk_bus = storage.bus.unwrap_or(by_itself);
         let guest = Self {
             name: spec.name.clone(),
             os: spec.os,
@@ -66,18 +86,22 @@ impl Guest {
             cpus: spec.cpus,
             memory: spec.memory,
             uefi,
-            display: spec.display.unwrap_or(if has_gpu { Display::None } else { Display::Vnc }),
+            display,
             disks: spec.disks.clone(),
             disk_bus,
+            disk_queues: storage.queues,
+            io_thread: storage.io_thread.unwrap_or(true),
             media: spec.media.clone(),
             slots,
-            network: match spec.network {
-                Network::None => None,
-                Network::User if spec.os.is_windows() => Some(NetworkCard::E1000e),
-                Network::User => Some(NetworkCard::Virtio),
-            },
+            network: spec.network.as_ref().map(|nic| network::card(nic, spec.os, &mut wrong)),
             clock: if spec.os.is_windows() { Clock::Local } else { Clock::Utc },
+            tpm: trust::tpm(spec, facts, &mut wrong),
+            usb: usb::resolve(spec, facts, &mut wrong),
+            inputs: spec.inputs.clone(),
+            audio: desktop::audio(spec, display, facts, &mut wrong),
+            shared: desktop::shared(spec, facts, &mut wrong),
         };
+        desktop::inputs(spec, looked, &mut wrong);
         resources::check(&guest, facts, looked, &mut wrong);
         if wrong.is_empty() { Ok(guest) } else { Err(BuildErrors::of(wrong)) }
     }
@@ -102,6 +126,21 @@ impl Guest {
         self.uefi.as_ref()
     }
 
+    /// Whether it has a TPM, which swtpm must be started for.
+    pub fn tpm(&self) -> bool {
+        self.tpm
+    }
+
+    /// What its disks are attached to.
+    pub fn disk_bus(&self) -> DiskBus {
+        self.disk_bus
+    }
+
+    /// Its network card.
+    pub fn card(&self) -> Option<&Card> {
+        self.network.as_ref()
+    }
+
     /// What shows a picture.
     pub fn display(&self) -> Display {
         self.display
@@ -122,11 +161,18 @@ impl Guest {
 
     /// How many root ports it needs.
     fn ports(&self) -> usize {
-        let disks = if self.disk_bus == DiskBus::Virtio { self.disks.len() } else { 0 };
+        let disks = match self.disk_bus {
+            DiskBus::VirtioBlk => self.disks.len(),
+            DiskBus::VirtioScsi => usize::from(!self.disks.is_empty()),
+            DiskBus::Sata => 0,
+        };
         self.slots.len()
             + disks
             + usize::from(self.network.is_some())
-            + usize::from(self.display == Display::Vnc)
+            // The source of random numbers.
+            + 1
+            + usize::from(self.display != Display::None || !self.usb.is_empty())
+            + if self.inputs.is_empty() || self.os.is_windows() { 0 } else { 2 }
     }
 
     /// The machine to render, with its files at these paths.
@@ -136,6 +182,7 @@ impl Guest {
             template: uefi.template.clone(),
             vars: paths.vars(&uefi.format),
             format: uefi.format.clone(),
+            secure_boot: uefi.secure_boot,
         });
         Machine {
             name: self.name.to_string(),
@@ -147,10 +194,22 @@ impl Guest {
             kernel: None,
             disks: self.disks.clone(),
             disk_bus: self.disk_bus,
+            disk_queues: self.disk_queues,
+            io_thread: self.io_thread,
+            rng: true,
             media: self.media.clone(),
             slots: self.slots.clone(),
-            network: self.network,
-            vnc: (self.display == Display::Vnc).then(|| paths.vnc()),
+            network: self.network.clone(),
+            picture: match self.display {
+                Display::None => None,
+                Display::Vnc => Some(Picture::Vnc(paths.vnc())),
+                Display::Spice => Some(Picture::Spice(paths.spice())),
+            },
+            usb: self.usb.clone(),
+            inputs: self.inputs.clone(),
+            audio: self.audio.clone(),
+            shared: self.shared.clone(),
+            tpm: self.tpm.then(|| paths.tpm()),
             serials: vec![Serial::Socket { socket: paths.serial(), log: paths.serial_log() }],
             qmp: paths.qmp(),
             clock: self.clock,

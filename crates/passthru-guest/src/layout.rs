@@ -2,11 +2,20 @@
 
 use std::path::Path;
 
-use crate::machine::{DiskBus, GuestSlot, Machine, NetworkCard};
-use crate::spec::DiskFormat;
+use crate::machine::{Card, GuestSlot, Machine};
+use crate::spec::{DiskBus, DiskFormat};
 
 /// The slot of the root bus where an emulated VGA is looked for.
 pub const VGA_SLOT: u8 = 1;
+
+/// The slot of the root bus of memory shared with Looking Glass.
+pub const SHARED_SLOT: u8 = 0x1d;
+
+/// The slot of the root bus of the sound card, which is none of PCI Express.
+pub const SOUND_SLOT: u8 = 0x1e;
+
+/// The ports of a USB controller that devices of the host hang on; without, there are four.
+pub const USB_PORTS: usize = 15;
 
 /// Root ports begin behind it; slot 0 is the host bridge.
 const FIRST_PORT: usize = 2;
@@ -40,6 +49,8 @@ pub enum DriveKind {
 pub enum Plug {
     /// virtio-blk behind a root port of its own.
     Virtio(RootPort),
+    /// A place of the SCSI controller, from 0.
+    Scsi(usize),
     /// A port of the chipset's SATA controller, from 0.
     Sata(usize),
 }
@@ -81,10 +92,18 @@ pub struct Layout<'a> {
     pub slots: Vec<(RootPort, &'a GuestSlot)>,
     /// Drives, in boot order.
     pub drives: Vec<Drive<'a>>,
+    /// The root port of the SCSI controller.
+    pub scsi: Option<RootPort>,
+    /// Whether a drive goes through the thread for disks.
+    pub io_thread: bool,
     /// A network card, and the root port that it is behind.
-    pub network: Option<(NetworkCard, RootPort)>,
-    /// The root port of the USB controller that a virtual display's tablet hangs on.
+    pub network: Option<(&'a Card, RootPort)>,
+    /// The root port of the source of random numbers.
+    pub rng: Option<RootPort>,
+    /// The root port of the USB controller that a virtual display's tablet and devices of the host hang on.
     pub usb: Option<RootPort>,
+    /// The root ports of a keyboard and a mouse by virtio.
+    pub input: Option<[RootPort; 2]>,
     /// How many root ports there are.
     pub ports: usize,
 }
@@ -99,9 +118,14 @@ impl<'a> Layout<'a> {
         }
         let mut sata = 0..;
         let mut next_sata = || Plug::Sata(sata.next().unwrap_or_default());
+        if machine.disk_bus == DiskBus::VirtioScsi && !machine.disks.is_empty() {
+            layout.scsi = Some(layout.port());
+        }
+        layout.io_thread = machine.io_thread && machine.disk_bus.is_virtio() && !machine.disks.is_empty();
         for (number, disk) in machine.disks.iter().enumerate() {
             let plug = match machine.disk_bus {
-                DiskBus::Virtio => Plug::Virtio(layout.port()),
+                DiskBus::VirtioBlk => Plug::Virtio(layout.port()),
+                DiskBus::VirtioScsi => Plug::Scsi(number),
                 DiskBus::Sata => next_sata(),
             };
             layout.drive(DriveKind::Disk, number, &disk.path, disk.format, plug);
@@ -109,9 +133,15 @@ impl<'a> Layout<'a> {
         for (number, medium) in machine.media.iter().enumerate() {
             layout.drive(DriveKind::Disc, number, &medium.path, DiskFormat::Raw, next_sata());
         }
-        layout.network = machine.network.map(|card| (card, layout.port()));
-        if machine.vnc.is_some() {
+        layout.network = machine.network.as_ref().map(|card| (card, layout.port()));
+        if machine.picture.is_some() || !machine.usb.is_empty() {
             layout.usb = Some(layout.port());
+        }
+        if machine.rng {
+            layout.rng = Some(layout.port());
+        }
+        if machine.virtio_input() {
+            layout.input = Some([layout.port(), layout.port()]);
         }
         layout
     }

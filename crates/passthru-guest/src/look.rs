@@ -1,13 +1,15 @@
 //! What a specification names outside of the facts, looked at once, so that building stays pure.
 
+mod in_use;
+
 use std::collections::BTreeMap;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use passthru_formats::media::Media;
 
 use crate::media;
-use crate::spec::{DiskFormat, GuestSpec};
+use crate::spec::{DiskFormat, GuestSpec, Rom};
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,10 @@ pub enum Seen {
     File,
     /// A block device.
     BlockDevice,
+    /// A disk that the host uses, and what for.
+    InUse(String),
+    /// A keyboard, mouse or the like, by evdev.
+    Input,
     /// A directory, socket or the like, which is no disk.
     Other,
     /// Nothing.
@@ -29,7 +35,7 @@ pub enum Seen {
 pub struct Looked {
     /// Bytes of memory of the host.
     pub memory_total: Option<u64>,
-    /// Paths of disks and media.
+    /// Paths of disks, media and input devices.
     pub files: BTreeMap<PathBuf, Seen>,
     /// What media and raw disks hold to boot, or why they could not be looked into.
     pub media: BTreeMap<PathBuf, Result<Media, String>>,
@@ -40,6 +46,12 @@ impl Looked {
     pub fn here(spec: &GuestSpec) -> Self {
         let paths =
             spec.disks.iter().map(|disk| &disk.path).chain(spec.media.iter().map(|medium| &medium.path));
+        let paths = paths.chain(spec.inputs.iter().map(|input| &input.path));
+        let roms = spec.roms.values().filter_map(|rom| match rom {
+            Rom::File(path) => Some(path),
+            Rom::Off => None,
+        });
+        let paths = paths.chain(roms);
         let raw = spec.disks.iter().filter(|disk| disk.format == DiskFormat::Raw).map(|disk| &disk.path);
         let bootable = raw.chain(spec.media.iter().map(|medium| &medium.path));
         let info = rustix::system::sysinfo();
@@ -54,10 +66,35 @@ impl Looked {
 /// Looks at one path, through links.
 fn seen(path: &Path) -> Seen {
     match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => Seen::File,
-        Ok(metadata) if metadata.file_type().is_block_device() => Seen::BlockDevice,
+        Ok(metadata) if metadata.is_file() => in_use::file(path).map_or(Seen::File, Seen::InUse),
+        Ok(metadata) if metadata.file_type().is_block_device() => {
+            in_use::device(metadata.rdev()).map_or(Seen::BlockDevice, Seen::InUse)
+        }
+        Ok(metadata) if metadata.file_type().is_char_device() && is_evdev(metadata.rdev()) => Seen::Input,
         Ok(_) => Seen::Other,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Seen::Missing,
         Err(error) => Seen::Unreadable(error.to_string()),
+    }
+}
+
+/// Whether a device number is that of an evdev node: the first 32 from minor 64 on, the rest from 256 on
+/// (`drivers/input/evdev.c`, `drivers/input/input.c`, `include/uapi/linux/major.h`).
+fn is_evdev(number: u64) -> bool {
+    let minor = rustix::fs::minor(number);
+    rustix::fs::major(number) == 13 && ((64..96).contains(&minor) || minor >= 256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_evdev;
+
+    #[test]
+    fn nodes_of_evdev_are_told_from_those_of_mice_and_joysticks() {
+        let of = |minor| is_evdev(rustix::fs::makedev(13, minor));
+        assert_eq!(
+            [0, 32, 63, 64, 95, 96, 256, 300].map(of),
+            [false, false, false, true, true, false, true, true]
+        );
+        assert!(!is_evdev(rustix::fs::makedev(8, 64)));
     }
 }

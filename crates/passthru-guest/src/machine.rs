@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use passthru_model::PciAddress;
+use passthru_model::usb::UsbId;
 
 use crate::accel::Accel;
 use crate::size::MemorySize;
-use crate::spec::{Disk, Medium, Os};
+use crate::spec::{
+    Audio, AudioBackend, Disk, DiskBus, InputDevice, MacAddress, Medium, NicBackend, NicModel, Os, Rom,
+    SharedMemory, UsbChoice,
+};
 
 /// What boots a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub enum Boot {
         vars: PathBuf,
         /// The layout of both: `raw` or `qcow2`.
         format: String,
+        /// Whether the code protects its variables by system management mode and starts only what is signed.
+        secure_boot: bool,
     },
     /// QEMU's built-in legacy BIOS.
     Seabios,
@@ -53,6 +59,11 @@ pub struct Placed {
     pub function: u8,
     /// What it is.
     pub backing: Backing,
+    /// Another ROM than its own.
+    pub rom: Option<Rom>,
+    /// Whether it answers to the legacy addresses of VGA (`x-vga`). SeaBIOS draws through them; UEFI has a driver in the card's ROM,
+    /// and needs none of it.
+    pub legacy_vga: bool,
 }
 
 /// A slot behind a root port of its own, with the functions that share it.
@@ -76,22 +87,49 @@ pub enum Serial {
     File(PathBuf),
 }
 
-/// How disks are attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DiskBus {
-    /// virtio-blk.
-    Virtio,
-    /// SATA, for systems that come without virtio drivers.
-    Sata,
+/// How a card is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// What it is on.
+    pub backend: NicBackend,
+    /// What the guest sees.
+    pub model: NicModel,
+    /// Its address, where one is said.
+    pub mac: Option<MacAddress>,
+    /// Pairs of queues.
+    pub queues: u8,
 }
 
-/// A network card.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NetworkCard {
-    /// virtio-net.
-    Virtio,
-    /// An Intel 82574L, for systems that come without virtio drivers.
-    E1000e,
+/// What shows a picture, and the socket that a viewer opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Picture {
+    /// VNC.
+    Vnc(PathBuf),
+    /// SPICE.
+    Spice(PathBuf),
+}
+
+/// A USB device of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedUsb {
+    /// How QEMU finds it, also when it is plugged in again.
+    pub choice: UsbChoice,
+    /// What it is, where that is known.
+    pub id: Option<UsbId>,
+    /// Its bus and its number on it, which change when it is plugged in again; only of one that has a twin, which nothing else in
+    /// domain XML tells apart.
+    pub number: Option<(u16, u16)>,
+    /// Whether the machine starts without it.
+    pub optional: bool,
+}
+
+/// Memory that guest and host share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// What it is made of.
+    pub memory: SharedMemory,
+    /// Its size in MiB, a power of two.
+    pub mib: u64,
 }
 
 /// What a machine's clock shows.
@@ -133,14 +171,30 @@ pub struct Machine {
     pub disks: Vec<Disk>,
     /// How they are attached.
     pub disk_bus: DiskBus,
+    /// How many queues each virtio device of theirs has, where that is said.
+    pub disk_queues: Option<u16>,
+    /// Whether they have a thread of their own.
+    pub io_thread: bool,
     /// Discs, after the disks in boot order.
     pub media: Vec<Medium>,
     /// Passed functions.
     pub slots: Vec<GuestSlot>,
-    /// A card on QEMU's own network, where one is wanted.
-    pub network: Option<NetworkCard>,
-    /// The socket of a VNC display with an emulated VGA, where one is wanted.
-    pub vnc: Option<PathBuf>,
+    /// A network card, where one is wanted.
+    pub network: Option<Card>,
+    /// Whether it gets random numbers from the host, which firmware and system want early (`virtio-rng`).
+    pub rng: bool,
+    /// The display of an emulated VGA, where one is wanted.
+    pub picture: Option<Picture>,
+    /// USB devices of the host.
+    pub usb: Vec<PassedUsb>,
+    /// Keyboards and mice that host and guest take in turn.
+    pub inputs: Vec<InputDevice>,
+    /// A sound card.
+    pub audio: Option<Audio>,
+    /// Memory shared with Looking Glass.
+    pub shared: Option<Shared>,
+    /// The control socket of swtpm, which emulates a TPM 2.0, where one is wanted.
+    pub tpm: Option<PathBuf>,
     /// Serial ports, the first being the console.
     pub serials: Vec<Serial>,
     /// The control socket.
@@ -163,6 +217,26 @@ impl Machine {
             Accel::Kvm => CpuModel::Host,
             Accel::Tcg => CpuModel::Max,
         }
+    }
+
+    /// Whether what is typed and pointed at comes by virtio rather than by the board's PS/2, which is slow; for systems that come
+    /// with the drivers.
+    pub fn virtio_input(&self) -> bool {
+        !self.inputs.is_empty() && !self.os.is_windows()
+    }
+
+    /// What QEMU must find in its environment, by name: PipeWire's library asks there whose server to use.
+    pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
+        let directory = self.audio.as_ref().and_then(|audio| match &audio.backend {
+            AudioBackend::Pipewire(directory) => directory.clone(),
+            _ => None,
+        });
+        directory.map(|directory| ("PIPEWIRE_RUNTIME_DIR", directory)).into_iter().collect()
+    }
+
+    /// Whether it has system management mode, which Secure Boot's firmware keeps its variables in.
+    pub fn system_management(&self) -> bool {
+        matches!(self.boot, Boot::Uefi { secure_boot: true, .. })
     }
 
     /// Whether all interrupt controllers are in the kernel; only KVM has them there.

@@ -7,9 +7,9 @@ use passthru_model::{PciAddress, PciFunction, PciSlot};
 
 use crate::machine::{Backing, GuestSlot, Placed};
 
-/// Root ports that fit beside each other on the root bus: slots 2 to 0x1d; 0 is the host bridge, 1 the emulated VGA, 0x1e
-/// stays free, 0x1f is the chipset.
-pub const MOST_PORTS: usize = 0x1c;
+/// Root ports that fit beside each other on the root bus: slots 2 to 0x1c; 0 is the host bridge, 1 the emulated VGA, 0x1d
+/// shared memory, 0x1e the sound card, 0x1f the chipset.
+pub const MOST_PORTS: usize = 0x1b;
 
 /// Places functions. A slot whose function 0 stays with the host gets its lowest function as function 0, since a slot
 /// without one is not looked at by any system.
@@ -30,6 +30,8 @@ fn slot(mut addresses: Vec<PciAddress>) -> GuestSlot {
     let functions = addresses.iter().enumerate().map(|(position, address)| Placed {
         function: if position == 0 { 0 } else { address.function() },
         backing: Backing::Host(*address),
+        rom: None,
+        legacy_vga: false,
     });
     GuestSlot { functions: functions.collect() }
 }

@@ -1,12 +1,24 @@
 //! A machine to QEMU's arguments. Pure; for QEMU 7.2 and later (`docs/qemu-options`, as of 7.2 and 10.2).
 
-use std::fmt::Write as _;
+mod audio;
+mod boot;
+mod control;
+mod display;
+mod input;
+mod network;
+mod passed;
+mod shared;
+mod storage;
+mod tpm;
+mod usb;
+
 use std::path::Path;
 
 use passthru_model::PciAddress;
 
-use crate::layout::{Drive, DriveKind, Layout, Plug, RootPort, VGA_SLOT};
-use crate::machine::{Backing, Boot, Clock, CpuModel, GuestSlot, Machine, NetworkCard, Placed, Serial};
+use crate::layout::{Layout, RootPort};
+use crate::machine::{Boot, Clock, CpuModel, Machine};
+use crate::spec::NicBackend;
 
 /// Makes a text safe as the value of an option: QEMU splits options at commas, and reads a doubled one as one.
 pub fn escape(text: &str) -> String {
@@ -31,24 +43,48 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
         out.flag(bare);
     }
     if machine.sandbox {
-        let denied = "obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+        // QEMU's helper for bridges is another program, which gets privileges by being set-user-ID.
+        let helped =
+            machine.network.as_ref().is_some_and(|card| matches!(card.backend, NicBackend::Bridge(_)));
+        let denied = if helped {
+            "obsolete=deny,resourcecontrol=deny"
+        } else {
+            "obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+        };
         out.option("-sandbox", format!("on,{denied}"));
     }
     out.option("-msg", "timestamp=on");
     processor(&mut out, machine);
-    firmware(&mut out, machine);
-    control(&mut out, machine);
+    boot::firmware(&mut out, machine);
+    control::control(&mut out, machine);
     let layout = Layout::of(machine);
     for (port, slot) in &layout.slots {
-        passed(&mut out, slot, *port);
+        passed::passed(&mut out, slot, *port);
     }
+    storage::controllers(&mut out, machine, &layout);
     for drive in &layout.drives {
-        storage(&mut out, drive);
+        storage::storage(&mut out, machine, drive);
     }
     if let Some((card, port)) = layout.network {
-        network(&mut out, card, port);
+        network::network(&mut out, card, port);
     }
-    display(&mut out, machine, &layout);
+    if let Some(port) = layout.rng {
+        network::rng(&mut out, port);
+    }
+    display::display(&mut out, machine);
+    if let Some(port) = layout.usb {
+        usb::usb(&mut out, machine, port);
+    }
+    input::input(&mut out, machine, &layout);
+    if let Some(audio) = &machine.audio {
+        audio::audio(&mut out, audio);
+    }
+    if let Some(shared) = &machine.shared {
+        shared::shared(&mut out, shared);
+    }
+    if let Some(socket) = &machine.tpm {
+        tpm::tpm(&mut out, socket);
+    }
     if machine.no_reboot {
         out.flag("-no-reboot");
     }
@@ -64,6 +100,9 @@ fn processor(out: &mut Arguments, machine: &Machine) {
     if machine.kernel_irqchip() {
         board.push_str(",kernel-irqchip=on");
     }
+    if machine.system_management() {
+        board.push_str(",smm=on");
+    }
     if matches!(machine.boot, Boot::Uefi { .. }) {
         board.push_str(",pflash0=firmware-code,pflash1=firmware-vars");
     }
@@ -78,113 +117,6 @@ fn processor(out: &mut Arguments, machine: &Machine) {
     out.option("-smp", format!("{0},sockets=1,cores={0},threads=1", machine.cpus));
     out.option("-m", format!("size={}M", machine.memory.mib()));
     out.option("-rtc", if machine.clock == Clock::Local { "base=localtime" } else { "base=utc" });
-}
-
-/// Flash chips, or a kernel of the host's.
-fn firmware(out: &mut Arguments, machine: &Machine) {
-    if let Boot::Uefi { code, vars, format, .. } = &machine.boot {
-        for (node, file, read_only) in [("firmware-code", code, "on"), ("firmware-vars", vars, "off")] {
-            out.option(
-                "-blockdev",
-                format!(
-                    "driver={format},node-name={node},read-only={read_only},file.driver=file,file.filename={}",
-                    path(file)
-                ),
-            );
-        }
-    }
-    if let Some(kernel) = &machine.kernel {
-        // These three are no option lists: a comma in them stays as it is.
-        out.option("-kernel", kernel.image.to_string_lossy());
-        out.option("-initrd", kernel.initramfs.to_string_lossy());
-        out.option("-append", &kernel.command_line);
-    }
-}
-
-/// The control socket and the serial ports.
-fn control(out: &mut Arguments, machine: &Machine) {
-    out.option("-chardev", format!("socket,id=control,path={},server=on,wait=off", path(&machine.qmp)));
-    out.option("-mon", "chardev=control,mode=control");
-    for (number, serial) in machine.serials.iter().enumerate() {
-        let backend = match serial {
-            Serial::Socket { socket, log } => {
-                format!(
-                    "socket,id=serial{number},path={},server=on,wait=off,logfile={},logappend=on",
-                    path(socket),
-                    path(log)
-                )
-            }
-            Serial::File(file) => format!("file,id=serial{number},path={}", path(file)),
-        };
-        out.option("-chardev", backend);
-        out.option("-device", format!("isa-serial,chardev=serial{number}"));
-    }
-}
-
-/// One guest slot: a root port and the functions behind it.
-fn passed(out: &mut Arguments, slot: &GuestSlot, port: RootPort) {
-    let bus = root_port(out, port);
-    for Placed { function, backing } in &slot.functions {
-        let mut device = match backing {
-            // QEMU's `host=` takes domains of four digits (`parse_pci_host_devaddr`); larger ones go by their path.
-            Backing::Host(address) if address.domain() > 0xffff => {
-                format!("vfio-pci,sysfsdev=/sys/bus/pci/devices/{address},id={}", device_id(*address))
-            }
-            Backing::Host(address) => format!("vfio-pci,host={address},id={}", device_id(*address)),
-            Backing::Emulated(device) => device.clone(),
-        };
-        let _ = write!(device, ",bus={bus},addr=0x0.{function:#x}");
-        if *function == 0 && slot.functions.len() > 1 {
-            device.push_str(",multifunction=on");
-        }
-        out.option("-device", device);
-    }
-}
-
-/// A drive: its image, and the device that the guest sees.
-fn storage(out: &mut Arguments, drive: &Drive<'_>) {
-    let (node, read_only, on_sata) = match drive.kind {
-        DriveKind::Disk => (format!("disk{}", drive.number), "", "ide-hd"),
-        DriveKind::Disc => (format!("medium{}", drive.number), ",read-only=on", "ide-cd"),
-    };
-    let discard = if drive.discards() { ",discard=unmap" } else { "" };
-    let protocol = if drive.is_device() { "host_device" } else { "file" };
-    out.option(
-        "-blockdev",
-        format!(
-            "driver={},node-name={node}{read_only}{discard},file.driver={protocol},file.filename={}",
-            drive.format.word(),
-            path(drive.image)
-        ),
-    );
-    let device = match drive.plug {
-        Plug::Virtio(port) => format!("virtio-blk-pci,bus={},addr=0x0", root_port(out, port)),
-        Plug::Sata(unit) => format!("{on_sata},bus=ide.{unit}"),
-    };
-    out.option("-device", format!("{device},drive={node},bootindex={}", drive.boot));
-}
-
-/// A card on QEMU's own network.
-fn network(out: &mut Arguments, card: NetworkCard, port: RootPort) {
-    let driver = match card {
-        NetworkCard::Virtio => "virtio-net-pci",
-        NetworkCard::E1000e => "e1000e",
-    };
-    out.option("-netdev", "user,id=net0");
-    let bus = root_port(out, port);
-    out.option("-device", format!("{driver},netdev=net0,bus={bus},addr=0x0"));
-}
-
-/// No display, or an emulated one with a tablet, so that the pointer is where the viewer's is.
-fn display(out: &mut Arguments, machine: &Machine, layout: &Layout<'_>) {
-    out.option("-display", "none");
-    if let Some((socket, port)) = machine.vnc.as_ref().zip(layout.usb) {
-        out.option("-vnc", format!("unix:{}", path(socket)));
-        out.option("-device", format!("VGA,bus=pcie.0,addr={VGA_SLOT:#x}"));
-        let bus = root_port(out, port);
-        out.option("-device", format!("qemu-xhci,id=usb,bus={bus},addr=0x0"));
-        out.option("-device", "usb-tablet,bus=usb.0");
-    }
 }
 
 /// Adds a root port and returns the name of its bus.
@@ -223,7 +155,7 @@ mod tests {
     use crate::guest::Guest;
     use crate::look::Looked;
     use crate::run::GuestPaths;
-    use crate::spec::{AccelChoice, Disk, DiskFormat, FirmwareKind, GuestSpec, Medium, Network, Os};
+    use crate::spec::{AccelChoice, Disk, DiskFormat, FirmwareKind, GuestSpec, Medium, Nic, NicBackend, Os};
     use crate::testing;
     use proptest::prelude::*;
 
@@ -251,7 +183,7 @@ mod tests {
     fn a_guest_with_a_gpu_and_its_audio() {
         let mut spec = spec();
         spec.devices = testing::gpu_identities();
-        spec.network = Network::User;
+        spec.network = Some(Nic::on(NicBackend::User));
         spec.disks.push(Disk { path: "/srv/box, old.qcow2".into(), format: DiskFormat::Qcow2 });
         spec.media.push(Medium { path: "/srv/debian.iso".into() });
         insta::assert_snapshot!(rendered(&spec));

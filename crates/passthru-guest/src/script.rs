@@ -7,7 +7,7 @@ use passthru_model::program::quoted;
 
 use crate::guest::Guest;
 use crate::render;
-use crate::run::{GuestPaths, memlock_needed};
+use crate::run::{GuestPaths, memlock_needed, swtpm};
 
 /// A command, an option a line, quoted for a shell.
 pub fn command(words: &[String]) -> String {
@@ -58,6 +58,9 @@ pub fn script(guest: &Guest, paths: &GuestPaths) -> String {
             "# The guest's own UEFI variables, copied once.\n[ -e {vars} ] || cp -- {template} {vars}"
         );
     }
+    if guest.tpm() {
+        out.push_str(&tpm(paths));
+    }
     let words: Vec<String> = ["exec", "qemu-system-x86_64"]
         .into_iter()
         .map(str::to_owned)
@@ -66,6 +69,21 @@ pub fn script(guest: &Guest, paths: &GuestPaths) -> String {
     out.push('\n');
     out.push_str(&command(&words));
     out
+}
+
+/// What starts the TPM.
+fn tpm(paths: &GuestPaths) -> String {
+    match swtpm::arguments(paths) {
+        Ok(arguments) => {
+            let words: Vec<String> = std::iter::once(swtpm::PROGRAM.to_owned()).chain(arguments).collect();
+            let state = quoted(&paths.tpm_state().to_string_lossy());
+            format!("# The guest's TPM. It ends with QEMU.\nmkdir -p -m 0700 -- {state}\n{}", command(&words))
+        }
+        Err(path) => {
+            let path = quoted(&path.to_string_lossy());
+            format!("# swtpm takes no path with a comma: {path}\nexit 1\n")
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use passthru_model::intent::DeviceIdentity;
 use passthru_model::iommu::{IommuFacts, IommuGroup};
 use passthru_model::kernel::{InstalledKernel, KernelFacts};
 use passthru_model::pci::Resource;
+use passthru_model::usb::{PortPath, Usb, UsbBus, UsbDevice, UsbId, UsbRole};
 use passthru_model::{Fact, HostFacts, PciAddress, PciFunction, PciId};
 
 pub(crate) fn address(text: &str) -> PciAddress {
@@ -92,6 +93,47 @@ fn firmware(name: &str, features: &[&str]) -> GuestFirmware {
     }
 }
 
+/// One USB device, at a port of the controller's bus.
+fn usb_device(number: u16, port: u8, id: &str, name: &str, roles: &[UsbRole]) -> UsbDevice {
+    let id: UsbId = id.parse().expect("an id");
+    UsbDevice {
+        bus: 1,
+        port: PortPath(vec![port]),
+        number: Some(number),
+        vendor: id.vendor,
+        product: id.product,
+        maker: None,
+        name: Some(name.to_owned()),
+        class: 0,
+        interfaces: Vec::new(),
+        roles: roles.iter().copied().collect(),
+        seat: None,
+        speed_mbps: Some(12),
+        removable: None,
+    }
+}
+
+/// A keyboard, a hub and two sticks of one make, on one controller.
+fn usb() -> Usb {
+    let bus = UsbBus {
+        number: 1,
+        controller: Some(address("0000:00:14.0")),
+        parent: "/sys/devices/pci0000:00/0000:00:14.0".to_owned(),
+        ports: Some(8),
+        speed_mbps: Some(480),
+    };
+    Usb {
+        buses: [(1, bus)].into(),
+        devices: vec![
+            usb_device(2, 1, "046d:c31c", "Keyboard K120", &[UsbRole::Keyboard]),
+            usb_device(3, 2, "05e3:0608", "Hub", &[UsbRole::Hub]),
+            usb_device(4, 3, "0781:5581", "Ultra", &[UsbRole::Storage]),
+            usb_device(7, 4, "0781:5581", "Ultra", &[UsbRole::Storage]),
+        ],
+        gaps: BTreeMap::new(),
+    }
+}
+
 /// The host.
 pub(crate) fn facts() -> HostFacts {
     let functions: BTreeMap<_, _> =
@@ -143,7 +185,7 @@ pub(crate) fn facts() -> HostFacts {
         bootloader: Fact::unknown("not needed here"),
         initramfs: Fact::unknown("not needed here"),
         guest_firmware: known(vec![
-            firmware("40-secure", &["secure-boot", "requires-smm"]),
+            firmware("40-secure", &["enrolled-keys", "secure-boot", "requires-smm"]),
             firmware("60-plain", &[]),
         ]),
         qemu: known(Some("/usr/bin/qemu-system-x86_64".to_owned())),
@@ -153,6 +195,7 @@ pub(crate) fn facts() -> HostFacts {
         unreadable_files: BTreeMap::new(),
         names: BTreeMap::new(),
         // What these tests do not look at.
+        usb: known(usb()),
         ..HostFacts::unknown("not needed here")
     }
 }

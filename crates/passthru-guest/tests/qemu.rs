@@ -92,6 +92,39 @@ fn a_guest_starts_is_known_again_and_stops() {
 }
 
 #[test]
+fn a_tpm_comes_and_goes_with_its_guest_and_keeps_what_it_holds() {
+    let Some(launcher) = launcher() else { return };
+    if !Path::new("/usr/bin/swtpm").exists() {
+        eprintln!("skipped: swtpm is not installed");
+        return;
+    }
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut spec = GuestSpec::new("box".parse().expect("a name"));
+    spec.memory = MemorySize::from_mib(256).expect("a size");
+    (spec.cpus, spec.accel, spec.firmware) = (1, AccelChoice::Tcg, FirmwareKind::Seabios);
+    spec.tpm = Some(true);
+    let guest = build(&spec);
+    let paths = GuestPaths::new(directory.path(), directory.path(), guest.name());
+    let is_listening = || std::os::unix::net::UnixStream::connect(paths.tpm()).is_ok();
+    for _ in 0..2 {
+        start(&guest, &paths, &launcher, PATIENCE).expect("started");
+        assert!(is_listening());
+        assert_eq!(stop(&paths, at_once(true)).expect("stopped"), HowStopped::Quit);
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while is_listening() && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        assert!(!is_listening(), "swtpm stays when QEMU has ended");
+    }
+    assert!(std::fs::read_dir(paths.tpm_state()).expect("there").count() > 0);
+    // A QEMU that does not come up leaves no TPM behind.
+    let absent = Launcher { qemu: "/nowhere/qemu".into(), ..launcher };
+    start(&guest, &paths, &absent, PATIENCE).expect_err("no QEMU");
+    assert!(!is_listening());
+}
+
+#[test]
 fn a_guest_that_was_killed_is_dead_and_starts_again() {
     let Some(launcher) = launcher() else { return };
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
-use crate::hex::Hex16;
+use crate::hex::{Hex16, as_text};
 
 /// The USB buses and devices of a host, from `/sys/bus/usb/devices` (`Documentation/ABI/testing/sysfs-bus-usb`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,24 @@ pub struct PortPath(
     /// Port numbers, the root hub's first.
     pub Vec<u8>,
 );
+
+/// A port of a host: the bus and the way from its root hub, `1-2.3`, as the kernel names the device there.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UsbPort {
+    /// The bus (`busnum`).
+    pub bus: u16,
+    /// Where on it.
+    pub path: PortPath,
+}
+
+/// Maker and product of a device, `046d:c31c`, as `lsusb` shows them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UsbId {
+    /// `idVendor`.
+    pub vendor: Hex16,
+    /// `idProduct`.
+    pub product: Hex16,
+}
 
 /// What a device is, in the order in which it is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,6 +136,16 @@ impl Usb {
 }
 
 impl UsbDevice {
+    /// The port that it is at.
+    pub fn at(&self) -> UsbPort {
+        UsbPort { bus: self.bus, path: self.port.clone() }
+    }
+
+    /// Maker and product.
+    pub fn id(&self) -> UsbId {
+        UsbId { vendor: self.vendor, product: self.product }
+    }
+
     /// The kernel's name of the device: `1-2.3`.
     pub fn kernel_name(&self) -> String {
         format!("{}-{}", self.bus, self.port)
@@ -198,6 +226,54 @@ impl std::str::FromStr for PortPath {
         if ports.len() > MOST_LEVELS { Err(wrong()) } else { Ok(Self(ports)) }
     }
 }
+
+impl std::fmt::Display for UsbPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.bus, self.path)
+    }
+}
+
+impl std::str::FromStr for UsbPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "‘{}’ is no USB port: write it as 1-2.3, bus and ports; see: passthru usb",
+                text.escape_debug()
+            )
+        };
+        let (bus, path) = text.split_once('-').ok_or_else(wrong)?;
+        let is_number = !bus.is_empty() && bus.bytes().all(|byte| byte.is_ascii_digit());
+        let bus = bus.parse().ok().filter(|bus| is_number && *bus > 0).ok_or_else(wrong)?;
+        Ok(Self { bus, path: path.parse().map_err(|_| wrong())? })
+    }
+}
+
+impl std::fmt::Display for UsbId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.vendor, self.product)
+    }
+}
+
+impl std::str::FromStr for UsbId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "‘{}’ is no id of a USB device: write it as 046d:c31c; see: passthru usb",
+                text.escape_debug()
+            )
+        };
+        let (vendor, product) = text.split_once(':').ok_or_else(wrong)?;
+        let read = |part: &str| part.parse::<Hex16>().map_err(|_| wrong());
+        Ok(Self { vendor: read(vendor)?, product: read(product)? })
+    }
+}
+
+as_text!(UsbPort, "UsbPort", "^[0-9]+-[0-9]+([.][0-9]+)*$");
+as_text!(UsbId, "UsbId", "^[0-9a-f]{4}:[0-9a-f]{4}$");
 
 #[cfg(test)]
 mod tests {

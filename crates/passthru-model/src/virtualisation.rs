@@ -109,6 +109,29 @@ pub enum Kvmfr {
     Absent,
 }
 
+/// The packages that QEMU for x86_64 comes in.
+const QEMU_PACKAGES: [&str; 3] = ["qemu-system-x86", "qemu-base", "qemu-desktop"];
+
+/// The package of QEMU and its version, as the package manager has them.
+pub fn qemu_package(packages: &BTreeMap<String, String>) -> Option<(&String, &String)> {
+    QEMU_PACKAGES.iter().find_map(|name| packages.get_key_value(*name))
+}
+
+/// The version of QEMU that is installed, where that can be read: `1:10.0.2+ds-2` is 10.0.
+pub fn qemu_version(packages: &BTreeMap<String, String>) -> Option<(u32, u32)> {
+    let text = qemu_package(packages)?.1;
+    let text = text.split_once(':').map_or(text.as_str(), |(_, rest)| rest);
+    let mut parts = text.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+impl VirtualisationFacts {
+    /// The version of QEMU that is installed, where that is known.
+    pub fn qemu_version(&self) -> Option<(u32, u32)> {
+        qemu_version(self.packages.value()?)
+    }
+}
+
 /// Everything known of the programs that run guests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VirtualisationFacts {

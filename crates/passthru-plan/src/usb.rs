@@ -6,7 +6,7 @@ use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
 use passthru_model::pci::PciFunction;
 use passthru_model::session::{Session, SessionClass};
-use passthru_model::usb::{PortPath, Usb, UsbDevice, UsbRole};
+use passthru_model::usb::{PortPath, Usb, UsbDevice, UsbPort, UsbRole};
 
 use crate::groups;
 
@@ -115,6 +115,21 @@ fn sitting(facts: &HostFacts, usb: &Usb, unknown: &mut Vec<String>) -> BTreeMap<
 
 /// How the line begins that says why it is not known who sits somewhere.
 const WHO: &str = "it cannot be seen who sits at the keyboard";
+
+/// Which of keyboard and mouse the host would be left without, of those that it has by USB, if these controllers and devices went
+/// to a guest. What is on no USB, such as a laptop's own keyboard, is not seen here.
+pub fn missed(facts: &HostFacts, controllers: &[PciAddress], devices: &[UsbPort]) -> Vec<UsbRole> {
+    let Some(usb) = facts.usb.value() else { return Vec::new() };
+    let goes = |device: &UsbDevice| {
+        devices.contains(&device.at())
+            || usb.controller_of(device).is_some_and(|at| controllers.contains(&at))
+    };
+    let is_last = |role: &UsbRole| {
+        let mut all = usb.devices.iter().filter(|device| device.roles.contains(role)).peekable();
+        all.peek().is_some() && all.all(goes)
+    };
+    [UsbRole::Keyboard, UsbRole::Mouse].into_iter().filter(is_last).collect()
+}
 
 fn is_of_a_seat(role: UsbRole) -> bool {
     matches!(role, UsbRole::Keyboard | UsbRole::Mouse)

@@ -32,8 +32,12 @@ pub fn prepare(
 /// Plans a rehearsal: the same guest, with devices that QEMU emulates in the place of a card. It shows that firmware,
 /// kernel and QEMU of this host work together, and touches no device.
 pub fn rehearsal(facts: &HostFacts, options: &TryOptions) -> Result<TryPlan, TryError> {
-    let emulated =
-        |function, device: &str| Placed { function, backing: Backing::Emulated(device.to_owned()) };
+    let emulated = |function, device: &str| Placed {
+        function,
+        backing: Backing::Emulated(device.to_owned()),
+        rom: None,
+        legacy_vga: false,
+    };
     let slot = GuestSlot { functions: vec![emulated(0, "secondary-vga"), emulated(1, "ich9-intel-hda")] };
     let functions = vec![
         stand_in(0, "1234:1111", "038000", &[(0, 16 << 20), (2, 4096)]),
@@ -103,7 +107,7 @@ struct Surroundings {
 impl Surroundings {
     fn of(facts: &HostFacts, options: &TryOptions) -> Result<Self, TryError> {
         let uefi = match options.firmware {
-            FirmwareKind::Uefi => Some(firmware::choose(facts).map_err(TryError::NoFirmware)?),
+            FirmwareKind::Uefi => Some(firmware::choose(facts, false).map_err(TryError::NoFirmware)?),
             FirmwareKind::Seabios => None,
         };
         let accel = accel::decide(options.accel, facts).map_err(TryError::KvmUnusable)?;

@@ -15,11 +15,11 @@ use super::{
 };
 use crate::accel::Accel;
 use crate::entry::TINY_GUEST;
-use crate::machine::{Backing, Boot, Clock, DirectKernel, DiskBus, GuestSlot, Machine, Serial};
+use crate::machine::{Backing, Boot, Clock, DirectKernel, GuestSlot, Machine, Serial};
 use crate::render;
 use crate::run::{Launcher, copy_once, limit_for, memlock_needed};
 use crate::size::MemorySize;
-use crate::spec::Os;
+use crate::spec::{DiskBus, Os};
 
 /// Enough for OVMF and a distribution's kernel, little enough to be pinned anywhere.
 const MEMORY_MIB: u64 = 512;
@@ -161,7 +161,7 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
             copy_once(&uefi.template, &vars, &uefi.format)
                 .map_err(|error| TryError::NoFirmware(error.to_string()))?;
             let (code, template) = (uefi.code.clone(), uefi.template.clone());
-            Boot::Uefi { code, template, vars, format: uefi.format.clone() }
+            Boot::Uefi { code, template, vars, format: uefi.format.clone(), secure_boot: uefi.secure_boot }
         }
     };
     let expected = plan.functions.len();
@@ -184,11 +184,19 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
             ),
         }),
         disks: Vec::new(),
-        disk_bus: DiskBus::Virtio,
+        disk_bus: DiskBus::VirtioBlk,
+        disk_queues: None,
+        io_thread: false,
+        rng: false,
         media: Vec::new(),
         slots: slots(plan, files)?,
         network: None,
-        vnc: None,
+        picture: None,
+        usb: Vec::new(),
+        inputs: Vec::new(),
+        audio: None,
+        shared: None,
+        tpm: None,
         serials: vec![Serial::File(files.at("console")), Serial::File(files.at("report"))],
         qmp: files.at("qmp"),
         clock: Clock::Utc,

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use passthru_model::usb::{UsbId, UsbPort};
 use passthru_model::{PciAddress, PciId, PciSlot};
 
 use crate::placement::MOST_PORTS;
 use crate::size::MemorySize;
+use crate::spec::Os;
 
 /// One thing that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +76,149 @@ pub enum BuildError {
         "no UEFI firmware for the guest: {0}; install OVMF (Debian: ovmf), or say firmware = \"seabios\""
     )]
     FirmwareMissing(String),
+    /// The legacy BIOS has no Secure Boot.
+    #[error("secure-boot = true needs firmware = \"uefi\": the legacy BIOS checks no signatures")]
+    SecureBootWithoutUefi,
+    /// No UEFI firmware with Secure Boot.
+    #[error(
+        "{}no UEFI firmware with it is there: {why}; install OVMF with Microsoft's keys (Debian: ovmf), or say secure-boot = false",
+        wanted(*asked, "Secure Boot")
+    )]
+    SecureBootMissing {
+        /// The system that wants it, where the specification does not ask by itself.
+        asked: Option<Os>,
+        /// Why none fits.
+        why: String,
+    },
+    /// Nothing emulates a TPM.
+    #[error(
+        "{}swtpm, which emulates one, is not installed; install it (Debian, Ubuntu and Fedora: swtpm, swtpm-tools; Arch: swtpm), or say tpm = false",
+        wanted(*asked, "a TPM 2.0")
+    )]
+    TpmMissing {
+        /// The system that wants it, where the specification does not ask by itself.
+        asked: Option<Os>,
+    },
+    /// The host's USB devices could not be looked at at all.
+    #[error("the USB devices of this host are unknown: {0}")]
+    UsbUnknown(String),
+    /// A USB device is not plugged in.
+    #[error(
+        "usb {0}: no such device is plugged in; plug it in, or say optional = true, and the guest gets it when it comes (see: passthru usb)"
+    )]
+    UsbMissing(String),
+    /// Something else is plugged in there.
+    #[error("usb {port}: the guest wants {wanted} there, and {found} is plugged in")]
+    UsbOther {
+        /// Where.
+        port: UsbPort,
+        /// What was chosen.
+        wanted: UsbId,
+        /// What is there.
+        found: String,
+    },
+    /// Several have the id.
+    #[error("usb {id}: {} devices have this id; say which by its port, which is one of {}", ports.len(), list(ports))]
+    UsbAmbiguous {
+        /// The id.
+        id: UsbId,
+        /// Where they are.
+        ports: Vec<UsbPort>,
+    },
+    /// A hub has no function of its own.
+    #[error("usb {0}: this is a hub; give the guest the devices that hang on it")]
+    UsbHub(UsbPort),
+    /// A device is listed twice.
+    #[error("usb {0}: the device is listed twice")]
+    UsbTwice(String),
+    /// Its controller is passed.
+    #[error(
+        "usb {port}: its controller {controller} is given to the guest, and the device goes with it; take this entry away"
+    )]
+    UsbComesAlong {
+        /// Where it is.
+        port: UsbPort,
+        /// The controller.
+        controller: PciAddress,
+    },
+    /// More USB devices than ports.
+    #[error("the guest has {0} USB devices, and its controller has room for 14 beside the tablet")]
+    TooManyUsb(usize),
+    /// A path that is no input device.
+    #[error(
+        "{}: this is no input device; take the keyboard's or mouse's of /dev/input/by-id, which ends in -event-kbd or -event-mouse", .0.display()
+    )]
+    NotInput(PathBuf),
+    /// An input device twice.
+    #[error("{}: the input device is listed twice", .0.display())]
+    InputTwice(PathBuf),
+    /// Sound by SPICE without a SPICE display.
+    #[error(
+        "audio: backend = \"spice\" needs display = \"spice\", for the viewer plays the sound; another backend is pulseaudio, pipewire or jack"
+    )]
+    SpiceAudio,
+    /// Several people could hear it.
+    #[error("audio: sound servers of several users run; say whose by runtime-directory, which is one of {}", list(&.0.iter().map(|path| path.display()).collect::<Vec<_>>()))]
+    SeveralSoundServers(Vec<PathBuf>),
+    /// A QEMU that does not know PipeWire.
+    #[error(
+        "audio: backend = \"pipewire\" came with QEMU 8.1, and this is QEMU {}.{}; say backend = \"pulseaudio\", which PipeWire answers too where pipewire-pulse runs", have.0, have.1
+    )]
+    PipewireTooNew {
+        /// The version that is installed.
+        have: (u32, u32),
+    },
+    /// No device of kvmfr.
+    #[error(
+        "/dev/kvmfr0 is not there: load the module kvmfr with static_size_mb={mib} at least, or leave out memory, which makes it a file"
+    )]
+    KvmfrAbsent {
+        /// What the guest needs.
+        mib: u64,
+    },
+    /// A file in the device's place.
+    #[error(
+        "/dev/kvmfr0 is a plain file, for a guest was started before the module was there; delete it, and load kvmfr with static_size_mb={mib} at least"
+    )]
+    KvmfrPlainFile {
+        /// What the guest needs.
+        mib: u64,
+    },
+    /// A card without queues.
+    #[error("network: queues = 0: a card has at least one pair of queues")]
+    NoQueues,
+    /// Several queues where there can be one.
+    #[error(
+        "network: queues = {queues} needs model = \"virtio\" on a tap interface, such as {{ tap = \"tap0\", model = \"virtio\", queues = {queues} }}: QEMU's own network and its helper for bridges have one queue"
+    )]
+    QueuesUnusable {
+        /// As specified.
+        queues: u8,
+    },
+    /// Disks without queues, or queues without virtio.
+    #[error("[storage] queues = {queues}: {why}")]
+    DiskQueues {
+        /// As specified.
+        queues: u16,
+        /// Why that cannot be.
+        why: &'static str,
+    },
+    /// A ROM for a function that is not given.
+    #[error(
+        "[rom] {0}: the guest is not given this function; take the line away, or add the function to its devices"
+    )]
+    RomOfNothing(PciAddress),
+    /// A ROM that is no file.
+    #[error("{}: a ROM is a plain file; see: passthru rom dump", .0.display())]
+    NotARom(PathBuf),
+    /// A disk that the host uses.
+    #[error("{}: the host uses this disk ({on}), and a file system with two masters is destroyed", path.display())]
+    DiskInUse {
+        /// The disk.
+        path: PathBuf,
+        /// What for.
+        on: String,
+    },
     /// KVM was asked for.
     #[error("accel = \"kvm\", and KVM cannot be used: {0}")]
     KvmUnusable(String),
@@ -127,6 +272,19 @@ pub enum BuildError {
     /// One image twice.
     #[error("{}: two drives of the guest use the same image", .0.display())]
     ImageTwice(PathBuf),
+}
+
+/// Things in a row.
+fn list(things: &[impl fmt::Display]) -> String {
+    things.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Who wants something, as the beginning of a sentence.
+fn wanted(by: Option<Os>, what: &str) -> String {
+    match by {
+        Some(os) => format!("os = \"{}\" wants {what}, and ", os.word()),
+        None => format!("the guest is to have {what}, and "),
+    }
 }
 
 /// Everything that does not hold, in the order of the specification; never empty.

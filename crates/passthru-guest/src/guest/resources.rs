@@ -1,15 +1,15 @@
 //! Memory, CPUs, disks and room on the root bus.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use passthru_model::HostFacts;
 
 use super::{BuildError, Guest};
 use crate::look::{Looked, Seen};
-use crate::machine::DiskBus;
 use crate::placement::MOST_PORTS;
 use crate::size::{MIB, MemorySize};
+use crate::spec::DiskBus;
 
 /// Ports of the SATA controller of q35.
 const SATA_PORTS: usize = 6;
@@ -34,6 +34,16 @@ pub(super) fn check(guest: &Guest, facts: &HostFacts, looked: &Looked, wrong: &m
     let sata_disks = if guest.disk_bus == DiskBus::Sata { guest.disks.len() } else { 0 };
     if sata_disks + guest.media.len() > SATA_PORTS {
         wrong.push(BuildError::TooManyDrives(sata_disks + guest.media.len()));
+    }
+    match guest.disk_queues {
+        Some(0) => wrong.push(BuildError::DiskQueues { queues: 0, why: "a disk has at least one" }),
+        Some(queues) if !guest.disk_bus.is_virtio() => {
+            wrong.push(BuildError::DiskQueues {
+                queues,
+                why: "only virtio has queues; say bus = \"virtio-scsi\" or \"virtio-blk\"",
+            });
+        }
+        _ => {}
     }
     let mut disks = BTreeSet::new();
     for disk in &guest.disks {
@@ -62,17 +72,23 @@ fn memory(wanted: MemorySize, looked: &Looked, wrong: &mut Vec<BuildError>) {
 
 /// One disk or disc.
 fn file(path: &PathBuf, looked: &Looked) -> Option<BuildError> {
+    self::path(path).or_else(|| match looked.files.get(path)? {
+        Seen::File | Seen::BlockDevice => None,
+        Seen::InUse(on) => Some(BuildError::DiskInUse { path: path.clone(), on: on.clone() }),
+        Seen::Missing => Some(BuildError::FileMissing(path.clone())),
+        Seen::Other | Seen::Input => Some(BuildError::NotADisk(path.clone())),
+        Seen::Unreadable(why) => Some(BuildError::FileUnreadable { path: path.clone(), why: why.clone() }),
+    })
+}
+
+/// What is wrong with a path by itself.
+pub(super) fn path(path: &Path) -> Option<BuildError> {
     if !path.is_absolute() {
-        return Some(BuildError::PathRelative(path.clone()));
+        return Some(BuildError::PathRelative(path.to_owned()));
     }
     // XML has no way to write them (https://www.w3.org/TR/xml/#charsets), and a terminal would obey them.
     if path.to_string_lossy().chars().any(|c| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')) {
-        return Some(BuildError::PathControl(path.clone()));
+        return Some(BuildError::PathControl(path.to_owned()));
     }
-    match looked.files.get(path)? {
-        Seen::File | Seen::BlockDevice => None,
-        Seen::Missing => Some(BuildError::FileMissing(path.clone())),
-        Seen::Other => Some(BuildError::NotADisk(path.clone())),
-        Seen::Unreadable(why) => Some(BuildError::FileUnreadable { path: path.clone(), why: why.clone() }),
-    }
+    None
 }

@@ -138,7 +138,7 @@ fn more_disks_than_root_ports_are_refused() {
     let mut spec = spec();
     spec.disks =
         (0..40).map(|n| Disk { path: format!("/srv/{n}").into(), format: DiskFormat::Raw }).collect();
-    assert_eq!(error(&spec, &testing::facts()), BuildError::TooManySlots(41));
+    assert_eq!(error(&spec, &testing::facts()), BuildError::TooManySlots(42));
 }
 
 #[test]

@@ -1,15 +1,20 @@
 //! A specification as it grows from a file, with what is said of the rest.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use passthru_model::intent::DeviceIdentity;
+use passthru_model::usb::{UsbId, UsbPort};
 use passthru_model::{HostFacts, PciAddress};
 
-use super::reasons::ONLY_USER;
+use super::desktop::Sound;
 use super::{Fate, ImportError, Imported, Note, Source};
 use crate::name::GuestName;
 use crate::size::{MIB, MemorySize};
-use crate::spec::{AccelChoice, Disk, DiskFormat, Display, FirmwareKind, GuestSpec, Medium, Network, Os};
+use crate::spec::{
+    AccelChoice, Disk, DiskBus, DiskFormat, Display, FirmwareKind, GuestSpec, InputDevice, LookingGlass,
+    Medium, Nic, NicBackend, NicModel, Os, Rom, Storage, UsbDevice,
+};
 
 /// How a drive hangs in the file that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +41,15 @@ pub(super) struct Draft<'a> {
     pub(super) cpus: Option<u32>,
     /// Whether there is a virtual display; nothing is said at first.
     pub(super) display: Option<Display>,
-    pub(super) network: Network,
+    pub(super) network: Option<Nic>,
+    pub(super) storage: Storage,
+    pub(super) secure_boot: bool,
+    pub(super) tpm: bool,
+    pub(super) usb: Vec<UsbDevice>,
+    pub(super) inputs: Vec<InputDevice>,
+    pub(super) sound: Sound,
+    pub(super) looking_glass: Option<LookingGlass>,
+    pub(super) roms: BTreeMap<PciAddress, Rom>,
     devices: Vec<DeviceIdentity>,
     drives: Vec<DriveFound>,
 }
@@ -53,7 +66,15 @@ impl<'a> Draft<'a> {
             memory: None,
             cpus: None,
             display: None,
-            network: Network::None,
+            network: None,
+            storage: Storage::default(),
+            secure_boot: false,
+            tpm: false,
+            usb: Vec::new(),
+            inputs: Vec::new(),
+            sound: Sound::default(),
+            looking_glass: None,
+            roms: BTreeMap::new(),
             devices: Vec::new(),
             drives: Vec::new(),
         }
@@ -127,16 +148,56 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A network card, by what it is on and its model, where either is said.
-    pub(super) fn card(&mut self, line: usize, what: &str, on: Option<&str>, model: Option<&str>) {
-        self.network = Network::User;
-        if on.is_some_and(|on| on != "user") {
-            self.lost(line, what, ONLY_USER);
-        }
-        let ours = if self.os.is_windows() { "e1000e" } else { "virtio" };
-        if let Some(model) = model.filter(|model| *model != ours) {
-            let why = format!("the card is {ours}, as for every guest with os = \"{}\"", self.os.word());
+    /// A network card: what it is on comes with `on`, and its model, where either is said.
+    pub(super) fn card(
+        &mut self,
+        line: usize,
+        what: &str,
+        on: Option<NicBackend>,
+        model: Option<&str>,
+    ) -> &mut Nic {
+        let by_itself = if self.os.is_windows() { NicModel::E1000e } else { NicModel::Virtio };
+        let known = [NicModel::Virtio, NicModel::E1000e];
+        let model = model.map(|model| if model == "virtio-net-pci" { "virtio" } else { model });
+        let said = model.map(|model| (model, known.into_iter().find(|known| known.word() == model)));
+        if let Some((model, None)) = said {
+            let why = format!("a card is virtio or e1000e, and here it is {}", by_itself.word());
             self.lost(line, format!("{what}: {model}"), why);
+        }
+        let model = said.and_then(|(_, known)| known).filter(|known| *known != by_itself);
+        let nic = self.network.get_or_insert_with(|| Nic::on(NicBackend::User));
+        if let Some(on) = on {
+            nic.backend = on;
+        }
+        if model.is_some() {
+            nic.model = model;
+        }
+        nic
+    }
+
+    /// How many queues a disk or a controller of disks has, where that is said; one number serves for all.
+    pub(super) fn disk_queues(&mut self, line: usize, what: &str, said: Option<&str>) {
+        let Some(said) = said else { return };
+        let queues = said.parse().ok();
+        if queues.is_none() || self.storage.queues.is_some_and(|known| Some(known) != queues) {
+            return self.lost(line, what, "all disks have the same number of queues");
+        }
+        self.storage.queues = queues;
+    }
+
+    /// The port of a device that is plugged in now, by its number on its bus.
+    pub(super) fn usb_port(&self, bus: u16, number: u16, id: Option<UsbId>) -> Option<UsbPort> {
+        let devices = &self.facts.usb.value()?.devices;
+        let is_it = |device: &&passthru_model::usb::UsbDevice| {
+            device.bus == bus && device.number == Some(number) && id.is_none_or(|id| id == device.id())
+        };
+        devices.iter().find(is_it).map(passthru_model::usb::UsbDevice::at)
+    }
+
+    /// A display that is there. One by SPICE carries more, so it is the one that is kept.
+    pub(super) fn shows(&mut self, display: Display) {
+        if self.display != Some(Display::Spice) {
+            self.display = Some(display);
         }
     }
 
@@ -173,10 +234,21 @@ impl<'a> Draft<'a> {
             .ok_or_else(|| ImportError::Missing { path: path(), what: "how much memory the guest has" })?;
         let mut spec = GuestSpec::new(name);
         (spec.os, spec.firmware, spec.accel, spec.memory) = (self.os, self.firmware, self.accel, memory);
-        spec.network = self.network;
+        spec.network = self.network.take();
         spec.cpus = self.cpus.unwrap_or(1);
+        // What the system asks for by itself need not be said.
+        spec.secure_boot = (self.secure_boot != spec.wants_secure_boot()).then_some(self.secure_boot);
+        spec.tpm = (self.tpm != spec.wants_tpm()).then_some(self.tpm);
+        spec.usb = std::mem::take(&mut self.usb);
+        spec.inputs = std::mem::take(&mut self.inputs);
+        spec.audio = std::mem::take(&mut self.sound).finish(self.display);
+        spec.looking_glass = self.looking_glass.take();
         self.place_drives(&mut spec);
         spec.devices = std::mem::take(&mut self.devices);
+        // What is lost has no ROM.
+        let given = |address: &PciAddress| spec.devices.iter().any(|device| device.address == *address);
+        spec.roms =
+            std::mem::take(&mut self.roms).into_iter().filter(|(address, _)| given(address)).collect();
         let has_gpu = spec.devices.iter().any(|device| device.class.is_display());
         // What the builder does by itself need not be said.
         let by_itself = if has_gpu { Display::None } else { Display::Vnc };
@@ -190,17 +262,27 @@ impl<'a> Draft<'a> {
         let mut drives = std::mem::take(&mut self.drives);
         drives.sort_by_key(|drive| drive.boot.unwrap_or(u32::MAX));
         let last_disk = drives.iter().rposition(|drive| !drive.is_disc);
-        let disk_bus = if self.os.is_windows() { "sata" } else { "virtio" };
+        let by_itself = if self.os.is_windows() { DiskBus::Sata } else { DiskBus::VirtioBlk };
+        // All disks hang on what the first one hangs on.
+        let first = drives.iter().find(|drive| !drive.is_disc).and_then(|drive| bus_of(&drive.bus));
+        let disk_bus = first.unwrap_or(by_itself);
+        spec.storage = self.storage;
+        spec.storage.bus = Some(disk_bus).filter(|bus| *bus != by_itself);
         for (place, drive) in drives.iter().enumerate() {
             let path = self.absolute(&drive.path);
-            let ours = if drive.is_disc { "sata" } else { disk_bus };
-            if drive.bus != ours {
+            let ours = if drive.is_disc { DiskBus::Sata } else { disk_bus };
+            if drive.bus == "ide" {
+                let what = format!("{} on ide", drive.path);
+                self.left_out(drive.line, what, "the board has SATA, where older ones have IDE");
+            }
+            if bus_of(&drive.bus) != Some(ours) {
                 let what = format!("{} on {}", drive.path, drive.bus);
-                self.lost(
-                    drive.line,
-                    what,
-                    format!("it hangs on {ours}, as for every guest with os = \"{}\"", self.os.word()),
-                );
+                let why = if drive.is_disc {
+                    "discs hang on sata".to_owned()
+                } else {
+                    format!("all disks hang on one bus, which is {} here", ours.word())
+                };
+                self.lost(drive.line, what, why);
             }
             if !drive.is_disc {
                 spec.disks.push(Disk { path, format: drive.format });
@@ -215,5 +297,16 @@ impl<'a> Draft<'a> {
             }
             spec.media.push(Medium { path });
         }
+    }
+}
+
+/// A bus of disks by the word that libvirt has for it.
+fn bus_of(word: &str) -> Option<DiskBus> {
+    match word {
+        "virtio" => Some(DiskBus::VirtioBlk),
+        "scsi" => Some(DiskBus::VirtioScsi),
+        // The board has SATA in its place.
+        "sata" | "ide" => Some(DiskBus::Sata),
+        _ => None,
     }
 }

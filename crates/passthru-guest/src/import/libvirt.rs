@@ -2,13 +2,15 @@
 //! said.
 
 use passthru_formats::libvirt_domain::{self, ReadElement};
+use passthru_formats::qemu_command::QemuOption;
 use passthru_model::HostFacts;
 
+use super::desktop;
 use super::draft::Draft;
 use super::libvirt_devices;
 use super::reasons::{
-    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_KEY, NO_SECURE_BOOT,
-    NOT_ENLIGHTENED, NOT_HIDDEN, PROCESSOR, TIMERS,
+    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_KEY, NOT_ENLIGHTENED,
+    NOT_HIDDEN, ONE_THREAD, PROCESSOR, SECURE_SMM, TIMERS,
 };
 use super::{ImportError, Imported, Source};
 use crate::libvirt::osinfo_id;
@@ -121,18 +123,59 @@ fn top(draft: &mut Draft<'_>, element: &ReadElement) -> Result<(), ImportError> 
             }
         }
         "seclabel" | "resource" => draft.left_out(element.line, element.tag(), "it is libvirt's"),
+        "override" if is_legacy_vga(element) => {}
         "commandline" => {
-            for argument in &element.children {
-                draft.lost(argument.line, argument.tag(), NO_KEY);
-            }
+            own_words(draft, element);
         }
         "memoryBacking" => draft.lost(element.line, element.tag(), NO_BACKING),
-        "cputune" | "iothreads" | "iothreadids" => {
+        // One is there by itself.
+        "iothreads" if element.text == "1" => {}
+        "iothreads" | "iothreadids" => draft.lost(element.line, element.tag(), ONE_THREAD),
+        "cputune" => {
             draft.lost(element.line, element.tag(), "passthru does not pin vCPUs or threads yet");
         }
         _ => draft.lost(element.line, element.tag(), NO_KEY),
     }
     Ok(())
+}
+
+/// Whether QEMU's properties are changed in no other way than the builder changes them under SeaBIOS.
+fn is_legacy_vga(element: &ReadElement) -> bool {
+    fn leaves<'a>(element: &'a ReadElement, found: &mut Vec<&'a ReadElement>) {
+        if element.children.is_empty() {
+            found.push(element);
+        }
+        element.children.iter().for_each(|child| leaves(child, found));
+    }
+    let mut properties = Vec::new();
+    leaves(element, &mut properties);
+    properties.iter().all(|property| property.attribute("name") == Some("x-vga"))
+}
+
+/// QEMU's own words: those of memory that is shared with Looking Glass are understood.
+fn own_words(draft: &mut Draft<'_>, element: &ReadElement) {
+    let arguments: Vec<&ReadElement> = element.children.iter().filter(|child| child.name == "arg").collect();
+    let value = |argument: &ReadElement| argument.attribute("value").unwrap_or_default().to_owned();
+    let option = |pair: &[&ReadElement]| {
+        let name = value(pair[0]).strip_prefix('-')?.to_owned();
+        Some(QemuOption { name, value: Some(Ok(value(pair[1]))), line: pair[0].line, places: Vec::new() })
+    };
+    let options: Vec<Option<QemuOption>> = arguments.windows(2).map(option).collect();
+    let ids = desktop::shared_ids(&options.iter().flatten().cloned().collect::<Vec<_>>());
+    let mut place = 0;
+    while let Some(argument) = arguments.get(place) {
+        let is_read = options
+            .get(place)
+            .and_then(Option::as_ref)
+            .is_some_and(|option| desktop::shared_option(draft, option, &ids));
+        if !is_read {
+            draft.lost(argument.line, argument.tag(), NO_KEY);
+        }
+        place += if is_read { 2 } else { 1 };
+    }
+    for other in element.children.iter().filter(|child| child.name != "arg") {
+        draft.lost(other.line, other.tag(), NO_KEY);
+    }
 }
 
 fn current_memory(draft: &mut Draft<'_>, element: &ReadElement) {
@@ -170,7 +213,7 @@ fn os(draft: &mut Draft<'_>, os: &ReadElement) {
             "firmware" => {
                 for feature in &element.children {
                     if feature.attribute("enabled") == Some("yes") {
-                        draft.lost(feature.line, feature.tag(), NO_SECURE_BOOT);
+                        draft.secure_boot = true;
                     }
                 }
             }
@@ -184,9 +227,7 @@ fn loader(draft: &mut Draft<'_>, loader: &ReadElement) {
     if loader.attribute("type") == Some("pflash") || is_uefi_image(&loader.text) {
         draft.firmware = FirmwareKind::Uefi;
     }
-    if loader.attribute("secure") == Some("yes") {
-        draft.lost(loader.line, loader.tag(), NO_SECURE_BOOT);
-    }
+    draft.secure_boot |= loader.attribute("secure") == Some("yes");
     if !loader.text.is_empty() {
         draft.left_out(loader.line, loader.text.clone(), FIRMWARE);
     }
@@ -208,7 +249,8 @@ fn feature(draft: &mut Draft<'_>, feature: &ReadElement) {
                 draft.left_out(feature.line, feature.tag(), why);
             }
         }
-        ("smm", _) => draft.lost(feature.line, feature.tag(), NO_SECURE_BOOT),
+        ("smm", Some("on") | None) if draft.secure_boot => {}
+        ("smm", Some("on") | None) => draft.lost(feature.line, feature.tag(), SECURE_SMM),
         (_, Some("off")) => draft.left_out(feature.line, feature.tag(), "it is off anyway"),
         _ => draft.lost(feature.line, feature.tag(), NO_KEY),
     }

@@ -1,10 +1,13 @@
 //! A specification of what another program keeps: domain XML of libvirt, a command line of QEMU, a quickemu file. What is
 //! said there and cannot be said in a specification is accounted for, line by line. Nothing is run.
 
+mod desktop;
 mod draft;
 mod libvirt;
+mod libvirt_desktop;
 mod libvirt_devices;
 mod qemu;
+mod qemu_devices;
 mod qemu_drives;
 mod quickemu;
 mod reasons;

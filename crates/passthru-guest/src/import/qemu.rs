@@ -3,19 +3,21 @@
 use passthru_formats::qemu_command::{self, Properties, QemuCommand, QemuOption};
 use passthru_model::HostFacts;
 
+use super::desktop;
 use super::draft::Draft;
 use super::libvirt::{is_uefi_image, is_windows_name};
+use super::qemu_devices;
 use super::qemu_drives::Drives;
 use super::reasons::{
-    ADDRESS, ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_BALLOON, NO_KEY,
-    NO_SECURE_BOOT, NOT_ENLIGHTENED, NOT_HIDDEN, ON_SOCKET, PLACED, PLAIN_VGA, PROCESSOR, TABLET, TIMERS,
+    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_KEY, NOT_ENLIGHTENED,
+    NOT_HIDDEN, ON_SOCKET, ONLY_SWTPM, ONLY_USER, PLAIN_VGA, PROCESSOR, SECURE_SMM, TABLET, TIMERS,
     USB_CONTROLLER,
 };
 use super::{ImportError, Imported, Source};
 use crate::name::GuestName;
-use crate::spec::{AccelChoice, Display, FirmwareKind, Network, Os};
+use crate::spec::{AccelChoice, Display, FirmwareKind, Nic, NicBackend, Os};
 
-const CONTROL: &str = "passthru talks to QEMU, keeps its log and its serial console";
+pub(super) const CONTROL: &str = "passthru talks to QEMU, keeps its log and its serial console";
 
 /// Reads a command line.
 pub(super) fn import(
@@ -28,18 +30,20 @@ pub(super) fn import(
     // Without a word QEMU emulates.
     draft.accel = AccelChoice::Tcg;
     draft.os = system(command);
+    draft.secure_boot = command.options.iter().any(is_secure_flash);
     // Without a word there is a window with an emulated VGA.
     let bare = command.options.iter().any(|option| option.name == "nodefaults");
     draft.display = Some(if bare { Display::None } else { Display::Vnc });
     let asks = |name: &str| command.options.iter().any(|option| option.name == name);
     if !bare && !["net", "nic", "netdev"].into_iter().any(asks) {
-        draft.network = Network::User;
+        draft.network = Some(Nic::on(NicBackend::User));
         draft.left_out(
             command.line,
             command.program.clone(),
             "no network is named, and QEMU's default is its own",
         );
     }
+    let shared = desktop::shared_ids(&command.options);
     let mut drives = Drives::of(command);
     let mut name_found = None;
     for option in &command.options {
@@ -54,7 +58,10 @@ pub(super) fn import(
         if option.name == "name" {
             let said = option.properties("guest");
             name_found = said.get("guest").map(str::to_owned);
-        } else if !drives.read(&mut draft, option) {
+        } else if !drives.read(&mut draft, option)
+            && !desktop::sound_option(&mut draft, option)
+            && !desktop::shared_option(&mut draft, option, &shared)
+        {
             read(&mut draft, option)?;
         }
     }
@@ -83,6 +90,13 @@ fn system(command: &QemuCommand) -> Os {
         _ => false,
     });
     if is_windows { Os::Windows10 } else { Os::Linux }
+}
+
+/// Whether an option has the flash chips written in system management mode alone, as firmware with Secure Boot needs it.
+fn is_secure_flash(option: &QemuOption) -> bool {
+    let said = option.properties("driver");
+    let is = |name, value| said.get(name) == Some(value);
+    option.name == "global" && is("driver", "cfi.pflash01") && is("property", "secure") && is("value", "on")
 }
 
 fn is_enlightenment(name: &str) -> bool {
@@ -114,7 +128,10 @@ fn read(draft: &mut Draft<'_>, option: &QemuOption) -> Result<(), ImportError> {
                 draft.lost(line, format!("-m {name}={value}"), ALL_MEMORY);
             }
         }
-        "device" => device(draft, option),
+        "device" => qemu_devices::device(draft, option),
+        "global" if is_secure_flash(option) => {}
+        "tpmdev" if option.properties("type").get("type") == Some("emulator") => draft.tpm = true,
+        "tpmdev" => draft.lost(line, option.words(), ONLY_SWTPM),
         "rtc" => clock(draft, option),
         "vga" | "display" | "vnc" | "spice" | "nographic" | "sdl" | "curses" => picture(draft, option, known),
         "bios" if is_uefi_image(known) => {
@@ -122,7 +139,7 @@ fn read(draft: &mut Draft<'_>, option: &QemuOption) -> Result<(), ImportError> {
             draft.left_out(line, option.words(), FIRMWARE);
         }
         "object" => object(draft, option),
-        "net" | "nic" if known == "none" => draft.network = Network::None,
+        "net" | "nic" if known == "none" => draft.network = None,
         "net" | "nic" | "netdev" => network(draft, option),
         "boot" => draft.left_out(line, option.words(), BOOT_ORDER),
         "monitor" | "mon" | "qmp" | "qmp-pretty" | "serial" | "chardev" | "parallel" | "daemonize"
@@ -136,9 +153,6 @@ fn read(draft: &mut Draft<'_>, option: &QemuOption) -> Result<(), ImportError> {
             draft.left_out(line, option.words(), TABLET);
         }
         "no-hpet" => draft.lost(line, option.words(), TIMERS),
-        "audiodev" if option.properties("driver").get("driver") == Some("none") => {
-            draft.left_out(line, option.words(), "no sound card hangs on it");
-        }
         "uuid" => draft.left_out(line, option.words(), "it names the guest for who started it"),
         _ => draft.lost(line, option.words(), NO_KEY),
     }
@@ -177,7 +191,8 @@ fn machine(draft: &mut Draft<'_>, option: &QemuOption) {
             ("type", _) => draft.lost(line, what(), BOARD),
             ("accel", value) => accel(draft, line, value),
             ("pflash0" | "pflash1", _) => draft.firmware = FirmwareKind::Uefi,
-            ("smm", _) => draft.lost(line, what(), NO_SECURE_BOOT),
+            ("smm", "on") if draft.secure_boot => {}
+            ("smm", _) => draft.lost(line, what(), SECURE_SMM),
             _ => draft.lost(line, what(), NO_KEY),
         }
     }
@@ -204,14 +219,31 @@ fn network(draft: &mut Draft<'_>, option: &QemuOption) {
     let line = option.line;
     let said = option.properties("type");
     let kind = said.get("type").unwrap_or_default();
-    let on = if kind == "nic" { None } else { Some(kind) };
-    draft.card(line, &format!("-{} {kind}", option.name), on, said.get("model"));
+    let what = format!("-{} {kind}", option.name);
+    let name = |key: &str| said.get(key).and_then(|text| text.parse().ok());
+    let unscripted = said.get("script") == Some("no");
+    let on = match kind {
+        "user" => Some(NicBackend::User),
+        "bridge" => name("br").map(NicBackend::Bridge),
+        "tap" if unscripted => name("ifname").map(NicBackend::Tap),
+        _ => None,
+    };
+    let is_lost = on.is_none() && kind != "nic";
+    if is_lost {
+        draft.lost(line, what.clone(), ONLY_USER);
+    }
+    let mac = said.get("mac").or(said.get("macaddr"));
+    let queues = said.get("queues").and_then(|text| text.parse().ok());
+    let nic = draft.card(line, &what, on, said.get("model"));
+    nic.mac = mac.and_then(|text| text.parse().ok()).or(nic.mac);
+    nic.queues = queues.or(nic.queues);
     for (name, value) in said.iter() {
         match name {
-            "type" | "id" | "model" | "netdev" => {}
-            "mac" | "macaddr" => draft.left_out(line, format!("-{} {name}={value}", option.name), ADDRESS),
+            "type" | "id" | "model" | "netdev" | "mac" | "macaddr" | "queues" => {}
+            "br" if kind == "bridge" => {}
+            "ifname" | "script" | "downscript" | "vhost" if kind == "tap" => {}
             // It goes with a network that is lost as a whole.
-            _ if on.is_some_and(|on| on != "user") => {}
+            _ if is_lost => {}
             _ => draft.lost(line, format!("-{} {name}={value}", option.name), NO_KEY),
         }
     }
@@ -234,14 +266,21 @@ fn picture(draft: &mut Draft<'_>, option: &QemuOption, known: &str) {
     let line = option.line;
     let first = known.split([',', ':']).next().unwrap_or_default();
     match (option.name.as_str(), first) {
-        ("vga" | "display", "none") | ("nographic", _) => draft.display = Some(Display::None),
-        ("vga", "std") | ("vnc", "unix") => draft.display = Some(Display::Vnc),
+        ("vga" | "display", "none") | ("nographic", _) => draft.shows(Display::None),
+        ("vga", "std") | ("vnc", "unix") => draft.shows(Display::Vnc),
         ("vga", _) => {
-            draft.display = Some(Display::Vnc);
+            draft.shows(Display::Vnc);
             draft.lost(line, option.words(), PLAIN_VGA);
         }
+        ("spice", _) => {
+            draft.display = Some(Display::Spice);
+            let said = option.properties("port");
+            if !said.is_on("unix") {
+                draft.lost(line, option.words(), ON_SOCKET);
+            }
+        }
         _ => {
-            draft.display = Some(Display::Vnc);
+            draft.shows(Display::Vnc);
             draft.lost(line, option.words(), ON_SOCKET);
         }
     }
@@ -252,72 +291,13 @@ fn object(draft: &mut Draft<'_>, option: &QemuOption) {
     let plain = said.iter().all(|(name, _)| matches!(name, "qom-type" | "id" | "size"));
     match said.get("qom-type").unwrap_or_default() {
         "memory-backend-ram" if plain => {}
+        // One is there by itself, as random numbers are.
+        "iothread" | "rng-random" | "rng-builtin" => {}
+        "input-linux" => qemu_devices::evdev(draft, option),
         "secret" => draft.left_out(option.line, option.words(), "it is libvirt's"),
         kind if kind.starts_with("memory-backend") => {
             draft.lost(option.line, option.words(), NO_BACKING);
         }
         _ => draft.lost(option.line, option.words(), NO_KEY),
-    }
-}
-
-fn device(draft: &mut Draft<'_>, option: &QemuOption) {
-    let line = option.line;
-    let said = option.properties("driver");
-    let driver = said.get("driver").unwrap_or_default();
-    match driver {
-        "vfio-pci" => passed(draft, option, &said),
-        "pcie-root-port" | "ioh3420" | "pci-bridge" | "pcie-pci-bridge" | "ich9-ahci" | "ahci"
-        | "i82801b11-bridge" => {
-            draft.left_out(line, option.words(), PLACED);
-        }
-        "VGA" | "secondary-vga" => draft.display = Some(Display::Vnc),
-        "qxl-vga" | "qxl" | "virtio-vga" | "virtio-vga-gl" | "virtio-gpu-pci" | "cirrus-vga"
-        | "bochs-display" => {
-            draft.display = Some(Display::Vnc);
-            draft.lost(line, option.words(), PLAIN_VGA);
-        }
-        "qemu-xhci" | "nec-usb-xhci" | "usb-ehci" | "ich9-usb-ehci1" | "ich9-usb-uhci1"
-        | "ich9-usb-uhci2" | "ich9-usb-uhci3" | "piix3-usb-uhci" => {
-            draft.left_out(line, option.words(), USB_CONTROLLER);
-        }
-        "usb-tablet" => draft.left_out(line, option.words(), TABLET),
-        "virtio-balloon-pci" | "virtio-balloon" => draft.lost(line, option.words(), NO_BALLOON),
-        "virtio-scsi-pci" | "virtio-scsi" => draft.left_out(line, option.words(), PLACED),
-        "virtio-serial-pci" | "virtio-serial" => {
-            draft.left_out(line, option.words(), "channels are not carried over");
-        }
-        "isa-serial" => draft.left_out(line, option.words(), CONTROL),
-        "e1000" | "e1000e" | "rtl8139" | "virtio-net" | "virtio-net-pci" => {
-            let model = if driver.starts_with("virtio-net") { "virtio" } else { driver };
-            draft.card(line, "-device", None, Some(model));
-            for (name, value) in said.iter() {
-                match name {
-                    "driver" | "netdev" | "id" => {}
-                    "bus" | "addr" => draft.left_out(line, option.words_of(name, value), PLACED),
-                    "mac" => draft.left_out(line, option.words_of(name, value), ADDRESS),
-                    _ => draft.lost(line, option.words_of(name, value), NO_KEY),
-                }
-            }
-        }
-        _ => draft.lost(line, option.words(), NO_KEY),
-    }
-}
-
-/// A function of the host.
-fn passed(draft: &mut Draft<'_>, option: &QemuOption, said: &Properties) {
-    let line = option.line;
-    let from_path = said.get("sysfsdev").and_then(|path| path.rsplit('/').next());
-    let Some(address) = said.get("host").or(from_path).and_then(|text| text.parse().ok()) else {
-        return draft.lost(line, option.words(), "it names no PCI function by its address");
-    };
-    draft.device(line, &option.words(), address);
-    for (name, value) in said.iter() {
-        match name {
-            "driver" | "host" | "sysfsdev" | "id" => {}
-            "bus" | "addr" | "multifunction" => {
-                draft.left_out(line, format!("-device vfio-pci,host={address}: {name}={value}"), PLACED);
-            }
-            _ => draft.lost(line, format!("-device vfio-pci,host={address}: {name}={value}"), NO_KEY),
-        }
     }
 }

@@ -122,10 +122,15 @@ impl Drives {
             "usb-storage" => ("usb", false),
             _ => return false,
         };
+        if bus == "virtio" {
+            draft.disk_queues(option.line, &option.words(), said.get("num-queues"));
+        }
         let id = said.get("drive").unwrap_or_default();
         self.unused.remove(id);
         for (name, value) in said.iter() {
-            if !matches!(name, "driver" | "drive" | "id" | "bus" | "addr" | "unit" | "lun" | "bootindex") {
+            let is_place = matches!(name, "bus" | "addr" | "unit" | "lun" | "channel" | "scsi-id");
+            let is_tuning = bus == "virtio" && matches!(name, "iothread" | "num-queues");
+            if !is_place && !is_tuning && !matches!(name, "driver" | "drive" | "id" | "bootindex") {
                 draft.lost(option.line, format!("-device {}", option.words_of(name, value)), NO_KEY);
             }
         }

@@ -7,10 +7,10 @@ use passthru_formats::shell::{ShellError, ShellFile};
 use passthru_model::HostFacts;
 
 use super::draft::{Draft, DriveFound};
-use super::reasons::{ADDRESS, NO_KEY, NO_SECURE_BOOT, NO_TPM};
+use super::reasons::{NO_KEY, ONLY_USER};
 use super::{ImportError, Imported, Source};
 use crate::name::GuestName;
-use crate::spec::{AccelChoice, DiskFormat, FirmwareKind, Network, Os};
+use crate::spec::{AccelChoice, DiskFormat, FirmwareKind, Nic, NicBackend, Os};
 
 /// quickemu gives a guest no less than this where the file does not say.
 const USUAL_MEMORY: &str = "4G";
@@ -34,7 +34,7 @@ pub(super) fn import(
     let mut draft = Draft::new(source, facts);
     draft.firmware = FirmwareKind::Uefi;
     draft.accel = AccelChoice::Kvm;
-    draft.network = Network::User;
+    draft.network = Some(Nic::on(NicBackend::User));
     for (key, line) in file.names() {
         let value = match file.value(&key) {
             Ok(value) => value.unwrap_or_default(),
@@ -109,11 +109,19 @@ fn read(draft: &mut Draft<'_>, key: &str, value: &str, line: usize) -> Result<()
             draft.left_out(line, written, "it is for making the image, which is there");
         }
         "tpm" | "secureboot" if value == "off" => {}
-        "tpm" => draft.lost(line, written, NO_TPM),
-        "secureboot" => draft.lost(line, written, NO_SECURE_BOOT),
-        "network" if value == "none" => draft.network = Network::None,
-        "network" => draft.card(line, &written, Some(value), None),
-        "macaddr" => draft.left_out(line, written, ADDRESS),
+        "tpm" => draft.tpm = true,
+        "secureboot" => draft.secure_boot = true,
+        "network" if value == "none" => draft.network = None,
+        "network" if value == "user" => {}
+        // Any other name is that of a bridge.
+        "network" => match value.parse() {
+            Ok(bridge) => drop(draft.card(line, &written, Some(NicBackend::Bridge(bridge)), None)),
+            Err(_) => draft.lost(line, written, ONLY_USER),
+        },
+        "macaddr" => match (value.parse(), &mut draft.network) {
+            (Ok(mac), Some(nic)) => nic.mac = Some(mac),
+            _ => draft.lost(line, written, NO_KEY),
+        },
         _ => draft.lost(line, written, NO_KEY),
     }
     Ok(())

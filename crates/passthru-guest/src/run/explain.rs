@@ -17,6 +17,12 @@ const CAUSES: &[(&str, &str)] = &[
     ("cannot set up guest memory", "the host has not that much free memory"),
     ("Cannot allocate memory", "the host has not that much free memory"),
     ("unable to map backing store", "the host has not that much free memory"),
+    ("Unknown audio driver", "this QEMU lacks the module of the sound server (Debian: qemu-system-gui)"),
+    (
+        "does not accept value 'pipewire'",
+        "PipeWire came with QEMU 8.1; backend = \"pulseaudio\" reaches it through pipewire-pulse",
+    ),
+    ("is not an evdev device", "an input device is named by its node, such as /dev/input/by-id/…-event-kbd"),
     ("Address already in use", "another QEMU uses the same socket"),
 ];
 

@@ -9,6 +9,7 @@ mod show;
 mod start;
 mod state;
 mod stop;
+pub mod swtpm;
 mod vars;
 
 use std::path::PathBuf;

@@ -51,6 +51,31 @@ impl GuestPaths {
         self.state.join("vnc.sock")
     }
 
+    /// The SPICE display's socket.
+    pub fn spice(&self) -> PathBuf {
+        self.state.join("spice.sock")
+    }
+
+    /// The control socket of the guest's swtpm.
+    pub fn tpm(&self) -> PathBuf {
+        self.state.join("tpm.sock")
+    }
+
+    /// What swtpm said.
+    pub fn tpm_log(&self) -> PathBuf {
+        self.state.join("swtpm.log")
+    }
+
+    /// Which process swtpm is.
+    pub fn tpm_record(&self) -> PathBuf {
+        self.state.join("swtpm.pid")
+    }
+
+    /// The directory of what the guest's TPM keeps. What was sealed with it is lost with it.
+    pub fn tpm_state(&self) -> PathBuf {
+        self.data.join("tpm")
+    }
+
     /// What QEMU said.
     pub fn log(&self) -> PathBuf {
         self.state.join("qemu.log")
@@ -73,7 +98,7 @@ impl GuestPaths {
 
     /// The first socket whose path the kernel would not take.
     pub fn socket_too_long(&self) -> Option<PathBuf> {
-        [self.qmp(), self.serial(), self.vnc()]
+        [self.qmp(), self.serial(), self.vnc(), self.spice(), self.tpm()]
             .into_iter()
             .find(|path| path.as_os_str().len() > LONGEST_SOCKET)
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::child::{self, Life};
 use super::state::{GuestState, StateError, state};
+use super::swtpm::{self, SwtpmError};
 use super::vars::{VarsError, copy_once};
 use super::{GuestPaths, Launcher, MemlockError, explain, memlock};
 use crate::guest::Guest;
@@ -46,6 +47,9 @@ pub enum StartError {
     /// The limit of locked memory.
     #[error(transparent)]
     Memlock(#[from] MemlockError),
+    /// The TPM.
+    #[error(transparent)]
+    Tpm(#[from] SwtpmError),
     /// QEMU ended at once.
     #[error("QEMU did not start: {}{words}; its log is {}", cause.map(|cause| format!("{cause} — ")).unwrap_or_default(), log.display())]
     Died {
@@ -100,17 +104,26 @@ pub fn start(
         Some(uefi) => copy_once(&uefi.template, &paths.vars(&uefi.format), &uefi.format)?,
         None => false,
     };
+    if guest.tpm() {
+        swtpm::start(paths)?;
+    }
     let passes = guest.host_functions().next().is_some();
     let limit = if passes { memlock::limit_for(memlock::needed(guest.memory()))? } else { None };
     let mut machine = guest.machine(paths);
-    let (pid, status) = match launch(&machine, paths, launcher, limit, patience) {
+    let started = match launch(&machine, paths, launcher, limit, patience) {
         // A QEMU that was built without seccomp refuses the option; then it runs without.
         Err(StartError::Died { words, .. }) if words.contains("sandbox") => {
             machine.sandbox = false;
-            launch(&machine, paths, launcher, limit, patience)?
+            launch(&machine, paths, launcher, limit, patience)
         }
-        other => other?,
+        other => other,
     };
+    // A TPM that QEMU did not come to would wait for ever.
+    let (pid, status) = started.inspect_err(|_| {
+        if guest.tpm() {
+            swtpm::stop(paths)
+        }
+    })?;
     Ok(Started { pid, status, fresh_vars })
 }
 
@@ -146,7 +159,13 @@ fn launch(
     let out = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&log).map_err(at_log)?;
     let err = out.try_clone().map_err(at_log)?;
     let mut command = child::command(launcher, Life::Own, &paths.record(), limit);
-    command.args(render::arguments(machine)).stdin(Stdio::null()).stdout(out).stderr(err).current_dir("/");
+    command
+        .envs(machine.environment())
+        .args(render::arguments(machine))
+        .stdin(Stdio::null())
+        .stdout(out)
+        .stderr(err)
+        .current_dir("/");
     let mut child = command.spawn().map_err(|error| StartError::Io(launcher.helper.clone(), error))?;
     match ready(&mut child, paths, Instant::now() + patience, patience) {
         Ok(Some(status)) => Ok((i32::try_from(child.id()).unwrap_or(i32::MAX), status)),
@@ -172,7 +191,7 @@ fn launch(
 fn clear(paths: &GuestPaths) -> Result<(), StartError> {
     let log = paths.log();
     let _ = std::fs::rename(&log, log.with_extension("log.old"));
-    for path in [paths.record(), paths.qmp(), paths.serial(), paths.vnc()] {
+    for path in [paths.record(), paths.qmp(), paths.serial(), paths.vnc(), paths.spice()] {
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StartError::Io(path, error)),
             _ => {}

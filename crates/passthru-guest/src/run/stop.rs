@@ -78,7 +78,7 @@ pub fn stop(paths: &GuestPaths, options: StopOptions) -> Result<HowStopped, Stop
         None => HowStopped::NotRunning,
         Some((pid, process)) => end(paths, pid, &process, options)?,
     };
-    for path in [paths.record(), paths.qmp(), paths.serial(), paths.vnc()] {
+    for path in [paths.record(), paths.qmp(), paths.serial(), paths.vnc(), paths.spice()] {
         let _ = std::fs::remove_file(path);
     }
     Ok(how)

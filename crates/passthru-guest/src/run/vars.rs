@@ -12,6 +12,9 @@ pub enum VarsError {
     /// The copy.
     #[error("the guest's variables {} cannot be written", .0.display())]
     Copy(PathBuf, #[source] io::Error),
+    /// The guest's firmware could not keep anything.
+    #[error("{}: the guest's variables cannot be written, so its firmware would not start; make the file writable for whoever runs the guest", .0.display())]
+    ReadOnly(PathBuf, #[source] io::Error),
     /// Left by another firmware: QEMU would stop with a message about sizes.
     #[error("{}: the guest's variables were made for another firmware ({have} bytes, and {template} has {want}); move the file away to begin with fresh ones", path.display())]
     Size {
@@ -37,7 +40,12 @@ pub fn copy_once(template: &Path, path: &Path, format: &str) -> Result<bool, Var
             let template = template.display().to_string();
             return Err(VarsError::Size { path: path.to_owned(), have: there.len(), template, want });
         }
-        Ok(_) => return Ok(false),
+        Ok(_) => {
+            let writable = rustix::fs::access(path, rustix::fs::Access::WRITE_OK);
+            return writable
+                .map(|()| false)
+                .map_err(|error| VarsError::ReadOnly(path.to_owned(), error.into()));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(at_copy(error)),
     }
@@ -68,6 +76,12 @@ mod tests {
         std::fs::write(&vars, "mine!").expect("written");
         assert!(!copy_once(&template, &vars, "raw").expect("kept"));
         assert_eq!(std::fs::read(&vars).expect("read"), b"mine!");
+        let mut locked = std::fs::metadata(&vars).expect("there").permissions();
+        locked.set_mode(0o400);
+        std::fs::set_permissions(&vars, locked).expect("set");
+        // Root writes what it likes.
+        let refused = matches!(copy_once(&template, &vars, "raw"), Err(VarsError::ReadOnly(..)));
+        assert!(refused || rustix::process::geteuid().is_root());
         std::fs::write(&template, "larger").expect("written");
         assert!(matches!(copy_once(&template, &vars, "raw"), Err(VarsError::Size { have: 5, want: 6, .. })));
     }

@@ -1,16 +1,34 @@
 //! What the user writes of a guest: `guests/NAME.toml`. Small by default; a key that is not known is an error.
 
+mod audio;
+mod input;
+mod looking_glass;
+mod network;
 mod parse;
+mod promote;
+mod rom;
+mod storage;
 mod store;
+mod usb;
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use passthru_model::PciAddress;
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
 
+pub use audio::{Audio, AudioBackend, AudioCodec, PULSE_SOCKET};
+pub use input::{GrabToggle, InputDevice};
+pub use looking_glass::{LookingGlass, Resolution, SharedMemory, SharedSize};
+pub use network::{InterfaceName, MacAddress, Nic, NicBackend, NicModel};
 pub use parse::{SpecError, parse};
+pub use promote::{PromoteError, promoted};
+pub use rom::Rom;
+pub use storage::{DiskBus, Storage};
 pub use store::{StoreError, list, load};
+pub use usb::{UsbChoice, UsbDevice};
 pub use write::write;
 
 use crate::name::GuestName;
@@ -26,7 +44,7 @@ pub enum Os {
     /// Windows 10: no virtio before its drivers are installed, a clock in local time.
     #[serde(rename = "windows-10")]
     Windows10,
-    /// Windows 11: the same, and it asks for Secure Boot and a TPM.
+    /// Windows 11: the same, with Secure Boot and a TPM.
     #[serde(rename = "windows-11")]
     Windows11,
     /// Anything else; treated like Linux.
@@ -103,6 +121,8 @@ pub enum Display {
     None,
     /// An emulated VGA, by VNC on a Unix socket that only its owner can open.
     Vnc,
+    /// An emulated VGA, by SPICE on a Unix socket that only its owner can open; sound can go the same way.
+    Spice,
 }
 
 impl Display {
@@ -111,27 +131,7 @@ impl Display {
         match self {
             Self::None => "none",
             Self::Vnc => "vnc",
-        }
-    }
-}
-
-/// What a guest's network card is on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Network {
-    /// There is no card.
-    #[default]
-    None,
-    /// QEMU's own network: the guest reaches out through the host as any program of its user does, and is not reached.
-    User,
-}
-
-impl Network {
-    /// The word in the file and on the command line.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::User => "user",
+            Self::Spice => "spice",
         }
     }
 }
@@ -198,14 +198,30 @@ pub struct GuestSpec {
     pub accel: AccelChoice,
     /// What shows a picture; `None` leaves it to the builder: nothing with a GPU, else VNC.
     pub display: Option<Display>,
-    /// What its network card is on.
-    pub network: Network,
+    /// Its network card.
+    pub network: Option<Nic>,
     /// The functions of the host it is given, by identity.
     pub devices: Vec<DeviceIdentity>,
     /// Its disks, in boot order.
     pub disks: Vec<Disk>,
     /// Discs, tried after the disks.
     pub media: Vec<Medium>,
+    /// Whether the firmware starts only what is signed; `None` leaves it to the system.
+    pub secure_boot: Option<bool>,
+    /// Whether there is a TPM 2.0; `None` leaves it to the system.
+    pub tpm: Option<bool>,
+    /// USB devices of the host.
+    pub usb: Vec<UsbDevice>,
+    /// Keyboards and mice that host and guest take in turn.
+    pub inputs: Vec<InputDevice>,
+    /// A sound card.
+    pub audio: Option<Audio>,
+    /// Memory shared with Looking Glass.
+    pub looking_glass: Option<LookingGlass>,
+    /// How its disks are attached.
+    pub storage: Storage,
+    /// Other ROMs than the cards' own, by the function's address.
+    pub roms: BTreeMap<PciAddress, Rom>,
 }
 
 impl GuestSpec {
@@ -220,10 +236,29 @@ impl GuestSpec {
             firmware: FirmwareKind::default(),
             accel: AccelChoice::default(),
             display: None,
-            network: Network::default(),
+            network: None,
             devices: Vec::new(),
             disks: Vec::new(),
             media: Vec::new(),
+            secure_boot: None,
+            tpm: None,
+            usb: Vec::new(),
+            inputs: Vec::new(),
+            audio: None,
+            looking_glass: None,
+            storage: Storage::default(),
+            roms: BTreeMap::new(),
         }
+    }
+
+    /// Whether the firmware starts only what is signed. Windows 11 wants that, where it can be had: under UEFI.
+    pub fn wants_secure_boot(&self) -> bool {
+        let by_itself = self.os == Os::Windows11 && self.firmware == FirmwareKind::Uefi;
+        self.secure_boot.unwrap_or(by_itself)
+    }
+
+    /// Whether there is a TPM 2.0, without which Windows 11 is not installed.
+    pub fn wants_tpm(&self) -> bool {
+        self.tpm.unwrap_or(self.os == Os::Windows11)
     }
 }

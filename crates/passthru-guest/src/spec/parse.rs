@@ -1,9 +1,16 @@
 //! Text to specification, with errors that name the file, the line and the key.
 
+use std::collections::BTreeMap;
+
+use passthru_model::PciAddress;
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
 
-use super::{AccelChoice, Disk, Display, FirmwareKind, GuestSpec, Medium, Network, Os};
+use super::network::NetworkKey;
+use super::{
+    AccelChoice, Audio, Disk, Display, FirmwareKind, GuestSpec, InputDevice, LookingGlass, Medium, Os, Rom,
+    Storage, UsbDevice,
+};
 use crate::name::GuestName;
 use crate::size::MemorySize;
 
@@ -35,13 +42,27 @@ struct Keys {
     accel: AccelChoice,
     display: Option<Display>,
     #[serde(default)]
-    network: Network,
+    network: NetworkKey,
     #[serde(default)]
     devices: Vec<DeviceIdentity>,
     #[serde(default)]
     disks: Vec<Disk>,
     #[serde(default)]
     media: Vec<Medium>,
+    #[serde(rename = "secure-boot")]
+    secure_boot: Option<bool>,
+    tpm: Option<bool>,
+    #[serde(default)]
+    usb: Vec<UsbDevice>,
+    #[serde(default)]
+    input: Vec<InputDevice>,
+    audio: Option<Audio>,
+    #[serde(rename = "looking-glass")]
+    looking_glass: Option<LookingGlass>,
+    #[serde(default)]
+    storage: Storage,
+    #[serde(default)]
+    rom: BTreeMap<PciAddress, Rom>,
 }
 
 /// Reads a specification. `file` is only used in errors.
@@ -55,10 +76,18 @@ pub fn parse(name: GuestName, file: &str, text: &str) -> Result<GuestSpec, SpecE
         firmware: keys.firmware,
         accel: keys.accel,
         display: keys.display,
-        network: keys.network,
+        network: keys.network.0,
         devices: keys.devices,
         disks: keys.disks,
         media: keys.media,
+        secure_boot: keys.secure_boot,
+        tpm: keys.tpm,
+        usb: keys.usb,
+        inputs: keys.input,
+        audio: keys.audio,
+        looking_glass: keys.looking_glass,
+        storage: keys.storage,
+        roms: keys.rom,
     })
 }
 
@@ -89,7 +118,7 @@ fn is_bare(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::spec::{DiskFormat, Display, FirmwareKind, GuestSpec, Network, Os};
+    use crate::spec::{DiskFormat, Display, FirmwareKind, GuestSpec, Nic, NicBackend, Os};
     use proptest::prelude::*;
 
     fn read(text: &str) -> Result<GuestSpec, String> {
@@ -117,7 +146,7 @@ mod tests {
         .expect("a spec");
         assert_eq!(spec.os, Os::Windows10);
         assert_eq!(spec.display, Some(Display::Vnc));
-        assert_eq!(spec.network, Network::User);
+        assert_eq!(spec.network, Some(Nic::on(NicBackend::User)));
         assert_eq!(spec.disks[0].format, DiskFormat::Qcow2);
         assert_eq!(spec.devices[0].id.to_string(), "10de:13c2");
     }
@@ -135,6 +164,19 @@ mod tests {
             "memory = \"4G\"\ncpus = 2\n[[devices]]\naddress = \"06:00.9\"\n",
             "memory = \"4G\ncpus = 2\n",
             "memory = \"4G\"\nmemory = \"4G\"\n",
+            "memory = \"4G\"\ncpus = 2\nnetwork = \"bridge\"\n",
+            "memory = \"4G\"\ncpus = 2\nnetwork = { bridge = \"br/0\" }\n",
+            "memory = \"4G\"\ncpus = 2\nnetwork = { bridge = \"br0\", mac = \"01:00:5e:00:00:01\" }\n",
+            "memory = \"4G\"\ncpus = 2\n\n[[usb]]\noptional = true\n",
+            "memory = \"4G\"\ncpus = 2\n\n[[usb]]\nport = \"3\"\n",
+            "memory = \"4G\"\ncpus = 2\n\n[[input]]\npath = \"/dev/input/event3\"\ntoggle = \"f12\"\n",
+            "memory = \"4G\"\ncpus = 2\n\n[audio]\nbackend = \"alsa\"\n",
+            "memory = \"4G\"\ncpus = 2\n\n[audio]\nbackend = \"jack\"\nruntime-directory = \"/run/user/1000\"\n",
+            "memory = \"4G\"\ncpus = 2\n\n[looking-glass]\nresolution = \"4K\"\n",
+            "memory = \"4G\"\ncpus = 2\n\n[looking-glass]\nsize = \"48M\"\n",
+            "memory = \"4G\"\ncpus = 2\n\n[looking-glass]\nsize = \"64M\"\nmemory = \"/tmp/x\"\n",
+            "memory = \"4G\"\ncpus = 2\n\n[storage]\nbus = \"ide\"\n",
+            "memory = \"4G\"\ncpus = 2\n\n[rom]\n\"1:0\" = \"off\"\n",
         ];
         let errors: Vec<String> = cases.iter().map(|text| read(text).expect_err("an error")).collect();
         insta::assert_snapshot!(errors.join("\n"));

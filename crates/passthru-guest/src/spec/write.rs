@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use passthru_model::intent::DeviceIdentity;
 
-use super::GuestSpec;
+use super::{GuestSpec, audio, input, looking_glass, network, rom, storage, usb};
 
 /// A TOML string.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
@@ -31,18 +31,27 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
     let _ = writeln!(out, "cpus = {}\n", spec.cpus);
     let _ = writeln!(out, "# uefi (OVMF, found by QEMU's firmware descriptors) or seabios.");
     let _ = writeln!(out, "firmware = {}", quoted(spec.firmware.word()));
+    let _ = writeln!(
+        out,
+        "# Without these lines: true for windows-11, which is not installed without, else false."
+    );
+    switch(&mut out, "secure-boot", spec.secure_boot);
+    switch(&mut out, "tpm", spec.tpm);
     let _ = writeln!(out, "# auto (KVM where it can be used), kvm or tcg.");
     let _ = writeln!(out, "accel = {}", quoted(spec.accel.word()));
-    let _ = writeln!(out, "# none, or vnc on a Unix socket. Without this line: none with a GPU, else vnc.");
+    let _ = writeln!(
+        out,
+        "# none, or vnc or spice on a Unix socket. Without this line: none with a GPU, else vnc."
+    );
     match spec.display {
         Some(display) => drop(writeln!(out, "display = {}", quoted(display.word()))),
         None => out.push_str("# display = \"vnc\"\n"),
     }
     let _ = writeln!(
         out,
-        "# none, or user: QEMU's own network, by which the guest reaches out and is not reached."
+        "# none; user: QEMU's own network, by which the guest reaches out and is not reached; or {{ bridge = \"br0\" }}."
     );
-    let _ = writeln!(out, "network = {}", quoted(spec.network.word()));
+    let _ = writeln!(out, "network = {}", network::value(spec.network.as_ref()));
     for device in &spec.devices {
         out.push('\n');
         if let Some(name) = describe(device) {
@@ -72,7 +81,25 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
     if spec.media.is_empty() {
         out.push_str("\n# [[media]]\n# path = \"/var/lib/passthru/images/installer.iso\"\n");
     }
+    spec.usb.iter().for_each(|device| usb::write(&mut out, device));
+    spec.inputs.iter().for_each(|device| input::write(&mut out, device));
+    if let Some(audio) = &spec.audio {
+        audio::write(&mut out, audio);
+    }
+    if let Some(glass) = &spec.looking_glass {
+        looking_glass::write(&mut out, glass);
+    }
+    storage::write(&mut out, &spec.storage);
+    rom::write(&mut out, &spec.roms);
     out
+}
+
+/// A switch that the builder sets by itself where the file does not.
+fn switch(out: &mut String, key: &str, set: Option<bool>) {
+    match set {
+        Some(value) => drop(writeln!(out, "{key} = {value}")),
+        None => drop(writeln!(out, "# {key} = true")),
+    }
 }
 
 /// One `[[devices]]` table.
@@ -91,7 +118,7 @@ fn device_table(out: &mut String, device: &DeviceIdentity) {
 #[cfg(test)]
 mod tests {
     use super::write;
-    use crate::spec::{Disk, DiskFormat, Display, GuestSpec, Medium, Network, parse};
+    use crate::spec::{Disk, DiskFormat, Display, GuestSpec, Medium, Nic, NicBackend, parse};
     use crate::testing;
     use proptest::prelude::*;
 
@@ -108,10 +135,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, gpu: bool, networked: bool, named in ".{0,20}") {
+        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, gpu: bool, networked: bool, named in ".{0,20}", secure_boot: Option<bool>, tpm: Option<bool>) {
             let mut spec = GuestSpec::new("box".parse().expect("a name"));
             spec.cpus = cpus;
-            spec.network = if networked { Network::User } else { Network::None };
+            (spec.secure_boot, spec.tpm) = (secure_boot, tpm);
+            spec.network = networked.then(|| Nic::on(NicBackend::User));
             spec.disks.push(Disk { path: path.clone().into(), format: DiskFormat::Raw });
             spec.media.push(Medium { path: path.into() });
             if gpu {

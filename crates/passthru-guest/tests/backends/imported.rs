@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use passthru_guest::import::{Fate, ImportError, Imported, Source, import};
-use passthru_guest::spec::{self, AccelChoice, Display};
-use passthru_guest::{GuestName, GuestSpec, libvirt, script};
+use passthru_guest::spec::{self, AccelChoice, Audio, AudioBackend, Display, Os, SharedSize};
+use passthru_guest::{GuestName, GuestSpec, MemorySize, libvirt, script};
 use proptest::prelude::*;
 
-use crate::{build, corpora, facts, paths, say, specs};
+use crate::{attached, build, corpora, facts, paths, say, specs};
 
 fn read(path: &str, bytes: &[u8], name: Option<GuestName>) -> Result<Imported, ImportError> {
     import(&Source { path, bytes, folder: "/srv/guests".as_ref() }, name, &facts())
@@ -22,6 +22,28 @@ fn settled(mut spec: GuestSpec) -> GuestSpec {
     }
     let by_itself = if spec.devices.is_empty() { Display::Vnc } else { Display::None };
     spec.display = Some(guest.display()).filter(|display| *display != by_itself);
+    // Domain XML and QEMU have the size alone.
+    for glass in &mut spec.looking_glass {
+        glass.size = SharedSize::Memory(MemorySize::from_mib(glass.mib()).expect("a size"));
+    }
+    attached::settled(&mut spec);
+    for_system(spec.os, spec)
+}
+
+/// The same guest with another system; what the one asks for by itself has to be said of the other.
+fn for_system(os: Os, mut spec: GuestSpec) -> GuestSpec {
+    let (secure_boot, tpm) = (spec.wants_secure_boot(), spec.wants_tpm());
+    let guest = build(&spec);
+    if !spec.disks.is_empty() {
+        spec.storage.bus = Some(guest.disk_bus());
+    }
+    for nic in &mut spec.network {
+        nic.model = guest.card().map(|card| card.model);
+    }
+    (spec.os, spec.secure_boot, spec.tpm) = (os, None, None);
+    spec.secure_boot = (secure_boot != spec.wants_secure_boot()).then_some(secure_boot);
+    spec.tpm = (tpm != spec.wants_tpm()).then_some(tpm);
+    attached::settled(&mut spec);
     spec
 }
 
@@ -46,8 +68,12 @@ proptest! {
         let back = read("box.sh", script.as_bytes(), None).expect("a guest");
         let lost: Vec<_> = back.notes.iter().filter(|note| note.fate == Fate::Lost).collect();
         prop_assert!(lost.is_empty(), "{lost:?}\n{script}");
-        let mut wanted = settled(spec);
-        wanted.os = back.spec.os;
+        let mut wanted = for_system(back.spec.os, settled(spec));
+        // QEMU waits for each USB device, and PipeWire looks into the environment.
+        wanted.usb.iter_mut().for_each(|device| device.optional = false);
+        if let Some(Audio { backend: AudioBackend::Pipewire(directory), .. }) = &mut wanted.audio {
+            *directory = None;
+        }
         prop_assert_eq!(back.spec, wanted);
     }
 
@@ -107,7 +133,8 @@ fn published_guests_are_imported_and_what_is_lost_is_said() {
 }
 
 /// libvirt's own pairs of a domain and the command line that it makes of it. Those that are listed differ because the XML counts
-/// memory that is plugged in later or rounds it for each NUMA node, or because a display is a device that no rule knows.
+/// memory that is plugged in later or rounds it for each NUMA node, because a display is a device that no rule knows, or because a TPM
+/// that libvirt says is somebody else's looks like any other to QEMU.
 #[test]
 fn a_domain_and_the_command_line_that_libvirt_makes_of_it_are_one_guest() {
     let Some(folder) = corpora("libvirt/qemuxmlconf") else { return };
@@ -123,6 +150,8 @@ fn a_domain_and_the_command_line_that_libvirt_makes_of_it_are_one_guest() {
         let (Ok(mut domain), Ok(mut command)) = (domain, command) else { continue };
         // A command line does not say what runs in the guest; it says the time that the board keeps.
         domain.spec.os = command.spec.os;
+        // And where a domain leaves the firmware to libvirt, it may choose one with Secure Boot.
+        domain.spec.secure_boot = domain.spec.secure_boot.or(command.spec.secure_boot);
         if domain.spec == command.spec {
             same += 1;
             continue;

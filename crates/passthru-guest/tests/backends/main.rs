@@ -5,6 +5,8 @@
 #[expect(dead_code, reason = "the unit tests use all of it")]
 mod testing;
 
+mod attached;
+mod desktops;
 mod imported;
 mod meaning;
 mod same_machine;
@@ -15,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use passthru_guest::look::Looked;
 use passthru_guest::run::GuestPaths;
-use passthru_guest::spec::{AccelChoice, Disk, DiskFormat, Display, FirmwareKind, Medium, Network, Os};
+use passthru_guest::spec::{AccelChoice, Disk, DiskFormat, Display, FirmwareKind, Medium, Os};
 use passthru_guest::{Guest, GuestSpec, MemorySize};
 use passthru_model::{Fact, HostFacts};
 use proptest::prelude::*;
@@ -66,31 +68,61 @@ pub(crate) fn specs() -> impl Strategy<Value = GuestSpec> {
     let os = prop_oneof![Just(Os::Linux), Just(Os::Windows10), Just(Os::Windows11), Just(Os::Other)];
     let firmware = prop_oneof![Just(FirmwareKind::Uefi), Just(FirmwareKind::Seabios)];
     let accel = prop_oneof![Just(AccelChoice::Auto), Just(AccelChoice::Kvm), Just(AccelChoice::Tcg)];
-    let display = prop_oneof![Just(None), Just(Some(Display::None)), Just(Some(Display::Vnc))];
+    let display = prop_oneof![
+        Just(None),
+        Just(Some(Display::None)),
+        Just(Some(Display::Vnc)),
+        Just(Some(Display::Spice))
+    ];
     let image = "/(srv|dev/vg|dev/shm)/[ -~é]{1,12}";
     let disks = prop::collection::btree_map(image, any::<bool>(), 0..4);
     let media = prop::collection::vec(image, 0..3);
-    let network = prop_oneof![Just(Network::None), Just(Network::User)];
-    ((os, firmware, accel, display, network), 1_u32..=64, 128_u64..=1 << 20, any::<bool>(), disks, media)
-        .prop_map(|((os, firmware, accel, display, network), cpus, mib, card, disks, media)| {
-            let mut spec = GuestSpec::new("box.1".parse().expect("a name"));
-            spec.memory = MemorySize::from_mib(mib).expect("a size");
-            (spec.os, spec.firmware, spec.accel, spec.display, spec.cpus) =
-                (os, firmware, accel, display, cpus);
-            spec.network = network;
-            if card {
-                spec.devices = testing::gpu_identities();
-            }
-            spec.disks = disks
-                .into_iter()
-                .map(|(path, raw)| Disk {
-                    path: path.into(),
-                    format: if raw { DiskFormat::Raw } else { DiskFormat::Qcow2 },
-                })
-                .collect();
-            spec.media = media.into_iter().map(|path| Medium { path: path.into() }).collect();
-            spec
-        })
+    let attached = (attached::nic(), attached::storage());
+    let trust = (any::<Option<bool>>(), any::<Option<bool>>());
+    (
+        (os, firmware, accel, display, attached),
+        1_u32..=64,
+        128_u64..=1 << 20,
+        any::<bool>(),
+        disks,
+        media,
+        (trust, desktops::desktops(), attached::rom()),
+    )
+        .prop_map(
+            |(
+                (os, firmware, accel, display, (nic, storage)),
+                cpus,
+                mib,
+                card,
+                disks,
+                media,
+                (trust, desktop, rom),
+            )| {
+                let mut spec = GuestSpec::new("box.1".parse().expect("a name"));
+                spec.memory = MemorySize::from_mib(mib).expect("a size");
+                (spec.os, spec.firmware, spec.accel, spec.display, spec.cpus) =
+                    (os, firmware, accel, display, cpus);
+                (spec.network, spec.storage) = (nic, storage);
+                (spec.secure_boot, spec.tpm) = trust;
+                // What the legacy BIOS cannot do is refused.
+                spec.secure_boot =
+                    spec.secure_boot.filter(|wanted| !wanted || firmware == FirmwareKind::Uefi);
+                desktop.put_into(&mut spec);
+                if card {
+                    spec.devices = testing::gpu_identities();
+                    spec.roms.extend(rom.map(|rom| (testing::address("0000:01:00.0"), rom)));
+                }
+                spec.disks = disks
+                    .into_iter()
+                    .map(|(path, raw)| Disk {
+                        path: path.into(),
+                        format: if raw { DiskFormat::Raw } else { DiskFormat::Qcow2 },
+                    })
+                    .collect();
+                spec.media = media.into_iter().map(|path| Medium { path: path.into() }).collect();
+                spec
+            },
+        )
 }
 
 /// So many of them, the same each time.

@@ -23,6 +23,8 @@ struct Meaning {
     blocks: BTreeMap<String, Properties>,
     chardevs: BTreeMap<String, String>,
     networks: BTreeMap<String, String>,
+    tpms: BTreeMap<String, String>,
+    sounds: BTreeMap<String, String>,
     objects: BTreeMap<String, Properties>,
     devices: BTreeMap<String, Properties>,
     sentences: BTreeSet<String>,
@@ -44,6 +46,19 @@ impl Meaning {
                 let kind = said.get("type").unwrap_or_default().to_owned();
                 self.networks.insert(said.get("id").unwrap_or_default().to_owned(), kind);
             }
+            "audiodev" => {
+                let said = said("driver");
+                let words = ["driver", "server"].map(|name| said.get(name).unwrap_or_default().to_owned());
+                self.sounds.insert(
+                    said.get("id").unwrap_or_default().to_owned(),
+                    words.join(" ").trim_end().to_owned(),
+                );
+            }
+            "tpmdev" => {
+                let said = said("type");
+                let kind = said.get("type").unwrap_or_default().to_owned();
+                self.tpms.insert(said.get("id").unwrap_or_default().to_owned(), kind);
+            }
             "blockdev" => keep(|all| &mut all.blocks, "node-name", said("driver")),
             "object" => keep(|all| &mut all.objects, "id", said("qom-type")),
             "device" => keep(|all| &mut all.devices, "id", said("driver")),
@@ -62,7 +77,7 @@ impl Meaning {
 
     fn say(&mut self, option: &QemuOption) {
         match option.name.as_str() {
-            "blockdev" | "chardev" | "netdev" => {}
+            "blockdev" | "chardev" | "netdev" | "tpmdev" | "audiodev" => {}
             "object" => self.object(&option.properties("qom-type")),
             "device" => self.device(&option.properties("driver")),
             "machine" => self.machine(&option.properties("type")),
@@ -98,6 +113,9 @@ impl Meaning {
                     self.tell(format!("option {}", option.name));
                 }
                 for (name, value) in said.iter() {
+                    // A switch may stand first, by its name alone.
+                    let is_switch = option.name == "spice" && name == "is";
+                    let (name, value) = if is_switch { (value, "on") } else { (name, value) };
                     self.tell(format!("option {} {name}={value}", option.name));
                 }
             }
@@ -111,13 +129,21 @@ impl Meaning {
             && said.iter().all(|(name, _)| plain.contains(&name));
         if !is_plain {
             let kind = said.get("qom-type").unwrap_or_default();
-            let kept: Vec<String> = said
+            let mut kept: Vec<String> = said
                 .iter()
                 .filter(|(name, _)| !["qom-type", "id", "file"].contains(name))
-                .map(|(name, value)| format!(" {name}={value}"))
+                .map(|(name, value)| format!(" {name}={}", size_of(name, value)))
                 .collect();
+            kept.sort();
             self.tell(format!("object {kind}{}", kept.concat()));
         }
+    }
+
+    /// What memory that a device refers to is made of.
+    fn memory(&self, id: &str) -> String {
+        let Some(said) = self.objects.get(id) else { return format!("a missing object {id}") };
+        let part = |name: &str| size_of(name, said.get(name).unwrap_or_default());
+        ["qom-type", "mem-path", "size", "share"].map(part).join(" ")
     }
 
     fn machine(&mut self, said: &Properties) {
@@ -199,13 +225,24 @@ impl Meaning {
             let value = match name {
                 "driver" | "id" | "bus" | "addr" => continue,
                 "drive" => self.image(value),
+                "cad" if value == "0" => continue,
                 "netdev" => self.networks.get(value).map_or("missing", String::as_str).to_owned(),
+                "audiodev" => self.sounds.get(value).map_or("missing", String::as_str).to_owned(),
+                "rng" => "by an object".to_owned(),
+                "memdev" => self.memory(value),
+                "tpmdev" => format!("by an {}", self.tpms.get(value).map_or("missing", String::as_str)),
                 "chardev" => format!("a {}", self.chardevs.get(value).map_or("missing", String::as_str)),
                 _ => number(value).unwrap_or_else(|| value.to_owned()),
             };
             self.tell(format!("{device}: {name}={value}"));
         }
     }
+}
+
+/// A size in bytes; any other value as it is.
+fn size_of(name: &str, value: &str) -> String {
+    let bytes = if name == "size" { qemu_command::size(value, 1) } else { None };
+    bytes.map_or_else(|| value.to_owned(), |bytes| bytes.to_string())
 }
 
 /// A number in one form.

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use passthru_guest::spec::{AccelChoice, Network};
+use passthru_guest::spec::{AccelChoice, Audio, AudioBackend};
 use passthru_guest::{Guest, GuestSpec, libvirt, render, script};
 
 use crate::{build, has, meaning, paths, say, some};
@@ -22,19 +22,24 @@ const EXPLAINED: &[(&str, &str)] = &[
         "option boot strict=on",
         "with libvirt firmware tries nothing that has no boot order; all our drives have one",
     ),
+    ("option spice addr=", "each has its sockets where its own QEMU may make them"),
+    (
+        "option spice seamless-migration=on",
+        "for guests that move to another host, which none with a passed device does",
+    ),
     ("option overcommit mem-lock=off", "QEMU's default"),
     ("machine usb=off", "what -nodefaults says too"),
     ("machine dump-guest-core=off", "what a crash of QEMU leaves on the host, not the guest's machine"),
     ("firmware pflash1: raw over file ", "each keeps the guest's variables where its own QEMU may write"),
     ("object secret", "the key of libvirt's own secrets"),
-    ("option audiodev", "no sound card hangs on it; the VNC server would have one"),
-    ("option display is=none", "-vnc implies it"),
+    ("option display is=none", "what -vnc and -spice imply"),
 ];
 
 /// And of properties of devices.
 const EXPLAINED_PROPERTIES: &[(&str, &str)] = &[
     (": index=0", "the first serial port has it anyway"),
     (": port=1", "the first free port of the hub, which it gets anyway"),
+    (": device_id=", "a name of the disk in its identification, which is QEMU's own choice too"),
     (": vgamem_mb=16", "QEMU's default"),
     (": slot=", "the slot number that hotplug shows; chassis and place tell ports apart"),
     (": chardev=a pty", "virsh console finds it there"),
@@ -91,8 +96,14 @@ fn ours(guest: &Guest) -> BTreeSet<String> {
 /// `domxml-to-native` takes any network for a tap device, which it makes (`qemuConnectDomainXMLToNative`).
 fn without_hardware(mut spec: GuestSpec) -> GuestSpec {
     spec.devices.clear();
+    spec.roms.clear();
     spec.accel = AccelChoice::Tcg;
-    spec.network = Network::None;
+    spec.network = None;
+    spec.usb.clear();
+    // The libvirt of Debian 12 does not know PipeWire.
+    if let Some(Audio { backend: backend @ AudioBackend::Pipewire(_), .. }) = &mut spec.audio {
+        *backend = AudioBackend::None;
+    }
     spec
 }
 

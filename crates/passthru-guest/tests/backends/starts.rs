@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use passthru_guest::run::GuestPaths;
-use passthru_guest::spec::{AccelChoice, FirmwareKind};
+use passthru_guest::spec::{AccelChoice, AudioBackend, FirmwareKind, NicBackend, SharedMemory};
 use passthru_guest::{MemorySize, render};
 
 use crate::{build, say, some};
@@ -18,6 +18,9 @@ fn qemu_sets_every_machine_up() {
     let folder = tempfile::tempdir().expect("a folder");
     for (number, mut spec) in some(24).into_iter().enumerate() {
         spec.devices.clear();
+        spec.roms.clear();
+        // They are the host's, and no other test needs them to be here.
+        spec.usb.clear();
         spec.accel = AccelChoice::Tcg;
         // Memory is reserved and not filled.
         spec.memory = MemorySize::from_mib(256).expect("a size");
@@ -36,12 +39,29 @@ fn qemu_sets_every_machine_up() {
         for image in images {
             std::fs::write(image, vec![0; 1 << 16]).expect("written");
         }
+        // A tap interface and a bridge are the host's.
+        if let Some(nic) = &mut spec.network {
+            (nic.backend, nic.queues) = (NicBackend::User, None);
+        }
+        // There are neither input devices nor sound servers here, and no other host's memory.
+        spec.inputs.clear();
+        if let Some(audio) = &mut spec.audio
+            && audio.backend != AudioBackend::Spice
+        {
+            audio.backend = AudioBackend::None;
+        }
+        if let Some(glass) = &mut spec.looking_glass {
+            let name = format!("passthru-test-{}-{number}", std::process::id());
+            glass.memory = SharedMemory::File(name);
+        }
+        // swtpm is another test's.
+        spec.tpm = Some(false);
         let guest = build(&spec);
         let paths = GuestPaths::new(folder.path(), folder.path(), guest.name());
         std::fs::create_dir_all(paths.state()).expect("made");
         if spec.firmware == FirmwareKind::Uefi {
-            let vars = paths.vars("raw");
-            std::fs::copy("/usr/share/OVMF/OVMF_VARS_4M.fd", vars).expect("copied");
+            let template = guest.uefi().map(|uefi| uefi.template.clone()).expect("UEFI");
+            std::fs::copy(template, paths.vars("raw")).expect("copied");
         }
         let mut machine = guest.machine(&paths);
         machine.paused = true;
@@ -57,6 +77,9 @@ fn qemu_sets_every_machine_up() {
         let words = b"{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"quit\"}\n";
         std::io::Write::write_all(child.stdin.as_mut().expect("a pipe"), words).expect("told");
         let out = child.wait_with_output().expect("ends");
+        for glass in &spec.looking_glass {
+            std::fs::remove_file(glass.memory.path()).expect("made by QEMU");
+        }
         assert!(out.status.success(), "{number}: {}\n{spec:?}", String::from_utf8_lossy(&out.stderr));
     }
 }

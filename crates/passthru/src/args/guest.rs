@@ -68,6 +68,17 @@ pub enum GuestCommand {
     )]
     Import(GuestImportArguments),
 
+    /// Edit a guest's specification with $VISUAL or $EDITOR; it is kept only if it can be read
+    #[command(after_help = "Example:\n  passthru guest edit demo")]
+    Edit(GuestName),
+
+    /// After the installation: take the virtual display away and give the guest the devices that are isolated
+    ///
+    /// The virtual display, its tablet, and VNC or SPICE go; the GPU and whatever else `passthru isolate` keeps for guests come. It is
+    /// refused where the host would be left without a keyboard or a mouse.
+    #[command(after_help = "Example:\n  passthru isolate 06:00.0\n  passthru guest promote demo")]
+    Promote(GuestName),
+
     /// Start a guest under QEMU
     #[command(after_help = "Example:\n  passthru guest start demo")]
     Start(GuestStartArguments),

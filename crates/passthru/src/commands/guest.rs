@@ -2,11 +2,13 @@
 
 mod check;
 mod check_file;
+mod edit;
 mod export;
 mod import;
 mod list;
 pub(crate) mod new;
 pub(crate) mod places;
+mod promote;
 mod show;
 mod start;
 mod stop;
@@ -24,6 +26,8 @@ pub(crate) fn run(context: &Context, command: GuestCommand) -> Result<Exit, Fail
         GuestCommand::Check(arguments) => check::run(context, &arguments),
         GuestCommand::Export(arguments) => export::run(context, &arguments),
         GuestCommand::Import(arguments) => import::run(context, &arguments),
+        GuestCommand::Edit(arguments) => edit::run(context, &arguments),
+        GuestCommand::Promote(arguments) => promote::run(context, &arguments),
         GuestCommand::Start(arguments) => start::run(context, &arguments),
         GuestCommand::Stop(arguments) => stop::run(context, &arguments),
     }

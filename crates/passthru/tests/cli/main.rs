@@ -1,6 +1,7 @@
 //! The program as its user meets it: arguments in, answers and exit codes out.
 
 mod common;
+mod guest_edit;
 mod guest_files;
 mod help;
 mod media;

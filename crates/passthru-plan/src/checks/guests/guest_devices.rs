@@ -125,7 +125,7 @@ fn files(facts: &HostFacts, domain: &Domain, device: &DomainPci, remarks: &mut R
                 .by_hand("Put it into /usr/share/vgabios or /var/lib/libvirt, readable for all (chmod 0644)");
         }
     }
-    let qemu = facts.virtualisation.packages.value().and_then(qemu_version::installed);
+    let qemu = facts.virtualisation.qemu_version();
     if let Some((major, minor)) = qemu.filter(|version| device.iommufd && *version < (9, 0)) {
         remarks
             .fail(format!(

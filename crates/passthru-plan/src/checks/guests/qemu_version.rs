@@ -1,8 +1,7 @@
 //! Whether QEMU is new enough for what is written about it today.
 
-use std::collections::BTreeMap;
-
 use passthru_model::HostFacts;
+use passthru_model::virtualisation::{qemu_package, qemu_version};
 
 use crate::checks::remarks::Remarks;
 use crate::checks::{Check, Outcome};
@@ -22,11 +21,11 @@ fn run(facts: &HostFacts) -> Outcome {
             facts.virtualisation.packages.because().unwrap_or_default(),
         );
     };
-    let Some((name, text)) = package(packages) else {
+    let Some((name, text)) = qemu_package(packages) else {
         return Outcome::skip("no package of QEMU is installed by the package manager")
             .seen(&facts.virtualisation.packages);
     };
-    let Some(version) = version(text) else {
+    let Some(version) = qemu_version(packages) else {
         return Outcome::unknown("QEMU's version", &format!("‘{text}’ is none that can be read"));
     };
     let mut remarks = Remarks::default();
@@ -50,21 +49,4 @@ fn run(facts: &HostFacts) -> Outcome {
     let more =
         if version < (8, 1) { ", without PipeWire and resizable BARs, which came with 8.1" } else { "" };
     remarks.outcome(format!("{shown} is installed{more}"))
-}
-
-/// The package of QEMU and its version, as the package manager has them.
-fn package(packages: &BTreeMap<String, String>) -> Option<(&String, &String)> {
-    ["qemu-system-x86", "qemu-base", "qemu-desktop"].iter().find_map(|name| packages.get_key_value(*name))
-}
-
-/// The version of QEMU that is installed, where that can be read.
-pub(super) fn installed(packages: &BTreeMap<String, String>) -> Option<(u32, u32)> {
-    version(package(packages)?.1)
-}
-
-/// The first two numbers of a package's version: `1:10.0.2+ds-2` is 10.0.
-fn version(text: &str) -> Option<(u32, u32)> {
-    let text = text.split_once(':').map_or(text, |(_, rest)| rest);
-    let mut parts = text.split(|c: char| !c.is_ascii_digit());
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }

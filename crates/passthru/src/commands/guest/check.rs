@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use passthru_guest::check::{check, image};
+use passthru_guest::check::{check, image, others};
 use passthru_guest::look::Looked;
 use passthru_guest::media;
 
@@ -31,7 +31,9 @@ pub(crate) fn run(context: &Context, arguments: &GuestCheckArguments) -> Result<
     let facts = context.facts()?;
     // Disks and memory are those of the machine we run on: a captured host is judged without them.
     let looked = if context.is_live() { Looked::here(&spec) } else { Looked::default() };
-    doctor::print(context, "passthru.guest-check/1", check(&spec, &facts, &looked))
+    let mut findings = check(&spec, &facts, &looked);
+    findings.extend(others(&spec, &places.all()));
+    doctor::print(context, "passthru.guest-check/1", findings)
 }
 
 /// Prints what can be said of a file: of a domain or a command line, or of an image.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use passthru_guest::spec::{self, AccelChoice, Disk, DiskFormat, FirmwareKind, Medium, Network, Os};
+use passthru_guest::spec::{self, AccelChoice, Disk, DiskFormat, FirmwareKind, Medium, Nic, NicBackend, Os};
 use passthru_guest::{GuestSpec, MemorySize};
 use passthru_model::intent::DeviceIdentity;
 use passthru_model::{HostFacts, PciAddress, PciFunction};
@@ -30,8 +30,8 @@ pub(crate) fn run(context: &Context, arguments: &GuestNewArguments) -> Result<Ex
     spec.memory = arguments.memory.parse::<MemorySize>().map_err(|error| Failure::usage(chain(&error)))?;
     spec.cpus = arguments.cpus;
     spec.network = match arguments.network {
-        NetworkChoice::None => Network::None,
-        NetworkChoice::User => Network::User,
+        NetworkChoice::None => None,
+        NetworkChoice::User => Some(Nic::on(NicBackend::User)),
     };
     spec.firmware = firmware(arguments.firmware);
     spec.accel = accel(arguments.accel);

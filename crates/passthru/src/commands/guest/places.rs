@@ -1,5 +1,6 @@
 //! Where guests are kept: root's in `/etc`, everybody else's at home.
 
+use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +69,25 @@ impl Places {
             .create(&self.specs)
             .map_err(|error| Failure::no(format!("{} cannot be made: {error}", self.specs.display())))?;
         plan::save(path, text.as_bytes())
+    }
+
+    /// Puts a text in the place of a specification, whole or not at all.
+    pub(crate) fn replace(&self, path: &Path, text: &str) -> Result<(), Failure> {
+        let wrong =
+            |error: std::io::Error| Failure::no(format!("{} cannot be written: {error}", path.display()));
+        let mut file = tempfile::NamedTempFile::new_in(&self.specs).map_err(wrong)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(wrong)?;
+        // Who could read it goes on to.
+        let permissions = std::fs::metadata(path).map_err(wrong)?.permissions();
+        file.as_file().set_permissions(permissions).map_err(wrong)?;
+        file.persist(path).map_err(|error| wrong(error.error))?;
+        std::fs::File::open(&self.specs).and_then(|directory| directory.sync_all()).map_err(wrong)
+    }
+
+    /// All guests whose specifications can be read.
+    pub(crate) fn all(&self) -> Vec<GuestSpec> {
+        let names = spec::list(&self.specs).unwrap_or_default();
+        names.iter().filter_map(|name| spec::load(&self.specs, name).ok()).collect()
     }
 
     /// Reads one guest's specification.

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use passthru_guest::check::in_common;
 use passthru_guest::look::Looked;
 use passthru_guest::run::{self, Launcher};
-use passthru_guest::{Guest, spec};
+use passthru_guest::{Guest, GuestSpec, spec};
 
+use super::list::pid;
 use super::new::accel;
 use super::places::{Places, name, qemu};
 use crate::args::GuestStartArguments;
@@ -38,6 +40,7 @@ pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<
     if spec.accel == spec::AccelChoice::Auto && guest.accel() == passthru_guest::accel::Accel::Tcg {
         context.printer.say("KVM cannot be used here, so the guest is emulated (TCG), which is slow");
     }
+    free_of_others(&places, &spec)?;
     let paths = places.paths(&name);
     let started = run::start(&guest, &paths, &Launcher::new(qemu()?), PATIENCE)
         .map_err(|error| Failure::no(chain(&error)))?;
@@ -48,4 +51,21 @@ pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<
     ));
     context.printer.say(&format!("Stop it with: passthru guest stop {name}"));
     Ok(Exit::Done)
+}
+
+/// Refuses what another guest, which runs, has already.
+fn free_of_others(places: &Places, spec: &GuestSpec) -> Result<(), Failure> {
+    for other in places.all().iter().filter(|other| other.name != spec.name) {
+        let common = in_common(spec, other);
+        let runs = || run::state(&places.paths(&other.name)).is_ok_and(|state| pid(&state).is_some());
+        if !common.is_empty() && runs() {
+            return Err(Failure::refused(format!(
+                "the guest ‘{}’ runs and has {}",
+                other.name,
+                common.join(", ")
+            ))
+            .hint(format!("stop it first: passthru guest stop {}", other.name)));
+        }
+    }
+    Ok(())
 }
