@@ -169,6 +169,15 @@ impl BuildError {
             Self::FirmwareMissing(_) => "guest-firmware",
             Self::KvmUnusable(_) => "guest-accel",
             Self::NoCpus | Self::TooManyCpus { .. } => "guest-cpus",
+            Self::TopologyUnknown(_)
+            | Self::Pinning(_)
+            | Self::Pins(_)
+            | Self::PinCount { .. }
+            | Self::Contradiction { .. } => "guest-pinning",
+            Self::TopologyProduct { .. }
+            | Self::NeedsKvm(_)
+            | Self::TopoextNotAmd
+            | Self::AddressBits { .. } => "guest-processor",
             Self::MemoryTooSmall { .. } | Self::MemoryAboveHost { .. } => "guest-memory",
             Self::PathRelative(_)
             | Self::PathControl(_)
@@ -197,6 +206,8 @@ impl BuildError {
             "guest-group-viable" => {
                 "the kernel opens a group for a guest only when no driver of the host uses a member"
             }
+            "guest-pinning" => "a vCPU that cannot run where it is meant to would run where the host works",
+            "guest-processor" => "QEMU refuses a processor that cannot be, or shows the guest another one",
             "guest-room" => "the machine has a fixed number of ports",
             "guest-firmware" => "a UEFI guest boots from a firmware image that the host provides",
             "guest-accel" => "near-native speed needs the processor's virtualisation",

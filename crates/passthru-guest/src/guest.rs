@@ -3,11 +3,13 @@
 //! [`BuildError`] is the list of what holds of every [`Guest`]. Its fields are private: there is no other way to one.
 
 use passthru_model::{HostFacts, PciAddress};
+use passthru_plan::pinning::Pinning;
 
 use crate::accel::{self, Accel};
+use crate::choice::{Choice, Choices, Topic};
 use crate::firmware::{self, Uefi};
 use crate::look::Looked;
-use crate::machine::{Backing, Boot, Clock, DiskBus, GuestSlot, Machine, NetworkCard, Serial};
+use crate::machine::{Backing, Boot, Clock, Cpu, DiskBus, GuestSlot, Machine, NetworkCard, Serial};
 use crate::name::GuestName;
 use crate::placement;
 use crate::run::GuestPaths;
@@ -16,6 +18,9 @@ use crate::spec::{Disk, Display, FirmwareKind, GuestSpec, Medium, Network, Os};
 
 mod devices;
 mod errors;
+mod explain;
+mod pinning;
+mod processor;
 mod resources;
 #[cfg(test)]
 mod tests;
@@ -29,7 +34,8 @@ pub struct Guest {
     name: GuestName,
     os: Os,
     accel: Accel,
-    cpus: u32,
+    cpu: Cpu,
+    pinning: Option<Pinning>,
     memory: MemorySize,
     uefi: Option<Uefi>,
     display: Display,
@@ -39,6 +45,28 @@ pub struct Guest {
     slots: Vec<GuestSlot>,
     network: Option<NetworkCard>,
     clock: Clock,
+    choices: Vec<Choice>,
+}
+
+/// What comes up while a guest is built.
+#[derive(Debug)]
+struct Building {
+    /// Everything that is wrong.
+    wrong: Vec<BuildError>,
+    /// What was chosen.
+    choices: Choices,
+    /// Whether the guest is given a device of the host, for whose sake it is tuned.
+    has_devices: bool,
+}
+
+impl Building {
+    fn wrong(&mut self, error: BuildError) {
+        self.wrong.push(error);
+    }
+
+    fn say(&mut self, about: Topic, why: impl Into<String>) {
+        self.choices.say(about, why);
+    }
 }
 
 impl Guest {
@@ -47,23 +75,28 @@ impl Guest {
         let mut wrong = Vec::new();
         let functions = devices::resolve(spec, facts, &mut wrong);
         let slots = placement::place(&functions);
+        let has_devices = !spec.devices.is_empty();
+        let mut building = Building { wrong, choices: Choices::default(), has_devices };
         let accel = accel::decide(spec.accel, facts).unwrap_or_else(|why| {
-            wrong.push(BuildError::KvmUnusable(why));
+            building.wrong(BuildError::KvmUnusable(why));
             Accel::Tcg
         });
         let uefi = match spec.firmware {
             FirmwareKind::Seabios => None,
             FirmwareKind::Uefi => {
-                firmware::choose(facts).map_err(|why| wrong.push(BuildError::FirmwareMissing(why))).ok()
+                firmware::choose(facts).map_err(|why| building.wrong(BuildError::FirmwareMissing(why))).ok()
             }
         };
+        let pinning = pinning::decide(spec, facts, &functions, &mut building);
+        let cpu = processor::decide(spec, facts, accel, pinning.as_ref(), &mut building);
         let has_gpu = functions.iter().any(|function| function.class.is_display());
         let disk_bus = if spec.os.is_windows() { DiskBus::Sata } else { DiskBus::Virtio };
-        let guest = Self {
+        let mut guest = Self {
             name: spec.name.clone(),
             os: spec.os,
             accel,
-            cpus: spec.cpus,
+            cpu,
+            pinning,
             memory: spec.memory,
             uefi,
             display: spec.display.unwrap_or(if has_gpu { Display::None } else { Display::Vnc }),
@@ -77,8 +110,12 @@ impl Guest {
                 Network::User => Some(NetworkCard::Virtio),
             },
             clock: if spec.os.is_windows() { Clock::Local } else { Clock::Utc },
+            choices: Vec::new(),
         };
-        resources::check(&guest, facts, looked, &mut wrong);
+        explain::the_rest(&guest, spec, facts, &mut building);
+        let Building { mut wrong, choices, .. } = building;
+        guest.choices = choices.finish();
+        resources::check(spec.cpus, &guest, facts, looked, &mut wrong);
         if wrong.is_empty() { Ok(guest) } else { Err(BuildErrors::of(wrong)) }
     }
 
@@ -90,6 +127,16 @@ impl Guest {
     /// KVM or TCG.
     pub fn accel(&self) -> Accel {
         self.accel
+    }
+
+    /// Where its threads run on the host; `None` leaves it to the scheduler.
+    pub fn pinning(&self) -> Option<&Pinning> {
+        self.pinning.as_ref()
+    }
+
+    /// What was chosen for it, and why.
+    pub fn choices(&self) -> &[Choice] {
+        &self.choices
     }
 
     /// Its memory.
@@ -141,7 +188,7 @@ impl Guest {
             name: self.name.to_string(),
             os: self.os,
             accel: self.accel,
-            cpus: self.cpus,
+            cpu: self.cpu.clone(),
             memory: self.memory,
             boot,
             kernel: None,

@@ -3,6 +3,8 @@
 //! It is the machine that [`crate::render`] says in QEMU's words: [`Layout`] places the devices of both. What is only
 //! libvirt's to say (sockets, the control channel, where UEFI variables are kept) is left to libvirt.
 
+mod processor;
+
 use std::path::Path;
 
 use passthru_formats::libvirt_domain;
@@ -11,7 +13,7 @@ use passthru_model::virtualisation::DomainElement;
 
 use crate::accel::Accel;
 use crate::layout::{Drive, DriveKind, Layout, Plug, RootPort, VGA_SLOT};
-use crate::machine::{Backing, Boot, Clock, CpuModel, GuestSlot, Machine, NetworkCard, Serial};
+use crate::machine::{Backing, Boot, Clock, GuestSlot, Machine, NetworkCard, Serial};
 use crate::spec::Os;
 
 /// The namespace in which libvirt keeps what libosinfo calls a system.
@@ -40,14 +42,17 @@ fn domain(machine: &Machine) -> DomainElement {
     };
     let system = element("libosinfo:os", &[("id", osinfo_id(machine.os))]);
     let metadata = element("libosinfo:libosinfo", &[("xmlns:libosinfo", LIBOSINFO)]).with([system]);
-    element("domain", &[("type", kind)]).with([
+    let mut domain = element("domain", &[("type", kind)]).with([
         text("name", &machine.name),
         element("metadata", &[]).with([metadata]),
         element("memory", &[("unit", "MiB")]).with_text(machine.memory.mib().to_string()),
-        text("vcpu", &machine.cpus.to_string()),
+        text("vcpu", &machine.cpu.vcpus().to_string()),
+    ]);
+    domain.children.extend(processor::cputune(machine));
+    domain.with([
         os(machine),
         features(machine),
-        cpu(machine),
+        processor::cpu(machine),
         element("clock", &[("offset", if machine.clock == Clock::Local { "localtime" } else { "utc" })]),
         devices(machine),
     ])
@@ -87,17 +92,6 @@ fn features(machine: &Machine) -> DomainElement {
         features.children.push(element("ioapic", &[("driver", "kvm")]));
     }
     features
-}
-
-fn cpu(machine: &Machine) -> DomainElement {
-    let cpu = match machine.cpu_model() {
-        CpuModel::Host => {
-            element("cpu", &[("mode", "host-passthrough"), ("check", "none"), ("migratable", "off")])
-        }
-        CpuModel::Max => element("cpu", &[("mode", "maximum"), ("check", "none")]),
-    };
-    let cores = machine.cpus.to_string();
-    cpu.with([element("topology", &[("sockets", "1"), ("cores", &cores), ("threads", "1")])])
 }
 
 fn devices(machine: &Machine) -> DomainElement {

@@ -1,5 +1,7 @@
 //! A machine to be rendered: plain data, made only by [`crate::guest::Guest`] and [`crate::attempt`].
 
+mod cpu;
+
 use std::path::PathBuf;
 
 use passthru_model::PciAddress;
@@ -7,6 +9,8 @@ use passthru_model::PciAddress;
 use crate::accel::Accel;
 use crate::size::MemorySize;
 use crate::spec::{Disk, Medium, Os};
+
+pub use cpu::{Cpu, Pins};
 
 /// What boots a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,8 +125,8 @@ pub struct Machine {
     pub os: Os,
     /// KVM or TCG.
     pub accel: Accel,
-    /// Virtual CPUs.
-    pub cpus: u32,
+    /// Its processors.
+    pub cpu: Cpu,
     /// Memory.
     pub memory: MemorySize,
     /// Firmware.

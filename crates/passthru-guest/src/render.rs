@@ -1,12 +1,14 @@
 //! A machine to QEMU's arguments. Pure; for QEMU 7.2 and later (`docs/qemu-options`, as of 7.2 and 10.2).
 
+mod processor;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
 use passthru_model::PciAddress;
 
 use crate::layout::{Drive, DriveKind, Layout, Plug, RootPort, VGA_SLOT};
-use crate::machine::{Backing, Boot, Clock, CpuModel, GuestSlot, Machine, NetworkCard, Placed, Serial};
+use crate::machine::{Backing, Boot, Clock, GuestSlot, Machine, NetworkCard, Placed, Serial};
 
 /// Makes a text safe as the value of an option: QEMU splits options at commas, and reads a doubled one as one.
 pub fn escape(text: &str) -> String {
@@ -35,7 +37,9 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
         out.option("-sandbox", format!("on,{denied}"));
     }
     out.option("-msg", "timestamp=on");
-    processor(&mut out, machine);
+    board(&mut out, machine);
+    processor::processor(&mut out, machine);
+    memory(&mut out, machine);
     firmware(&mut out, machine);
     control(&mut out, machine);
     let layout = Layout::of(machine);
@@ -58,8 +62,8 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
     out.list
 }
 
-/// Machine, CPUs, memory, clock.
-fn processor(out: &mut Arguments, machine: &Machine) {
+/// The board.
+fn board(out: &mut Arguments, machine: &Machine) {
     let mut board = format!("q35,accel={},vmport=off", machine.accel.word());
     if machine.kernel_irqchip() {
         board.push_str(",kernel-irqchip=on");
@@ -68,14 +72,10 @@ fn processor(out: &mut Arguments, machine: &Machine) {
         board.push_str(",pflash0=firmware-code,pflash1=firmware-vars");
     }
     out.option("-machine", board);
-    out.option(
-        "-cpu",
-        match machine.cpu_model() {
-            CpuModel::Host => "host,migratable=off",
-            CpuModel::Max => "max",
-        },
-    );
-    out.option("-smp", format!("{0},sockets=1,cores={0},threads=1", machine.cpus));
+}
+
+/// Memory and the clock.
+fn memory(out: &mut Arguments, machine: &Machine) {
     out.option("-m", format!("size={}M", machine.memory.mib()));
     out.option("-rtc", if machine.clock == Clock::Local { "base=localtime" } else { "base=utc" });
 }

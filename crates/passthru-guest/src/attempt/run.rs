@@ -15,7 +15,7 @@ use super::{
 };
 use crate::accel::Accel;
 use crate::entry::TINY_GUEST;
-use crate::machine::{Backing, Boot, Clock, DirectKernel, DiskBus, GuestSlot, Machine, Serial};
+use crate::machine::{Backing, Boot, Clock, Cpu, DirectKernel, DiskBus, GuestSlot, Machine, Serial};
 use crate::render;
 use crate::run::{Launcher, copy_once, limit_for, memlock_needed};
 use crate::size::MemorySize;
@@ -169,7 +169,7 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
         name: "passthru-try".to_owned(),
         os: Os::Linux,
         accel,
-        cpus: 1,
+        cpu: Cpu::plain(1),
         memory: MemorySize::from_mib(MEMORY_MIB)
             .unwrap_or_else(|| unreachable!("a constant amount of memory")),
         boot,

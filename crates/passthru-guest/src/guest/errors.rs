@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use passthru_model::{PciAddress, PciId, PciSlot};
+use passthru_plan::pinning::{GuestTopology, HandRefusal, PinningRefusal};
 
 use crate::placement::MOST_PORTS;
 use crate::size::MemorySize;
@@ -87,6 +88,55 @@ pub enum BuildError {
         wanted: u32,
         /// Logical CPUs of the host.
         host: usize,
+    },
+    /// How the host's processors are built is not known, and vCPUs are to be pinned.
+    #[error("processor: vCPUs are to be pinned, and the processors of this host are unknown: {0}")]
+    TopologyUnknown(String),
+    /// vCPUs are to be pinned as planned, and there is no room.
+    #[error("processor: vCPUs cannot be pinned: {0}")]
+    Pinning(PinningRefusal),
+    /// Pins by hand that cannot be.
+    #[error("processor: vCPUs cannot be pinned like this: {0}")]
+    Pins(HandRefusal),
+    /// More or fewer pins than vCPUs.
+    #[error("processor.pins: there {} for cpus = {cpus}; each vCPU needs one", if *pins == 1 { "is 1 pin".to_owned() } else { format!("are {pins} pins") })]
+    PinCount {
+        /// As specified.
+        cpus: u32,
+        /// Pins there are.
+        pins: usize,
+    },
+    /// Two keys of which one takes the other's meaning away.
+    #[error("processor.{other} means nothing beside {one}; leave one of them out")]
+    Contradiction {
+        /// The one.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// A topology with another number of vCPUs.
+    #[error("processor.topology: {} × {} × {} × {} (sockets, dies, cores, threads) is not cpus = {cpus}", shown.sockets, shown.dies, shown.cores, shown.threads)]
+    TopologyProduct {
+        /// As specified.
+        shown: GuestTopology,
+        /// As specified.
+        cpus: u32,
+    },
+    /// A key that only KVM heeds.
+    #[error("{0} is only for guests under KVM, and this one is emulated")]
+    NeedsKvm(&'static str),
+    /// Extended topology for a processor that has none.
+    #[error("processor.topoext: only AMD's processors have it, and this host's is another")]
+    TopoextNotAmd,
+    /// A width that no guest on this host can have.
+    #[error("processor.address-bits = {bits}: a guest on this host can have from {least} to {most}")]
+    AddressBits {
+        /// As specified.
+        bits: u8,
+        /// The least.
+        least: u8,
+        /// The most.
+        most: u8,
     },
     /// Too little memory to start firmware in.
     #[error("memory = \"{wanted}\": the firmware needs at least {least}")]

@@ -1,6 +1,7 @@
 //! What the user writes of a guest: `guests/NAME.toml`. Small by default; a key that is not known is an error.
 
 mod parse;
+mod processor;
 mod store;
 mod write;
 
@@ -10,6 +11,7 @@ use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
 
 pub use parse::{SpecError, parse};
+pub use processor::{CacheChoice, PinningChoice, Processor};
 pub use store::{StoreError, list, load};
 pub use write::write;
 
@@ -192,6 +194,8 @@ pub struct GuestSpec {
     pub memory: MemorySize,
     /// How many virtual CPUs.
     pub cpus: u32,
+    /// Where these run, and what the guest sees of them.
+    pub processor: Processor,
     /// What boots it.
     pub firmware: FirmwareKind,
     /// How its CPUs are run.
@@ -217,6 +221,7 @@ impl GuestSpec {
             memory: MemorySize::from_mib(4096)
                 .unwrap_or_else(|| unreachable!("4 GiB is an amount of memory")),
             cpus: 2,
+            processor: Processor::default(),
             firmware: FirmwareKind::default(),
             accel: AccelChoice::default(),
             display: None,

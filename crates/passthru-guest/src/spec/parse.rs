@@ -3,7 +3,7 @@
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
 
-use super::{AccelChoice, Disk, Display, FirmwareKind, GuestSpec, Medium, Network, Os};
+use super::{AccelChoice, Disk, Display, FirmwareKind, GuestSpec, Medium, Network, Os, Processor};
 use crate::name::GuestName;
 use crate::size::MemorySize;
 
@@ -30,6 +30,8 @@ struct Keys {
     memory: MemorySize,
     cpus: u32,
     #[serde(default)]
+    processor: Processor,
+    #[serde(default)]
     firmware: FirmwareKind,
     #[serde(default)]
     accel: AccelChoice,
@@ -52,6 +54,7 @@ pub fn parse(name: GuestName, file: &str, text: &str) -> Result<GuestSpec, SpecE
         os: keys.os,
         memory: keys.memory,
         cpus: keys.cpus,
+        processor: keys.processor,
         firmware: keys.firmware,
         accel: keys.accel,
         display: keys.display,
@@ -74,11 +77,23 @@ fn explain(file: &str, text: &str, error: &toml::de::Error) -> SpecError {
         .and_then(|line| line.split_once('='))
         .map(|(key, _)| key.trim())
         .filter(|key| !missing && !key.is_empty() && key.chars().all(is_bare))
-        .map(str::to_owned);
+        .map(|key| match line.and_then(|line| table_of(text, line)) {
+            Some(table) => format!("{table}.{key}"),
+            None => key.to_owned(),
+        });
     // The parser names the type it reads into, which is a word of ours and not of people who write guests.
     let message = error.message().lines().next().unwrap_or_default().trim_end_matches('.');
-    let message = message.replace("expected u32", "expected a whole number from 1");
+    let message = ["u8", "u32", "usize"].iter().fold(message.to_owned(), |message, number| {
+        message.replace(&format!("expected {number}"), "expected a whole number")
+    });
     SpecError { file: file.to_owned(), line, key, message }
+}
+
+/// The table `[name]` that a line is in; the elements of lists (`[[name]]`) have no name of their own.
+fn table_of(text: &str, line: usize) -> Option<&str> {
+    let header = text.lines().take(line.saturating_sub(1)).filter(|line| line.starts_with('[')).last()?;
+    let name = header.strip_prefix('[')?.split_once(']')?.0;
+    (!name.is_empty() && name.chars().all(is_bare)).then_some(name)
 }
 
 /// Characters of a bare or dotted key.

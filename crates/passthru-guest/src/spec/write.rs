@@ -7,8 +7,36 @@ use passthru_model::intent::DeviceIdentity;
 use super::GuestSpec;
 
 /// A TOML string.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
+}
+
+/// A table as it is written; one without keys is not.
+pub(super) struct Table {
+    name: &'static str,
+    lines: String,
+}
+
+impl Table {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, lines: String::new() }
+    }
+
+    /// A key with its value in TOML.
+    pub(super) fn key(&mut self, key: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.lines, "{key} = {value}");
+    }
+
+    /// A key that may be left to the builder.
+    pub(super) fn optional(&mut self, key: &str, value: Option<impl std::fmt::Display>) {
+        if let Some(value) = value {
+            self.key(key, value);
+        }
+    }
+
+    pub(super) fn finish(self) -> String {
+        if self.lines.is_empty() { String::new() } else { format!("\n[{}]\n{}", self.name, self.lines) }
+    }
 }
 
 /// Writes a specification as `guest new` puts it down. `describe` names a device for its comment.
@@ -43,6 +71,7 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
         "# none, or user: QEMU's own network, by which the guest reaches out and is not reached."
     );
     let _ = writeln!(out, "network = {}", quoted(spec.network.word()));
+    out.push_str(&spec.processor.write());
     for device in &spec.devices {
         out.push('\n');
         if let Some(name) = describe(device) {
