@@ -178,7 +178,16 @@ impl BuildError {
             | Self::NeedsKvm(_)
             | Self::TopoextNotAmd
             | Self::AddressBits { .. } => "guest-processor",
+            Self::VendorId(_) | Self::Enlightenment { .. } => "guest-hyper-v",
+            Self::WindowNeedsUefi | Self::WindowUneven(_) | Self::WindowTooLarge { .. } => {
+                "guest-mmio-window"
+            }
             Self::MemoryTooSmall { .. } | Self::MemoryAboveHost { .. } => "guest-memory",
+            Self::NodeMissing(_)
+            | Self::NodeTooSmall { .. }
+            | Self::PagesUneven { .. }
+            | Self::PreallocHuge
+            | Self::NoSuchPages(_) => "guest-memory-backing",
             Self::PathRelative(_)
             | Self::PathControl(_)
             | Self::FileMissing(_)
@@ -208,6 +217,11 @@ impl BuildError {
             }
             "guest-pinning" => "a vCPU that cannot run where it is meant to would run where the host works",
             "guest-processor" => "QEMU refuses a processor that cannot be, or shows the guest another one",
+            "guest-hyper-v" => "QEMU does not start with an enlightenment that lacks another",
+            "guest-mmio-window" => {
+                "a BAR for which the firmware has no room stays without an address, and its driver does not start"
+            }
+            "guest-memory-backing" => "QEMU does not start without the memory that it is told to take",
             "guest-room" => "the machine has a fixed number of ports",
             "guest-firmware" => "a UEFI guest boots from a firmware image that the host provides",
             "guest-accel" => "near-native speed needs the processor's virtualisation",

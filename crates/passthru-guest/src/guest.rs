@@ -9,7 +9,9 @@ use crate::accel::{self, Accel};
 use crate::choice::{Choice, Choices, Topic};
 use crate::firmware::{self, Uefi};
 use crate::look::Looked;
-use crate::machine::{Backing, Boot, Clock, Cpu, DiskBus, GuestSlot, Machine, NetworkCard, Serial};
+use crate::machine::{
+    Backing, Boot, Cpu, DiskBus, GuestSlot, HyperV, Machine, MemorySource, NetworkCard, Serial, Timers,
+};
 use crate::name::GuestName;
 use crate::placement;
 use crate::run::GuestPaths;
@@ -19,14 +21,20 @@ use crate::spec::{Disk, Display, FirmwareKind, GuestSpec, Medium, Network, Os};
 mod devices;
 mod errors;
 mod explain;
+mod hyper_v;
+mod memory;
 mod pinning;
 mod processor;
 mod resources;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tuning_tests;
+mod window;
 
 pub use devices::{NotReady, group_obstacle};
 pub use errors::{BuildError, BuildErrors};
+pub use memory::HugePagesNeeded;
 
 /// A guest that can be: everything in [`BuildError`] has been ruled out against the facts it was built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +45,10 @@ pub struct Guest {
     cpu: Cpu,
     pinning: Option<Pinning>,
     memory: MemorySize,
+    memory_source: MemorySource,
+    hyper_v: HyperV,
+    timers: Timers,
+    mmio_window: Option<MemorySize>,
     uefi: Option<Uefi>,
     display: Display,
     disks: Vec<Disk>,
@@ -44,7 +56,6 @@ pub struct Guest {
     media: Vec<Medium>,
     slots: Vec<GuestSlot>,
     network: Option<NetworkCard>,
-    clock: Clock,
     choices: Vec<Choice>,
 }
 
@@ -89,6 +100,10 @@ impl Guest {
         };
         let pinning = pinning::decide(spec, facts, &functions, &mut building);
         let cpu = processor::decide(spec, facts, accel, pinning.as_ref(), &mut building);
+        let memory_source = memory::decide(spec, facts, pinning.as_ref(), &mut building);
+        let hyper_v = hyper_v::decide(spec, accel, &mut building);
+        let timers = hyper_v::timers(spec, accel, &mut building);
+        let mmio_window = window::decide(spec, facts, &functions, accel, &cpu, &mut building);
         let has_gpu = functions.iter().any(|function| function.class.is_display());
         let disk_bus = if spec.os.is_windows() { DiskBus::Sata } else { DiskBus::Virtio };
         let mut guest = Self {
@@ -98,6 +113,10 @@ impl Guest {
             cpu,
             pinning,
             memory: spec.memory,
+            memory_source,
+            hyper_v,
+            timers,
+            mmio_window,
             uefi,
             display: spec.display.unwrap_or(if has_gpu { Display::None } else { Display::Vnc }),
             disks: spec.disks.clone(),
@@ -109,7 +128,6 @@ impl Guest {
                 Network::User if spec.os.is_windows() => Some(NetworkCard::E1000e),
                 Network::User => Some(NetworkCard::Virtio),
             },
-            clock: if spec.os.is_windows() { Clock::Local } else { Clock::Utc },
             choices: Vec::new(),
         };
         explain::the_rest(&guest, spec, facts, &mut building);
@@ -132,6 +150,13 @@ impl Guest {
     /// Where its threads run on the host; `None` leaves it to the scheduler.
     pub fn pinning(&self) -> Option<&Pinning> {
         self.pinning.as_ref()
+    }
+
+    /// The static huge pages that it is made of; `None`: ordinary memory.
+    pub fn huge_pages(&self) -> Option<HugePagesNeeded> {
+        let page = self.memory_source.huge?;
+        let count = memory::pages(self.memory, page)?;
+        Some(HugePagesNeeded { size_kib: page.kib(), count, node: self.memory_source.node })
     }
 
     /// What was chosen for it, and why.
@@ -190,6 +215,10 @@ impl Guest {
             accel: self.accel,
             cpu: self.cpu.clone(),
             memory: self.memory,
+            memory_source: self.memory_source,
+            hyper_v: self.hyper_v.clone(),
+            timers: self.timers,
+            mmio_window: self.mmio_window,
             boot,
             kernel: None,
             disks: self.disks.clone(),
@@ -200,7 +229,6 @@ impl Guest {
             vnc: (self.display == Display::Vnc).then(|| paths.vnc()),
             serials: vec![Serial::Socket { socket: paths.serial(), log: paths.serial_log() }],
             qmp: paths.qmp(),
-            clock: self.clock,
             no_reboot: false,
             paused: false,
             sandbox: true,

@@ -3,6 +3,9 @@
 //! It is the machine that [`crate::render`] says in QEMU's words: [`Layout`] places the devices of both. What is only
 //! libvirt's to say (sockets, the control channel, where UEFI variables are kept) is left to libvirt.
 
+pub(crate) mod handed_on;
+mod hyper_v;
+mod memory;
 mod processor;
 
 use std::path::Path;
@@ -13,7 +16,7 @@ use passthru_model::virtualisation::DomainElement;
 
 use crate::accel::Accel;
 use crate::layout::{Drive, DriveKind, Layout, Plug, RootPort, VGA_SLOT};
-use crate::machine::{Backing, Boot, Clock, GuestSlot, Machine, NetworkCard, Serial};
+use crate::machine::{Backing, Boot, GuestSlot, Machine, NetworkCard, Serial};
 use crate::spec::Os;
 
 /// The namespace in which libvirt keeps what libosinfo calls a system.
@@ -48,12 +51,18 @@ fn domain(machine: &Machine) -> DomainElement {
         element("memory", &[("unit", "MiB")]).with_text(machine.memory.mib().to_string()),
         text("vcpu", &machine.cpu.vcpus().to_string()),
     ]);
+    domain.children.extend(memory::backing(machine));
     domain.children.extend(processor::cputune(machine));
+    let handed_on = handed_on::arguments(machine);
+    if !handed_on.is_empty() {
+        domain.attributes.push(("xmlns:qemu", handed_on::NAMESPACE.to_owned()));
+        domain.children.push(element("qemu:commandline", &[]).with(handed_on));
+    }
     domain.with([
         os(machine),
         features(machine),
         processor::cpu(machine),
-        element("clock", &[("offset", if machine.clock == Clock::Local { "localtime" } else { "utc" })]),
+        memory::clock(machine),
         devices(machine),
     ])
 }
@@ -91,7 +100,7 @@ fn features(machine: &Machine) -> DomainElement {
     if machine.kernel_irqchip() {
         features.children.push(element("ioapic", &[("driver", "kvm")]));
     }
-    features
+    features.with(hyper_v::features(machine))
 }
 
 fn devices(machine: &Machine) -> DomainElement {

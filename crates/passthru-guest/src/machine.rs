@@ -1,6 +1,8 @@
 //! A machine to be rendered: plain data, made only by [`crate::guest::Guest`] and [`crate::attempt`].
 
 mod cpu;
+mod memory;
+mod timers;
 
 use std::path::PathBuf;
 
@@ -11,6 +13,8 @@ use crate::size::MemorySize;
 use crate::spec::{Disk, Medium, Os};
 
 pub use cpu::{Cpu, Pins};
+pub use memory::{HugePage, MemorySource};
+pub use timers::{HyperV, Timers};
 
 /// What boots a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,15 +102,6 @@ pub enum NetworkCard {
     E1000e,
 }
 
-/// What a machine's clock shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// Universal time, as Linux has it.
-    Utc,
-    /// Local time, as Windows has it.
-    Local,
-}
-
 /// The model of a machine's processors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuModel {
@@ -129,6 +124,14 @@ pub struct Machine {
     pub cpu: Cpu,
     /// Memory.
     pub memory: MemorySize,
+    /// Where it comes from.
+    pub memory_source: MemorySource,
+    /// What it says of its hypervisor.
+    pub hyper_v: HyperV,
+    /// Its clock and timers.
+    pub timers: Timers,
+    /// How large a window for large BARs the firmware is told to have; `None` leaves it to the firmware.
+    pub mmio_window: Option<MemorySize>,
     /// Firmware.
     pub boot: Boot,
     /// A kernel of the host's, where one is given.
@@ -149,8 +152,6 @@ pub struct Machine {
     pub serials: Vec<Serial>,
     /// The control socket.
     pub qmp: PathBuf,
-    /// What its clock shows.
-    pub clock: Clock,
     /// Whether a reboot of the guest ends it.
     pub no_reboot: bool,
     /// Whether it waits for `cont` before its first instruction.

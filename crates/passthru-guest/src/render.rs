@@ -1,5 +1,7 @@
 //! A machine to QEMU's arguments. Pure; for QEMU 7.2 and later (`docs/qemu-options`, as of 7.2 and 10.2).
 
+mod hyper_v;
+mod memory;
 mod processor;
 
 use std::fmt::Write as _;
@@ -8,7 +10,7 @@ use std::path::Path;
 use passthru_model::PciAddress;
 
 use crate::layout::{Drive, DriveKind, Layout, Plug, RootPort, VGA_SLOT};
-use crate::machine::{Backing, Boot, Clock, GuestSlot, Machine, NetworkCard, Placed, Serial};
+use crate::machine::{Backing, Boot, GuestSlot, Machine, NetworkCard, Placed, Serial};
 
 /// Makes a text safe as the value of an option: QEMU splits options at commas, and reads a doubled one as one.
 pub fn escape(text: &str) -> String {
@@ -39,7 +41,8 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
     out.option("-msg", "timestamp=on");
     board(&mut out, machine);
     processor::processor(&mut out, machine);
-    memory(&mut out, machine);
+    memory::memory(&mut out, machine);
+    memory::clock(&mut out, machine);
     firmware(&mut out, machine);
     control(&mut out, machine);
     let layout = Layout::of(machine);
@@ -68,16 +71,19 @@ fn board(out: &mut Arguments, machine: &Machine) {
     if machine.kernel_irqchip() {
         board.push_str(",kernel-irqchip=on");
     }
+    if let Some(hpet) = machine.timers.hpet {
+        board.push_str(if hpet { ",hpet=on" } else { ",hpet=off" });
+    }
+    if !machine.memory_source.merge {
+        board.push_str(",mem-merge=off");
+    }
+    if !machine.memory_source.is_default() {
+        let _ = write!(board, ",memory-backend={}", memory::MEMORY);
+    }
     if matches!(machine.boot, Boot::Uefi { .. }) {
         board.push_str(",pflash0=firmware-code,pflash1=firmware-vars");
     }
     out.option("-machine", board);
-}
-
-/// Memory and the clock.
-fn memory(out: &mut Arguments, machine: &Machine) {
-    out.option("-m", format!("size={}M", machine.memory.mib()));
-    out.option("-rtc", if machine.clock == Clock::Local { "base=localtime" } else { "base=utc" });
 }
 
 /// Flash chips, or a kernel of the host's.

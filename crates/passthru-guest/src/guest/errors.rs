@@ -138,6 +138,62 @@ pub enum BuildError {
         /// The most.
         most: u8,
     },
+    /// A name that Hyper-V cannot have.
+    #[error("hyper-v.vendor-id: ‘{}’ is not one to twelve letters, digits or signs without a comma", .0.escape_debug())]
+    VendorId(String),
+    /// An enlightenment without one that it needs.
+    #[error("hyper-v.enlightenments: {one} needs {needed}; add it")]
+    Enlightenment {
+        /// The one.
+        one: &'static str,
+        /// What it needs.
+        needed: &'static str,
+    },
+    /// A NUMA node that is not there.
+    #[error("memory-backing.node: this host has no NUMA node {0}")]
+    NodeMissing(u32),
+    /// A NUMA node with less memory than the guest.
+    #[error("memory-backing.node: NUMA node {node} has {mib} MiB in all, and the guest wants {wanted}")]
+    NodeTooSmall {
+        /// The node.
+        node: u32,
+        /// As specified.
+        wanted: MemorySize,
+        /// Of the node.
+        mib: u64,
+    },
+    /// Memory that is no whole number of pages.
+    #[error("memory = \"{memory}\" is no whole number of pages of {page} (memory-backing.pages)")]
+    PagesUneven {
+        /// As specified.
+        memory: MemorySize,
+        /// The size of a page.
+        page: &'static str,
+    },
+    /// Pages that this kernel or processor does not have.
+    #[error("memory-backing.pages: this host has no huge pages of {0}")]
+    NoSuchPages(&'static str),
+    /// Static huge pages that are to come one by one.
+    #[error(
+        "memory-backing.prealloc = false does not go with static huge pages, which are taken before the guest starts"
+    )]
+    PreallocHuge,
+    /// A window for a firmware that has none.
+    #[error("mmio-window is for OVMF, and firmware = \"seabios\"")]
+    WindowNeedsUefi,
+    /// A window that OVMF does not take.
+    #[error("mmio-window = \"{0}\": OVMF takes a power of two, such as 64G")]
+    WindowUneven(MemorySize),
+    /// A window that leaves no room for memory.
+    #[error(
+        "a window of {window} for large BARs does not fit: the guest has {bits} bits of physical address, and half of that is for memory"
+    )]
+    WindowTooLarge {
+        /// As specified, or as the devices need it.
+        window: MemorySize,
+        /// Bits of a physical address.
+        bits: u8,
+    },
     /// Too little memory to start firmware in.
     #[error("memory = \"{wanted}\": the firmware needs at least {least}")]
     MemoryTooSmall {

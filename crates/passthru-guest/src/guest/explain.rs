@@ -5,7 +5,7 @@ use passthru_model::HostFacts;
 use super::{Building, Guest};
 use crate::accel::{Accel, kvm_obstacle};
 use crate::choice::Topic;
-use crate::machine::{Clock, DiskBus, NetworkCard};
+use crate::machine::{DiskBus, NetworkCard};
 use crate::spec::{AccelChoice, Display, GuestSpec};
 
 /// Says it.
@@ -38,7 +38,6 @@ pub(super) fn the_rest(guest: &Guest, spec: &GuestSpec, facts: &HostFacts, build
             );
         }
     }
-    let windows = spec.os.is_windows();
     if !guest.disks.is_empty() {
         building.say(
             Topic::Disks,
@@ -55,14 +54,6 @@ pub(super) fn the_rest(guest: &Guest, spec: &GuestSpec, facts: &HostFacts, build
         Some(NetworkCard::Virtio) => building.say(Topic::Network, "a card by virtio, the fastest"),
         None => {}
     }
-    building.say(
-        Topic::Clock,
-        match guest.clock {
-            Clock::Local => "the board's clock in local time, as Windows takes it",
-            Clock::Utc if windows => "the board's clock in universal time",
-            Clock::Utc => "the board's clock in universal time, as every system but Windows takes it",
-        },
-    );
     let why = match (guest.display, spec.display) {
         (_, Some(_)) => ", as the specification wants",
         (Display::None, None) => ": the passed GPU has outputs of its own",

@@ -34,7 +34,10 @@ pub(super) fn decide(
         if asked {
             building.wrong(BuildError::TopologyUnknown(why.to_owned()));
         }
-        building.say(Topic::Pinning, format!("the scheduler places vCPUs: the host's processors are unknown ({why})"));
+        building.say(
+            Topic::Pinning,
+            format!("the scheduler places vCPUs: the host's processors are unknown ({why})"),
+        );
         return None;
     };
     let decided = match &wanted.pins {

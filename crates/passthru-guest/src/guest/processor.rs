@@ -23,8 +23,8 @@ pub(super) fn decide(
     match accel {
         Accel::Kvm => building.say(
             Topic::Processor,
-            "the host's own processor with all that it can (host-passthrough, not migratable): a guest with a device cannot move \
-             to another host anyway",
+            "the host's own processor with all that it can (host-passthrough, not migratable): the fastest, for no guest moves to another \
+             host here",
         ),
         Accel::Tcg => building.say(Topic::Processor, "all that QEMU can emulate (max)"),
     }
@@ -39,7 +39,7 @@ pub(super) fn decide(
     Cpu {
         topology,
         pins: pinning.map(Pins::from),
-        host_cache: host_cache(spec, facts, accel, topology, pinning, building),
+        cache: cache(spec, facts, accel, topology, pinning, building),
         topoext: topoext(spec, facts, accel, topology, building),
         address_bits: address_bits(spec, facts, accel, building),
         hide_kvm: spec.processor.hide_kvm,
@@ -59,7 +59,10 @@ fn topology(spec: &GuestSpec, pinning: Option<&Pinning>, building: &mut Building
     let Some(pinning) = pinning else {
         building.say(
             Topic::Processor,
-            format!("{}: without pins, cores that the guest saw would not be the host's", in_words(GuestTopology::plain(cpus))),
+            format!(
+                "{}: without pins, cores that the guest saw would not be the host's",
+                in_words(GuestTopology::plain(cpus))
+            ),
         );
         return GuestTopology::plain(cpus);
     };
@@ -87,37 +90,45 @@ fn in_words(shown: GuestTopology) -> String {
 }
 
 /// Whether the guest is told of the host's caches: true of it only where its cores are the host's, and share what those share.
-fn host_cache(
+fn cache(
     spec: &GuestSpec,
     facts: &HostFacts,
     accel: Accel,
     shown: GuestTopology,
     pinning: Option<&Pinning>,
     building: &mut Building,
-) -> bool {
-    if accel == Accel::Tcg {
-        if spec.processor.cache == Some(CacheChoice::Host) {
-            building.wrong(BuildError::NeedsKvm("processor.cache = \"host\""));
-        }
-        return false;
-    }
+) -> Option<CacheChoice> {
     if let Some(cache) = spec.processor.cache {
+        if accel == Accel::Tcg {
+            building.wrong(BuildError::NeedsKvm("processor.cache"));
+        }
         building.say(Topic::Processor, format!("caches are {}, by hand", cache.word()));
-        return cache == CacheChoice::Host;
+        return Some(cache);
+    }
+    if accel == Accel::Tcg {
+        return None;
     }
     let threads = facts.topology.value().map(passthru_model::Topology::most_threads);
     let (host, why) = match pinning {
-        None => (false, "caches are those that QEMU makes up: without pins, what the host's cores share is not what vCPUs share"),
-        Some(pinning) if pinning.l3.len() != 1 => {
-            (false, "caches are those that QEMU makes up: the vCPUs are in several L3 domains, and the guest would take them for one")
-        }
-        Some(_) if threads != Some(shown.threads) => {
-            (false, "caches are those that QEMU makes up: the guest's cores have not the host's number of threads")
-        }
-        Some(_) => (true, "the host's own caches (host-cache-info): the guest's cores are laid out as the host's, within one L3"),
+        None => (
+            false,
+            "caches are those that QEMU makes up: without pins, what the host's cores share is not what vCPUs share",
+        ),
+        Some(pinning) if pinning.l3.len() != 1 => (
+            false,
+            "caches are those that QEMU makes up: the vCPUs are in several L3 domains, and the guest would take them for one",
+        ),
+        Some(_) if threads != Some(shown.threads) => (
+            false,
+            "caches are those that QEMU makes up: the guest's cores have not the host's number of threads",
+        ),
+        Some(_) => (
+            true,
+            "the host's own caches (host-cache-info): the guest's cores are laid out as the host's, within one L3",
+        ),
     };
     building.say(Topic::Processor, why);
-    host
+    host.then_some(CacheChoice::Host)
 }
 
 /// Whether AMD's extended topology is needed. QEMU keeps it out of the host's model (`no_autoenable_flags` in
@@ -128,15 +139,16 @@ fn topoext(
     accel: Accel,
     shown: GuestTopology,
     building: &mut Building,
-) -> bool {
-    let amd = facts.cpu.vendor.value().map(|vendor| matches!(vendor.as_str(), "AuthenticAMD" | "HygonGenuine"));
+) -> Option<bool> {
+    let amd =
+        facts.cpu.vendor.value().map(|vendor| matches!(vendor.as_str(), "AuthenticAMD" | "HygonGenuine"));
     if let Some(on) = spec.processor.topoext {
-        if on && accel == Accel::Tcg {
-            building.wrong(BuildError::NeedsKvm("processor.topoext = true"));
+        if accel == Accel::Tcg {
+            building.wrong(BuildError::NeedsKvm("processor.topoext"));
         } else if on && amd == Some(false) {
             building.wrong(BuildError::TopoextNotAmd);
         }
-        return on;
+        return Some(on);
     }
     let on = accel == Accel::Kvm && amd == Some(true) && shown.threads > 1;
     if on {
@@ -145,7 +157,7 @@ fn topoext(
             "topoext, without which a guest on an AMD processor does not see that its cores have threads",
         );
     }
-    on
+    on.then_some(true)
 }
 
 /// Bits of a physical address, where the guest must see fewer than the host has.
@@ -174,7 +186,9 @@ fn address_bits(spec: &GuestSpec, facts: &HostFacts, accel: Accel, building: &mu
     if iommu >= host {
         building.say(
             Topic::Processor,
-            format!("as many bits of physical address as the host has ({host}), all of which the IOMMU reaches"),
+            format!(
+                "as many bits of physical address as the host has ({host}), all of which the IOMMU reaches"
+            ),
         );
         return None;
     }

@@ -9,7 +9,10 @@ use super::reasons::ONLY_USER;
 use super::{Fate, ImportError, Imported, Note, Source};
 use crate::name::GuestName;
 use crate::size::{MIB, MemorySize};
-use crate::spec::{AccelChoice, Disk, DiskFormat, Display, FirmwareKind, GuestSpec, Medium, Network, Os};
+use crate::spec::{
+    AccelChoice, Clock, Disk, DiskFormat, Display, FirmwareKind, GuestSpec, HyperV, Medium, MemoryBacking,
+    Network, Os, Processor,
+};
 
 /// How a drive hangs in the file that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,13 @@ pub(super) struct Draft<'a> {
     pub(super) accel: AccelChoice,
     pub(super) memory: Option<MemorySize>,
     pub(super) cpus: Option<u32>,
+    pub(super) processor: Processor,
+    pub(super) memory_backing: MemoryBacking,
+    pub(super) mmio_window: Option<MemorySize>,
+    pub(super) hyper_v: HyperV,
+    pub(super) clock: Clock,
+    /// What only KVM heeds, by line.
+    pub(super) for_kvm: Vec<(usize, String)>,
     /// Whether there is a virtual display; nothing is said at first.
     pub(super) display: Option<Display>,
     pub(super) network: Network,
@@ -52,6 +62,12 @@ impl<'a> Draft<'a> {
             accel: AccelChoice::Auto,
             memory: None,
             cpus: None,
+            processor: Processor::default(),
+            memory_backing: MemoryBacking::default(),
+            mmio_window: None,
+            hyper_v: HyperV::default(),
+            clock: Clock::default(),
+            for_kvm: Vec::new(),
             display: None,
             network: Network::None,
             devices: Vec::new(),
@@ -104,15 +120,6 @@ impl<'a> Draft<'a> {
         let cpus = cpus.ok_or_else(|| self.wrong(line, "number of virtual CPUs", written))?;
         self.cpus = Some(cpus);
         Ok(cpus)
-    }
-
-    /// A topology other than one socket of plain cores.
-    pub(super) fn topology(&mut self, line: usize, what: String, parts: &[(&str, &str)]) {
-        let plain =
-            parts.iter().all(|(name, value)| matches!(*name, "cores" | "cpus" | "maxcpus") || *value == "1");
-        if !plain {
-            self.lost(line, what, "the guest is shown one socket with as many cores as it has vCPUs");
-        }
     }
 
     /// A function of the host, by its address.
@@ -175,6 +182,7 @@ impl<'a> Draft<'a> {
         (spec.os, spec.firmware, spec.accel, spec.memory) = (self.os, self.firmware, self.accel, memory);
         spec.network = self.network;
         spec.cpus = self.cpus.unwrap_or(1);
+        self.tuning(&mut spec);
         self.place_drives(&mut spec);
         spec.devices = std::mem::take(&mut self.devices);
         let has_gpu = spec.devices.iter().any(|device| device.class.is_display());
@@ -182,7 +190,7 @@ impl<'a> Draft<'a> {
         let by_itself = if has_gpu { Display::None } else { Display::Vnc };
         spec.display = self.display.filter(|display| *display != by_itself);
         self.notes.sort_by_key(|note| (note.line, note.fate));
-        Ok(Imported { spec, notes: self.notes })
+        Ok(Imported { spec: spec.without_defaults(), notes: self.notes })
     }
 
     /// Disks and discs, each in boot order.

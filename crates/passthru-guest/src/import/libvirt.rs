@@ -5,12 +5,11 @@ use passthru_formats::libvirt_domain::{self, ReadElement};
 use passthru_model::HostFacts;
 
 use super::draft::Draft;
-use super::libvirt_devices;
 use super::reasons::{
-    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_KEY, NO_SECURE_BOOT,
-    NOT_ENLIGHTENED, NOT_HIDDEN, PROCESSOR, TIMERS,
+    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_KEY, NO_SECURE_BOOT,
 };
 use super::{ImportError, Imported, Source};
+use super::{libvirt_devices, libvirt_tuning};
 use crate::libvirt::osinfo_id;
 use crate::name::GuestName;
 use crate::spec::{AccelChoice, Display, FirmwareKind, Os};
@@ -34,7 +33,9 @@ pub(super) fn import(
     // Unless a display comes.
     draft.display = Some(Display::None);
     draft.os = system(&mut draft, &root);
-    for element in &root.children {
+    // How many vCPUs there are is asked for by what says where they run.
+    let (first, others): (Vec<_>, Vec<_>) = root.children.iter().partition(|element| element.name == "vcpu");
+    for element in first.into_iter().chain(others) {
         top(&mut draft, element)?;
     }
     draft.finish(name, root.child("name").map(|name| name.text.as_str()))
@@ -108,8 +109,8 @@ fn top(draft: &mut Draft<'_>, element: &ReadElement) -> Result<(), ImportError> 
         "vcpus" => draft.left_out(element.line, element.tag(), ALL_CPUS),
         "os" => os(draft, element),
         "features" => element.children.iter().for_each(|feature| self::feature(draft, feature)),
-        "cpu" => cpu(draft, element),
-        "clock" => clock(draft, element),
+        "cpu" => libvirt_tuning::cpu(draft, element),
+        "clock" => libvirt_tuning::clock(draft, element),
         "devices" => element.children.iter().for_each(|device| libvirt_devices::read(draft, device)),
         "on_poweroff" | "on_reboot" | "on_crash" | "pm" => {
             let usual = matches!(element.text.as_str(), "destroy" | "restart" | "");
@@ -121,15 +122,10 @@ fn top(draft: &mut Draft<'_>, element: &ReadElement) -> Result<(), ImportError> 
             }
         }
         "seclabel" | "resource" => draft.left_out(element.line, element.tag(), "it is libvirt's"),
-        "commandline" => {
-            for argument in &element.children {
-                draft.lost(argument.line, argument.tag(), NO_KEY);
-            }
-        }
-        "memoryBacking" => draft.lost(element.line, element.tag(), NO_BACKING),
-        "cputune" | "iothreads" | "iothreadids" => {
-            draft.lost(element.line, element.tag(), "passthru does not pin vCPUs or threads yet");
-        }
+        "commandline" => libvirt_tuning::commandline(draft, element),
+        "memoryBacking" => libvirt_tuning::memory_backing(draft, element),
+        "numatune" => libvirt_tuning::numatune(draft, element),
+        "cputune" => libvirt_tuning::cputune(draft, element),
         _ => draft.lost(element.line, element.tag(), NO_KEY),
     }
     Ok(())
@@ -197,50 +193,10 @@ fn feature(draft: &mut Draft<'_>, feature: &ReadElement) {
     match (feature.name.as_str(), state) {
         ("acpi" | "apic" | "pae", _) | ("vmport", Some("off")) => {}
         ("ioapic", _) if feature.attribute("driver") == Some("kvm") => {}
-        ("hyperv", _) => draft.lost(feature.line, feature.tag(), NOT_ENLIGHTENED),
-        ("kvm", _) => {
-            let hidden =
-                feature.child("hidden").is_some_and(|hidden| hidden.attribute("state") == Some("on"));
-            let why = NOT_HIDDEN;
-            if hidden {
-                draft.lost(feature.line, "<kvm><hidden state='on'>", why);
-            } else {
-                draft.left_out(feature.line, feature.tag(), why);
-            }
-        }
+        ("hyperv", _) => libvirt_tuning::hyperv(draft, feature),
+        ("kvm", _) => libvirt_tuning::kvm(draft, feature),
         ("smm", _) => draft.lost(feature.line, feature.tag(), NO_SECURE_BOOT),
         (_, Some("off")) => draft.left_out(feature.line, feature.tag(), "it is off anyway"),
         _ => draft.lost(feature.line, feature.tag(), NO_KEY),
-    }
-}
-
-fn cpu(draft: &mut Draft<'_>, cpu: &ReadElement) {
-    let why = PROCESSOR;
-    match (cpu.attribute("mode"), draft.accel) {
-        (Some("host-passthrough"), AccelChoice::Kvm) | (Some("maximum"), AccelChoice::Tcg) => {}
-        _ => draft.lost(cpu.line, cpu.tag(), why),
-    }
-    only(draft, cpu, &["mode", "check", "migratable", "match"]);
-    for element in &cpu.children {
-        match element.name.as_str() {
-            "topology" => {
-                let parts: Vec<(&str, &str)> =
-                    element.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-                draft.topology(element.line, element.tag(), &parts);
-            }
-            "model" => draft.lost(element.line, format!("{}{}", element.tag(), element.text), why),
-            _ => draft.lost(element.line, element.tag(), NO_KEY),
-        }
-    }
-}
-
-fn clock(draft: &mut Draft<'_>, clock: &ReadElement) {
-    let wanted = if draft.os.is_windows() { "localtime" } else { "utc" };
-    if clock.attribute("offset") != Some(wanted) {
-        let why = format!("os = \"{}\" has a clock in {wanted}", draft.os.word());
-        draft.lost(clock.line, clock.tag(), why);
-    }
-    for timer in &clock.children {
-        draft.lost(timer.line, timer.tag(), TIMERS);
     }
 }

@@ -4,10 +4,13 @@
 mod draft;
 mod libvirt;
 mod libvirt_devices;
+mod libvirt_tuning;
 mod qemu;
 mod qemu_drives;
+mod qemu_tuning;
 mod quickemu;
 mod reasons;
+mod tuning;
 
 use std::path::Path;
 

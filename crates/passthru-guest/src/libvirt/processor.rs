@@ -4,6 +4,7 @@ use passthru_model::virtualisation::DomainElement;
 
 use super::element;
 use crate::machine::{CpuModel, Machine};
+use crate::spec::CacheChoice;
 
 pub(super) fn cpu(machine: &Machine) -> DomainElement {
     let shown = machine.cpu.topology;
@@ -21,16 +22,13 @@ pub(super) fn cpu(machine: &Machine) -> DomainElement {
         CpuModel::Max => element("cpu", &[("mode", "maximum"), ("check", "none")]),
     };
     cpu.children.push(element("topology", &topology));
-    if machine.cpu.host_cache && machine.cpu_model() == CpuModel::Host {
-        cpu.children.push(element("cache", &[("mode", "passthrough")]));
-    }
-    if let Some(bits) = machine.cpu.address_bits {
-        // `mode='passthrough' limit=…` would say it without a number of bits of its own, and libvirt before 9.3 overlooks it.
-        cpu.children.push(element("maxphysaddr", &[("mode", "emulate"), ("bits", &bits.to_string())]));
-    }
-    if machine.cpu.topoext {
-        cpu.children.push(element("feature", &[("policy", "require"), ("name", "topoext")]));
-    }
+    cpu.children.extend(machine.cpu.cache.map(|cache| match cache {
+        CacheChoice::Host => element("cache", &[("mode", "passthrough")]),
+        CacheChoice::Emulated => element("cache", &[("level", "3"), ("mode", "emulate")]),
+    }));
+    cpu.children.extend(machine.cpu.topoext.map(|on| {
+        element("feature", &[("policy", if on { "require" } else { "disable" }), ("name", "topoext")])
+    }));
     cpu
 }
 
@@ -38,9 +36,11 @@ pub(super) fn cpu(machine: &Machine) -> DomainElement {
 pub(super) fn cputune(machine: &Machine) -> Option<DomainElement> {
     let pins = machine.cpu.pins.as_ref()?;
     let mut cputune = element("cputune", &[]);
-    cputune.children.extend(pins.vcpus.iter().enumerate().map(|(vcpu, cpu)| {
-        element("vcpupin", &[("vcpu", &vcpu.to_string()), ("cpuset", &cpu.to_string())])
-    }));
+    cputune.children.extend(
+        pins.vcpus.iter().enumerate().map(|(vcpu, cpu)| {
+            element("vcpupin", &[("vcpu", &vcpu.to_string()), ("cpuset", &cpu.to_string())])
+        }),
+    );
     cputune.children.push(element("emulatorpin", &[("cpuset", &pins.emulator.to_string())]));
     Some(cputune)
 }

@@ -3,6 +3,8 @@
 use passthru_model::cpu_set::CpuSet;
 use passthru_plan::pinning::{GuestTopology, Pinning};
 
+use crate::spec::CacheChoice;
+
 /// Where the threads of a machine run on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pins {
@@ -31,10 +33,10 @@ pub struct Cpu {
     pub topology: GuestTopology,
     /// Where they run; `None` leaves it to the scheduler.
     pub pins: Option<Pins>,
-    /// Whether the guest is told of the host's own caches.
-    pub host_cache: bool,
-    /// Whether AMD's extended topology is shown, which QEMU leaves out of the host's model.
-    pub topoext: bool,
+    /// What the guest is told of caches; `None` is what QEMU does by itself.
+    pub cache: Option<CacheChoice>,
+    /// Whether AMD's extended topology is shown, which QEMU leaves out of the host's model by itself.
+    pub topoext: Option<bool>,
     /// Bits of a physical address, where they are fewer than the host's.
     pub address_bits: Option<u8>,
     /// Whether the guest is not told that it runs under KVM.
@@ -47,8 +49,8 @@ impl Cpu {
         Self {
             topology: GuestTopology::plain(vcpus),
             pins: None,
-            host_cache: false,
-            topoext: false,
+            cache: None,
+            topoext: None,
             address_bits: None,
             hide_kvm: false,
         }

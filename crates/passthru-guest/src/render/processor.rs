@@ -1,7 +1,8 @@
 //! `-cpu` and `-smp`.
 
-use super::Arguments;
+use super::{Arguments, hyper_v};
 use crate::machine::{CpuModel, Machine};
+use crate::spec::CacheChoice;
 
 pub(super) fn processor(out: &mut Arguments, machine: &Machine) {
     let mut words = vec![
@@ -14,24 +15,31 @@ pub(super) fn processor(out: &mut Arguments, machine: &Machine) {
     let cpu = &machine.cpu;
     if machine.cpu_model() == CpuModel::Host {
         words.push("migratable=off".to_owned());
-        if cpu.host_cache {
-            words.push("host-cache-info=on".to_owned());
-        }
     }
+    // As libvirt says it: the one switches the other off.
+    words.extend(cpu.cache.map(|cache| match cache {
+        CacheChoice::Host => "host-cache-info=on,l3-cache=off".to_owned(),
+        CacheChoice::Emulated => "l3-cache=on,host-cache-info=off".to_owned(),
+    }));
     if let Some(bits) = cpu.address_bits {
-        words.push(format!("phys-bits={bits},host-phys-bits=off"));
+        words.push(format!("host-phys-bits-limit={bits}"));
     }
-    if cpu.topoext {
-        words.push("topoext=on".to_owned());
-    }
+    words.extend(cpu.topoext.map(|on| format!("topoext={}", if on { "on" } else { "off" })));
     if cpu.hide_kvm {
         words.push("kvm=off".to_owned());
     }
+    words.extend(hyper_v::words(machine));
     out.option("-cpu", words.join(","));
     let shown = cpu.topology;
     let dies = if shown.dies == 1 { String::new() } else { format!(",dies={}", shown.dies) };
     out.option(
         "-smp",
-        format!("{},sockets={}{dies},cores={},threads={}", cpu.vcpus(), shown.sockets, shown.cores, shown.threads),
+        format!(
+            "{},sockets={}{dies},cores={},threads={}",
+            cpu.vcpus(),
+            shown.sockets,
+            shown.cores,
+            shown.threads
+        ),
     );
 }

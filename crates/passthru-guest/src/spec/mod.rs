@@ -1,5 +1,9 @@
 //! What the user writes of a guest: `guests/NAME.toml`. Small by default; a key that is not known is an error.
 
+mod clock;
+mod defaults;
+mod hyper_v;
+mod memory_backing;
 mod parse;
 mod processor;
 mod store;
@@ -10,6 +14,9 @@ use std::path::{Path, PathBuf};
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
 
+pub use clock::{Clock, ClockBase, PitTicks, RtcTicks};
+pub use hyper_v::HyperV;
+pub use memory_backing::{MemoryBacking, PagesChoice};
 pub use parse::{SpecError, parse};
 pub use processor::{CacheChoice, PinningChoice, Processor};
 pub use store::{StoreError, list, load};
@@ -192,6 +199,14 @@ pub struct GuestSpec {
     pub os: Os,
     /// How much memory it has.
     pub memory: MemorySize,
+    /// Where that comes from.
+    pub memory_backing: MemoryBacking,
+    /// How large a window above 4 GiB the firmware has for large BARs; `None` leaves it to the builder. A power of two.
+    pub mmio_window: Option<MemorySize>,
+    /// What it is told about its hypervisor.
+    pub hyper_v: HyperV,
+    /// Its clock and timers.
+    pub clock: Clock,
     /// How many virtual CPUs.
     pub cpus: u32,
     /// Where these run, and what the guest sees of them.
@@ -220,6 +235,10 @@ impl GuestSpec {
             os: Os::default(),
             memory: MemorySize::from_mib(4096)
                 .unwrap_or_else(|| unreachable!("4 GiB is an amount of memory")),
+            memory_backing: MemoryBacking::default(),
+            mmio_window: None,
+            hyper_v: HyperV::default(),
+            clock: Clock::default(),
             cpus: 2,
             processor: Processor::default(),
             firmware: FirmwareKind::default(),

@@ -3,7 +3,10 @@
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
 
-use super::{AccelChoice, Disk, Display, FirmwareKind, GuestSpec, Medium, Network, Os, Processor};
+use super::{
+    AccelChoice, Clock, Disk, Display, FirmwareKind, GuestSpec, HyperV, Medium, MemoryBacking, Network, Os,
+    Processor,
+};
 use crate::name::GuestName;
 use crate::size::MemorySize;
 
@@ -23,7 +26,7 @@ pub struct SpecError {
 
 /// The keys of the file. Apart from [`GuestSpec`] so that the file can change without the rest.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Keys {
     #[serde(default)]
     os: Os,
@@ -31,6 +34,13 @@ struct Keys {
     cpus: u32,
     #[serde(default)]
     processor: Processor,
+    #[serde(default)]
+    memory_backing: MemoryBacking,
+    mmio_window: Option<MemorySize>,
+    #[serde(default)]
+    hyper_v: HyperV,
+    #[serde(default)]
+    clock: Clock,
     #[serde(default)]
     firmware: FirmwareKind,
     #[serde(default)]
@@ -55,6 +65,10 @@ pub fn parse(name: GuestName, file: &str, text: &str) -> Result<GuestSpec, SpecE
         memory: keys.memory,
         cpus: keys.cpus,
         processor: keys.processor,
+        memory_backing: keys.memory_backing,
+        mmio_window: keys.mmio_window,
+        hyper_v: keys.hyper_v,
+        clock: keys.clock,
         firmware: keys.firmware,
         accel: keys.accel,
         display: keys.display,
@@ -126,6 +140,12 @@ mod tests {
     fn every_key_is_read() {
         let spec = read(
             "os = \"windows-10\"\nmemory = \"16G\"\ncpus = 8\nfirmware = \"seabios\"\naccel = \"kvm\"\ndisplay = \"vnc\"\nnetwork = \"user\"\n\
+             mmio-window = \"64G\"\n\
+             [processor]\npinning = \"on\"\nthreads = \"one-per-core\"\nprefer = \"frequency\"\npins = [2, 6]\nemulator = \"0-1\"\niothread = \"1\"\n\
+             topology = { cores = 4, threads = 2 }\ncache = \"host\"\ntopoext = true\naddress-bits = 39\nhide-kvm = true\n\
+             [memory-backing]\npages = \"1G\"\nnode = 1\nprealloc = true\nmerge = false\n\
+             [hyper-v]\nenlightenments = [\"relaxed\", \"stimer-direct\"]\nvendor-id = \"whatever\"\n\
+             [clock]\nbase = \"utc\"\nhpet = true\nrtc = \"delay\"\npit = \"discard\"\n\
              [[devices]]\naddress = \"0000:06:00.0\"\nid = \"10de:13c2\"\nsubsystem = \"1458:3679\"\nclass = \"030000\"\n\
              [[disks]]\npath = \"/srv/win.qcow2\"\nformat = \"qcow2\"\n[[media]]\npath = \"/srv/win.iso\"\n",
         )
@@ -135,6 +155,13 @@ mod tests {
         assert_eq!(spec.network, Network::User);
         assert_eq!(spec.disks[0].format, DiskFormat::Qcow2);
         assert_eq!(spec.devices[0].id.to_string(), "10de:13c2");
+        insta::assert_debug_snapshot!((
+            spec.processor,
+            spec.memory_backing,
+            spec.hyper_v,
+            spec.clock,
+            spec.mmio_window
+        ));
     }
 
     #[test]
@@ -150,6 +177,16 @@ mod tests {
             "memory = \"4G\"\ncpus = 2\n[[devices]]\naddress = \"06:00.9\"\n",
             "memory = \"4G\ncpus = 2\n",
             "memory = \"4G\"\nmemory = \"4G\"\n",
+            "memory = \"4G\"\ncpus = 2\n[processor]\nthreads = \"both\"\n",
+            "memory = \"4G\"\ncpus = 2\n[processor]\npins = [0, -1]\n",
+            "memory = \"4G\"\ncpus = 2\n[processor]\nemulator = \"3-1\"\n",
+            "memory = \"4G\"\ncpus = 2\n[processor]\naddress-bits = 300\n",
+            "memory = \"4G\"\ncpus = 2\n[processor]\ntopology = { cores = 2, threds = 1 }\n",
+            "memory = \"4G\"\ncpus = 2\n[memory-backing]\npages = \"4K\"\n",
+            "memory = \"4G\"\ncpus = 2\n[memory_backing]\npages = \"2M\"\n",
+            "memory = \"4G\"\ncpus = 2\n[hyper-v]\nenlightenments = [\"relaxed\", \"rapid\"]\n",
+            "memory = \"4G\"\ncpus = 2\n[clock]\nrtc = \"discard\"\n",
+            "memory = \"4G\"\ncpus = 2\nmmio-window = \"64\"\n",
         ];
         let errors: Vec<String> = cases.iter().map(|text| read(text).expect_err("an error")).collect();
         insta::assert_snapshot!(errors.join("\n"));

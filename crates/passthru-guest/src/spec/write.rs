@@ -71,7 +71,20 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
         "# none, or user: QEMU's own network, by which the guest reaches out and is not reached."
     );
     let _ = writeln!(out, "network = {}", quoted(spec.network.word()));
-    out.push_str(&spec.processor.write());
+    if let Some(window) = spec.mmio_window {
+        let _ = writeln!(out, "mmio-window = {}", quoted(&window.to_string()));
+    }
+    let tables =
+        [spec.processor.write(), spec.memory_backing.write(), spec.hyper_v.write(), spec.clock.write()];
+    if tables.iter().all(String::is_empty) {
+        let _ = writeln!(
+            out,
+            "\n# Pinning, caches, huge pages, Hyper-V and timers are chosen for the host; [processor], [memory-backing], [hyper-v] and\n\
+             # [clock] say otherwise. What was chosen, and why: passthru guest show {} --explain",
+            spec.name
+        );
+    }
+    out.extend(tables);
     for device in &spec.devices {
         out.push('\n');
         if let Some(name) = describe(device) {

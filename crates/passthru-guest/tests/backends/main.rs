@@ -7,9 +7,12 @@ mod testing;
 
 mod imported;
 mod meaning;
+mod pinned;
+mod said;
 mod same_machine;
 mod schema;
 mod starts;
+mod tuning;
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +20,7 @@ use passthru_guest::look::Looked;
 use passthru_guest::run::GuestPaths;
 use passthru_guest::spec::{AccelChoice, Disk, DiskFormat, Display, FirmwareKind, Medium, Network, Os};
 use passthru_guest::{Guest, GuestSpec, MemorySize};
-use passthru_model::{Fact, HostFacts};
+use passthru_model::HostFacts;
 use proptest::prelude::*;
 
 /// Whether a program is there; a word about it where not.
@@ -45,11 +48,9 @@ pub(crate) fn corpora(path: &str) -> Option<PathBuf> {
     None
 }
 
-/// The host of the tests, with so many processors.
+/// The host of the tests: 32 cores of two threads, in two L3 domains.
 pub(crate) fn facts() -> HostFacts {
-    let mut facts = testing::facts();
-    facts.cpu.count = Fact::known(64, "/test", "64");
-    facts
+    testing::tuned_facts(testing::processors(32, 16, 1))
 }
 
 pub(crate) fn build(spec: &GuestSpec) -> Guest {
@@ -71,8 +72,9 @@ pub(crate) fn specs() -> impl Strategy<Value = GuestSpec> {
     let disks = prop::collection::btree_map(image, any::<bool>(), 0..4);
     let media = prop::collection::vec(image, 0..3);
     let network = prop_oneof![Just(Network::None), Just(Network::User)];
-    ((os, firmware, accel, display, network), 1_u32..=64, 128_u64..=1 << 20, any::<bool>(), disks, media)
-        .prop_map(|((os, firmware, accel, display, network), cpus, mib, card, disks, media)| {
+    let plain = (os, firmware, accel, display, network);
+    (plain, 1_u32..=64, 128_u64..=1 << 20, any::<bool>(), disks, media, tuning::wishes()).prop_map(
+        |((os, firmware, accel, display, network), cpus, mib, card, disks, media, wishes)| {
             let mut spec = GuestSpec::new("box.1".parse().expect("a name"));
             spec.memory = MemorySize::from_mib(mib).expect("a size");
             (spec.os, spec.firmware, spec.accel, spec.display, spec.cpus) =
@@ -89,8 +91,10 @@ pub(crate) fn specs() -> impl Strategy<Value = GuestSpec> {
                 })
                 .collect();
             spec.media = media.into_iter().map(|path| Medium { path: path.into() }).collect();
+            wishes.come_true(&mut spec);
             spec
-        })
+        },
+    )
 }
 
 /// So many of them, the same each time.

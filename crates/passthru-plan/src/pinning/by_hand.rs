@@ -123,7 +123,9 @@ fn threads(places: &[usize]) -> usize {
         places.chunk_by(|one, next| one == next).map(|run| (run[0], run.len())).collect();
     let distinct: BTreeSet<usize> = runs.iter().map(|(core, _)| *core).collect();
     match runs.first() {
-        Some(&(_, first)) if distinct.len() == runs.len() && runs.iter().all(|(_, all)| *all == first) => first,
+        Some(&(_, first)) if distinct.len() == runs.len() && runs.iter().all(|(_, all)| *all == first) => {
+            first
+        }
         _ => 1,
     }
 }
@@ -145,7 +147,10 @@ fn reasons(topology: &Topology, pinning: &Pinning, used: &[usize]) -> Vec<Choice
     if pinning.l3.len() > 1 {
         out.push((
             Subject::L3,
-            format!("{} L3 domains: data that vCPUs of different domains share travels through memory", pinning.l3.len()),
+            format!(
+                "{} L3 domains: data that vCPUs of different domains share travels through memory",
+                pinning.l3.len()
+            ),
         ));
     }
     out.push((Subject::Emulator, own_threads(pinning)));
@@ -153,7 +158,11 @@ fn reasons(topology: &Topology, pinning: &Pinning, used: &[usize]) -> Vec<Choice
     let sockets = if sockets > 1 { format!("{sockets} sockets of ") } else { String::new() };
     out.push((
         Subject::Guest,
-        format!("the guest sees {sockets}{} with {} each, as they are pinned", many(cores, "core"), many(threads, "thread")),
+        format!(
+            "the guest sees {sockets}{} with {} each, as they are pinned",
+            many(cores, "core"),
+            many(threads, "thread")
+        ),
     ));
     out.into_iter().map(|(about, why)| Choice { about, why }).collect()
 }

@@ -45,9 +45,7 @@ pub enum GuestCommand {
     List,
 
     /// Show a guest: its specification, its QEMU arguments, and where it runs its devices
-    #[command(
-        after_help = "Example:\n  passthru guest show demo\n  passthru guest show demo --explain"
-    )]
+    #[command(after_help = "Example:\n  passthru guest show demo\n  passthru guest show demo --explain")]
     Show(GuestShowArguments),
 
     /// Check that a guest can run on this host, what is wrong with a domain of libvirt or a script that starts QEMU, or that an install image boots under UEFI
