@@ -193,7 +193,25 @@ impl BuildError {
             Self::FirmwareMissing(_) => "guest-firmware",
             Self::KvmUnusable(_) => "guest-accel",
             Self::NoCpus | Self::TooManyCpus { .. } => "guest-cpus",
+            Self::TopologyUnknown(_)
+            | Self::Pinning(_)
+            | Self::Pins(_)
+            | Self::PinCount { .. }
+            | Self::Contradiction { .. } => "guest-pinning",
+            Self::TopologyProduct { .. }
+            | Self::NeedsKvm(_)
+            | Self::TopoextNotAmd
+            | Self::AddressBits { .. } => "guest-processor",
+            Self::VendorId(_) | Self::Enlightenment { .. } => "guest-hyper-v",
+            Self::WindowNeedsUefi | Self::WindowUneven(_) | Self::WindowTooLarge { .. } => {
+                "guest-mmio-window"
+            }
             Self::MemoryTooSmall { .. } | Self::MemoryAboveHost { .. } => "guest-memory",
+            Self::NodeMissing(_)
+            | Self::NodeTooSmall { .. }
+            | Self::PagesUneven { .. }
+            | Self::PreallocHuge
+            | Self::NoSuchPages(_) => "guest-memory-backing",
             Self::PathRelative(_)
             | Self::PathControl(_)
             | Self::FileMissing(_)
@@ -221,6 +239,13 @@ impl BuildError {
             "guest-group-viable" => {
                 "the kernel opens a group for a guest only when no driver of the host uses a member"
             }
+            "guest-pinning" => "a vCPU that cannot run where it is meant to would run where the host works",
+            "guest-processor" => "QEMU refuses a processor that cannot be, or shows the guest another one",
+            "guest-hyper-v" => "QEMU does not start with an enlightenment that lacks another",
+            "guest-mmio-window" => {
+                "a BAR for which the firmware has no room stays without an address, and its driver does not start"
+            }
+            "guest-memory-backing" => "QEMU does not start without the memory that it is told to take",
             "guest-room" => "the machine has a fixed number of ports",
             "guest-firmware" => "a UEFI guest boots from a firmware image that the host provides",
             "guest-usb-present" => "what is given away must be told from what stays with the host",

@@ -3,11 +3,16 @@
 //! [`BuildError`] is the list of what holds of every [`Guest`]. Its fields are private: there is no other way to one.
 
 use passthru_model::{HostFacts, PciAddress};
+use passthru_plan::pinning::Pinning;
 
 use crate::accel::{self, Accel};
+use crate::choice::{Choice, Choices, Topic};
 use crate::firmware::{self, Uefi};
 use crate::look::Looked;
-use crate::machine::{Backing, Boot, Card, Clock, GuestSlot, Machine, PassedUsb, Picture, Serial, Shared};
+use crate::machine::{
+    Backing, Boot, Card, Cpu, GuestSlot, HyperV, Machine, MemorySource, PassedUsb, Picture, Serial, Shared,
+    Timers,
+};
 use crate::name::GuestName;
 use crate::placement;
 use crate::run::GuestPaths;
@@ -17,18 +22,27 @@ use crate::spec::{Audio, Disk, DiskBus, Display, FirmwareKind, GuestSpec, InputD
 mod desktop;
 mod devices;
 mod errors;
+mod explain;
+mod hyper_v;
+mod memory;
 mod network;
 #[cfg(test)]
 mod peripheral_tests;
+mod pinning;
+mod processor;
 mod resources;
 mod roms;
 #[cfg(test)]
 mod tests;
 mod trust;
+#[cfg(test)]
+mod tuning_tests;
 mod usb;
+mod window;
 
 pub use devices::{NotReady, group_obstacle};
 pub use errors::{BuildError, BuildErrors};
+pub use memory::HugePagesNeeded;
 
 /// A guest that can be: everything in [`BuildError`] has been ruled out against the facts it was built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +50,13 @@ pub struct Guest {
     name: GuestName,
     os: Os,
     accel: Accel,
-    cpus: u32,
+    cpu: Cpu,
+    pinning: Option<Pinning>,
     memory: MemorySize,
+    memory_source: MemorySource,
+    hyper_v: HyperV,
+    timers: Timers,
+    mmio_window: Option<MemorySize>,
     uefi: Option<Uefi>,
     display: Display,
     disks: Vec<Disk>,
@@ -47,12 +66,33 @@ pub struct Guest {
     media: Vec<Medium>,
     slots: Vec<GuestSlot>,
     network: Option<Card>,
-    clock: Clock,
     tpm: bool,
     usb: Vec<PassedUsb>,
     inputs: Vec<InputDevice>,
     audio: Option<Audio>,
     shared: Option<Shared>,
+    choices: Vec<Choice>,
+}
+
+/// What comes up while a guest is built.
+#[derive(Debug)]
+struct Building {
+    /// Everything that is wrong.
+    wrong: Vec<BuildError>,
+    /// What was chosen.
+    choices: Choices,
+    /// Whether the guest is given a device of the host, for whose sake it is tuned.
+    has_devices: bool,
+}
+
+impl Building {
+    fn wrong(&mut self, error: BuildError) {
+        self.wrong.push(error);
+    }
+
+    fn say(&mut self, about: Topic, why: impl Into<String>) {
+        self.choices.say(about, why);
+    }
 }
 
 impl Guest {
@@ -61,30 +101,43 @@ impl Guest {
         let mut wrong = Vec::new();
         let functions = devices::resolve(spec, facts, &mut wrong);
         let mut slots = placement::place(&functions);
+        let has_devices = !spec.devices.is_empty();
+        let mut building = Building { wrong, choices: Choices::default(), has_devices };
         let accel = accel::decide(spec.accel, facts).unwrap_or_else(|why| {
-            wrong.push(BuildError::KvmUnusable(why));
+            building.wrong(BuildError::KvmUnusable(why));
             Accel::Tcg
         });
         let uefi = match spec.firmware {
-            _ if spec.wants_secure_boot() => trust::firmware(spec, facts, &mut wrong),
+            _ if spec.wants_secure_boot() => trust::firmware(spec, facts, &mut building.wrong),
             FirmwareKind::Seabios => None,
             FirmwareKind::Uefi => firmware::choose(facts, false)
-                .map_err(|why| wrong.push(BuildError::FirmwareMissing(why)))
+                .map_err(|why| building.wrong(BuildError::FirmwareMissing(why)))
                 .ok(),
         };
+        let pinning = pinning::decide(spec, facts, &functions, &mut building);
+        let cpu = processor::decide(spec, facts, accel, pinning.as_ref(), &mut building);
+        let memory_source = memory::decide(spec, facts, pinning.as_ref(), &mut building);
+        let hyper_v = hyper_v::decide(spec, accel, &mut building);
+        let timers = hyper_v::timers(spec, accel, &mut building);
+        let mmio_window = window::decide(spec, facts, &functions, accel, &cpu, &mut building);
         let has_gpu = functions.iter().any(|function| function.class.is_display());
         let display = spec.display.unwrap_or(if has_gpu { Display::None } else { Display::Vnc });
-        roms::dress(&mut slots, spec, display, facts, looked, &mut wrong);
+        roms::dress(&mut slots, spec, display, facts, looked, &mut building.wrong);
         let by_itself = if spec.os.is_windows() { DiskBus::Sata } else { DiskBus::VirtioBlk };
         // What no disk hangs on is not there.
         let storage = if spec.disks.is_empty() { Storage::default() } else { spec.storage };
         let disk_bus = storage.bus.unwrap_or(by_itself);
-        let guest = Self {
+        let mut guest = Self {
             name: spec.name.clone(),
             os: spec.os,
             accel,
-            cpus: spec.cpus,
+            cpu,
+            pinning,
             memory: spec.memory,
+            memory_source,
+            hyper_v,
+            timers,
+            mmio_window,
             uefi,
             display,
             disks: spec.disks.clone(),
@@ -93,16 +146,19 @@ impl Guest {
             io_thread: storage.io_thread.unwrap_or(true),
             media: spec.media.clone(),
             slots,
-            network: spec.network.as_ref().map(|nic| network::card(nic, spec.os, &mut wrong)),
-            clock: if spec.os.is_windows() { Clock::Local } else { Clock::Utc },
-            tpm: trust::tpm(spec, facts, &mut wrong),
-            usb: usb::resolve(spec, facts, &mut wrong),
+            network: spec.network.as_ref().map(|nic| network::card(nic, spec.os, &mut building.wrong)),
+            tpm: trust::tpm(spec, facts, &mut building.wrong),
+            usb: usb::resolve(spec, facts, &mut building.wrong),
             inputs: spec.inputs.clone(),
-            audio: desktop::audio(spec, display, facts, &mut wrong),
-            shared: desktop::shared(spec, facts, &mut wrong),
+            audio: desktop::audio(spec, display, facts, &mut building.wrong),
+            shared: desktop::shared(spec, facts, &mut building.wrong),
+            choices: Vec::new(),
         };
-        desktop::inputs(spec, looked, &mut wrong);
-        resources::check(&guest, facts, looked, &mut wrong);
+        desktop::inputs(spec, looked, &mut building.wrong);
+        explain::the_rest(&guest, spec, facts, &mut building);
+        let Building { mut wrong, choices, .. } = building;
+        guest.choices = choices.finish();
+        resources::check(spec.cpus, &guest, facts, looked, &mut wrong);
         if wrong.is_empty() { Ok(guest) } else { Err(BuildErrors::of(wrong)) }
     }
 
@@ -114,6 +170,23 @@ impl Guest {
     /// KVM or TCG.
     pub fn accel(&self) -> Accel {
         self.accel
+    }
+
+    /// Where its threads run on the host; `None` leaves it to the scheduler.
+    pub fn pinning(&self) -> Option<&Pinning> {
+        self.pinning.as_ref()
+    }
+
+    /// The static huge pages that it is made of; `None`: ordinary memory.
+    pub fn huge_pages(&self) -> Option<HugePagesNeeded> {
+        let page = self.memory_source.huge?;
+        let count = memory::pages(self.memory, page)?;
+        Some(HugePagesNeeded { size_kib: page.kib(), count, node: self.memory_source.node })
+    }
+
+    /// What was chosen for it, and why.
+    pub fn choices(&self) -> &[Choice] {
+        &self.choices
     }
 
     /// Its memory.
@@ -188,8 +261,12 @@ impl Guest {
             name: self.name.to_string(),
             os: self.os,
             accel: self.accel,
-            cpus: self.cpus,
+            cpu: self.cpu.clone(),
             memory: self.memory,
+            memory_source: self.memory_source,
+            hyper_v: self.hyper_v.clone(),
+            timers: self.timers,
+            mmio_window: self.mmio_window,
             boot,
             kernel: None,
             disks: self.disks.clone(),
@@ -212,7 +289,6 @@ impl Guest {
             tpm: self.tpm.then(|| paths.tpm()),
             serials: vec![Serial::Socket { socket: paths.serial(), log: paths.serial_log() }],
             qmp: paths.qmp(),
-            clock: self.clock,
             no_reboot: false,
             paused: false,
             sandbox: true,

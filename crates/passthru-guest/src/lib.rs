@@ -8,6 +8,7 @@
 pub mod accel;
 pub mod attempt;
 pub mod check;
+pub mod choice;
 pub mod entry;
 pub mod firmware;
 pub mod guest;

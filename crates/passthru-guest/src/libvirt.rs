@@ -6,8 +6,12 @@
 mod boot;
 mod desktop;
 mod display;
+pub(crate) mod handed_on;
+mod hyper_v;
+mod memory;
 mod network;
 mod passed;
+mod processor;
 mod storage;
 mod usb;
 
@@ -18,14 +22,11 @@ use passthru_model::virtualisation::DomainElement;
 
 use crate::accel::Accel;
 use crate::layout::{Layout, RootPort};
-use crate::machine::{Clock, CpuModel, Machine};
+use crate::machine::Machine;
 use crate::spec::Os;
 
 /// The namespace in which libvirt keeps what libosinfo calls a system.
 const LIBOSINFO: &str = "http://libosinfo.org/xmlns/libvirt/domain/1.0";
-
-/// The namespace of what is said in QEMU's own words.
-const QEMU: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
 
 /// The whole file.
 pub fn xml(machine: &Machine) -> String {
@@ -51,28 +52,33 @@ fn domain(machine: &Machine) -> DomainElement {
     let system = element("libosinfo:os", &[("id", osinfo_id(machine.os))]);
     let metadata = element("libosinfo:libosinfo", &[("xmlns:libosinfo", LIBOSINFO)]).with([system]);
     let mut domain = element("domain", &[("type", kind)]);
-    let own_words = machine.shared.as_ref().and_then(desktop::shared_device);
-    let own_words: Vec<_> = own_words.into_iter().chain(passed::legacy_vga(machine)).collect();
-    if !own_words.is_empty() {
-        domain.attributes.push(("xmlns:qemu", QEMU.to_owned()));
+    let handed_on = handed_on::arguments(machine);
+    let legacy_vga = passed::legacy_vga(machine);
+    if legacy_vga.is_some() || !handed_on.is_empty() {
+        domain.attributes.push(("xmlns:qemu", handed_on::NAMESPACE.to_owned()));
     }
     let mut domain = domain.with([
         text("name", &machine.name),
         element("metadata", &[]).with([metadata]),
         element("memory", &[("unit", "MiB")]).with_text(machine.memory.mib().to_string()),
-        text("vcpu", &machine.cpus.to_string()),
+        text("vcpu", &machine.cpu.vcpus().to_string()),
     ]);
+    domain.children.extend(memory::backing(machine));
+    domain.children.extend(processor::cputune(machine));
     if Layout::of(machine).io_thread {
         domain.children.push(text("iothreads", "1"));
+    }
+    if !handed_on.is_empty() {
+        domain.children.push(element("qemu:commandline", &[]).with(handed_on));
     }
     domain.children.extend([
         boot::os(machine),
         features(machine),
-        cpu(machine),
-        element("clock", &[("offset", if machine.clock == Clock::Local { "localtime" } else { "utc" })]),
+        processor::cpu(machine),
+        memory::clock(machine),
         devices(machine),
     ]);
-    domain.children.extend(own_words);
+    domain.children.extend(legacy_vga);
     domain
 }
 
@@ -86,18 +92,7 @@ fn features(machine: &Machine) -> DomainElement {
     if machine.system_management() {
         features.children.push(element("smm", &[("state", "on")]));
     }
-    features
-}
-
-fn cpu(machine: &Machine) -> DomainElement {
-    let cpu = match machine.cpu_model() {
-        CpuModel::Host => {
-            element("cpu", &[("mode", "host-passthrough"), ("check", "none"), ("migratable", "off")])
-        }
-        CpuModel::Max => element("cpu", &[("mode", "maximum"), ("check", "none")]),
-    };
-    let cores = machine.cpus.to_string();
-    cpu.with([element("topology", &[("sockets", "1"), ("cores", &cores), ("threads", "1")])])
+    features.with(hyper_v::features(machine))
 }
 
 fn devices(machine: &Machine) -> DomainElement {

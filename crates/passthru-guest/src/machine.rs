@@ -1,5 +1,9 @@
 //! A machine to be rendered: plain data, made only by [`crate::guest::Guest`] and [`crate::attempt`].
 
+mod cpu;
+mod memory;
+mod timers;
+
 use std::path::PathBuf;
 
 use passthru_model::PciAddress;
@@ -11,6 +15,10 @@ use crate::spec::{
     Audio, AudioBackend, Disk, DiskBus, InputDevice, MacAddress, Medium, NicBackend, NicModel, Os, Rom,
     SharedMemory, UsbChoice,
 };
+
+pub use cpu::{Cpu, Pins};
+pub use memory::{HugePage, MemorySource};
+pub use timers::{HyperV, Timers};
 
 /// What boots a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,15 +140,6 @@ pub struct Shared {
     pub mib: u64,
 }
 
-/// What a machine's clock shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// Universal time, as Linux has it.
-    Utc,
-    /// Local time, as Windows has it.
-    Local,
-}
-
 /// The model of a machine's processors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuModel {
@@ -159,10 +158,18 @@ pub struct Machine {
     pub os: Os,
     /// KVM or TCG.
     pub accel: Accel,
-    /// Virtual CPUs.
-    pub cpus: u32,
+    /// Its processors.
+    pub cpu: Cpu,
     /// Memory.
     pub memory: MemorySize,
+    /// Where it comes from.
+    pub memory_source: MemorySource,
+    /// What it says of its hypervisor.
+    pub hyper_v: HyperV,
+    /// Its clock and timers.
+    pub timers: Timers,
+    /// How large a window for large BARs the firmware is told to have; `None` leaves it to the firmware.
+    pub mmio_window: Option<MemorySize>,
     /// Firmware.
     pub boot: Boot,
     /// A kernel of the host's, where one is given.
@@ -199,8 +206,6 @@ pub struct Machine {
     pub serials: Vec<Serial>,
     /// The control socket.
     pub qmp: PathBuf,
-    /// What its clock shows.
-    pub clock: Clock,
     /// Whether a reboot of the guest ends it.
     pub no_reboot: bool,
     /// Whether it waits for `cont` before its first instruction.

@@ -4,20 +4,24 @@ mod audio;
 mod boot;
 mod control;
 mod display;
+mod hyper_v;
 mod input;
+mod memory;
 mod network;
 mod passed;
+mod processor;
 mod shared;
 mod storage;
 mod tpm;
 mod usb;
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use passthru_model::PciAddress;
 
 use crate::layout::{Layout, RootPort};
-use crate::machine::{Boot, Clock, CpuModel, Machine};
+use crate::machine::{Boot, Machine};
 use crate::spec::NicBackend;
 
 /// Makes a text safe as the value of an option: QEMU splits options at commas, and reads a doubled one as one.
@@ -54,7 +58,10 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
         out.option("-sandbox", format!("on,{denied}"));
     }
     out.option("-msg", "timestamp=on");
-    processor(&mut out, machine);
+    board(&mut out, machine);
+    processor::processor(&mut out, machine);
+    memory::memory(&mut out, machine);
+    memory::clock(&mut out, machine);
     boot::firmware(&mut out, machine);
     control::control(&mut out, machine);
     let layout = Layout::of(machine);
@@ -94,8 +101,8 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
     out.list
 }
 
-/// Machine, CPUs, memory, clock.
-fn processor(out: &mut Arguments, machine: &Machine) {
+/// The board.
+fn board(out: &mut Arguments, machine: &Machine) {
     let mut board = format!("q35,accel={},vmport=off", machine.accel.word());
     if machine.kernel_irqchip() {
         board.push_str(",kernel-irqchip=on");
@@ -103,20 +110,19 @@ fn processor(out: &mut Arguments, machine: &Machine) {
     if machine.system_management() {
         board.push_str(",smm=on");
     }
+    if let Some(hpet) = machine.timers.hpet {
+        board.push_str(if hpet { ",hpet=on" } else { ",hpet=off" });
+    }
+    if !machine.memory_source.merge {
+        board.push_str(",mem-merge=off");
+    }
+    if !machine.memory_source.is_default() {
+        let _ = write!(board, ",memory-backend={}", memory::MEMORY);
+    }
     if matches!(machine.boot, Boot::Uefi { .. }) {
         board.push_str(",pflash0=firmware-code,pflash1=firmware-vars");
     }
     out.option("-machine", board);
-    out.option(
-        "-cpu",
-        match machine.cpu_model() {
-            CpuModel::Host => "host,migratable=off",
-            CpuModel::Max => "max",
-        },
-    );
-    out.option("-smp", format!("{0},sockets=1,cores={0},threads=1", machine.cpus));
-    out.option("-m", format!("size={}M", machine.memory.mib()));
-    out.option("-rtc", if machine.clock == Clock::Local { "base=localtime" } else { "base=utc" });
 }
 
 /// Adds a root port and returns the name of its bus.

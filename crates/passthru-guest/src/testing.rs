@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use passthru_model::cpu_set::CpuSet;
 use passthru_model::facts::{CpuFacts, GuestFirmware, HostKind, KvmState, Surroundings};
 use passthru_model::intent::DeviceIdentity;
-use passthru_model::iommu::{IommuFacts, IommuGroup};
+use passthru_model::iommu::{IommuFacts, IommuGroup, UnitRegisters};
 use passthru_model::kernel::{InstalledKernel, KernelFacts};
+use passthru_model::memory::{HugePageCounts, HugePages, TransparentHugePages};
 use passthru_model::pci::Resource;
+use passthru_model::topology::{Core, L3Domain, NumaNode, Part, Topology};
 use passthru_model::usb::{PortPath, Usb, UsbBus, UsbDevice, UsbId, UsbRole};
 use passthru_model::{Fact, HostFacts, PciAddress, PciFunction, PciId};
 
@@ -198,6 +201,63 @@ pub(crate) fn facts() -> HostFacts {
         usb: known(usb()),
         ..HostFacts::unknown("not needed here")
     }
+}
+
+/// Processors of so many cores with two threads each, CPU N and CPU N + `cores` being siblings, in L3 domains of `in_one`
+/// cores and one NUMA node for each of `nodes`.
+pub(crate) fn processors(cores: u32, in_one: u32, nodes: u32) -> Topology {
+    let mut topology = Topology::default();
+    for core in 0..cores {
+        let cpus: CpuSet = [core, core + cores].into_iter().collect();
+        let (l3, node) = (usize::try_from(core / in_one).expect("small"), core * nodes / cores);
+        let package = usize::try_from(node).expect("small");
+        topology.online = topology.online.union(&cpus);
+        if topology.l3.len() <= l3 {
+            topology.l3.push(L3Domain { id: None, size_kib: Some(32 << 10), cpus: CpuSet::new() });
+        }
+        topology.l3[l3].cpus = topology.l3[l3].cpus.union(&cpus);
+        if topology.packages.len() <= package {
+            topology.packages.push(Part { id: Some(node), cpus: CpuSet::new() });
+        }
+        topology.packages[package].cpus = topology.packages[package].cpus.union(&cpus);
+        let at = topology
+            .nodes
+            .entry(node)
+            .or_insert_with(|| NumaNode { memory_kib: Some(64 << 20), ..NumaNode::default() });
+        at.cpus = at.cpus.union(&cpus);
+        topology.cores.push(Core {
+            id: None,
+            cpus,
+            package: Some(package),
+            die: None,
+            cluster: None,
+            l3: Some(l3),
+            node: Some(node),
+            kind: None,
+            ranking: None,
+        });
+    }
+    topology
+}
+
+/// The host with processors of AMD, an IOMMU that reaches less far than they do, and static huge pages on every node.
+pub(crate) fn tuned_facts(topology: Topology) -> HostFacts {
+    let mut facts = facts();
+    let amd = UnitRegisters::Amd { capability: 0, features: 0 };
+    facts.iommu.registers = known(BTreeMap::from([("ivhd0".to_owned(), amd)]));
+    facts.cpu.vendor = known("AuthenticAMD".to_owned());
+    facts.cpu.physical_bits = known(52);
+    facts.cpu.count = known(topology.online.len());
+    let pool = |pages: u64| {
+        let counts = HugePageCounts { total: pages, free: pages, ..HugePageCounts::default() };
+        HugePages { all: counts, nodes: topology.nodes.keys().map(|node| (*node, counts)).collect() }
+    };
+    facts.memory.huge_pages = known(BTreeMap::from([(1 << 20, pool(1 << 10)), (2 << 10, pool(1 << 19))]));
+    let transparent =
+        TransparentHugePages { enabled: Some("madvise".to_owned()), ..TransparentHugePages::default() };
+    facts.memory.transparent = known(Some(transparent));
+    facts.topology = known(topology);
+    facts
 }
 
 /// Changes one function of a host.

@@ -133,6 +133,11 @@ pub struct IommuFacts {
 }
 
 impl IommuFacts {
+    /// Bits of the addresses that a device of a guest may use, whichever unit it is behind; `None` where no unit says it.
+    pub fn address_bits(&self) -> Option<u8> {
+        self.registers.value()?.values().map(UnitRegisters::address_bits).min()
+    }
+
     /// Nothing known, for one reason.
     pub fn unknown(because: &str) -> Self {
         Self {

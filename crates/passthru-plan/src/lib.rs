@@ -9,6 +9,7 @@ pub mod checks;
 pub mod diff;
 pub mod groups;
 pub mod guest_file;
+pub mod hyperv;
 pub mod intent;
 mod leftovers;
 pub mod pinning;

@@ -5,6 +5,7 @@
 //! and timers are served there by default; one L3 domain where it fits; the device's NUMA node; the domain with more
 //! cache, or the better-boosting cores.
 
+mod by_hand;
 mod cores;
 mod emulator;
 mod reasons;
@@ -14,10 +15,12 @@ use passthru_model::address::PciAddress;
 use passthru_model::cpu_set::CpuSet;
 use passthru_model::topology::Topology;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+pub use by_hand::{ByHand, HandRefusal, by_hand};
 
 /// What to do with SMT siblings ("Hyper-threading"); the wiki page's section "CPU pinning" has the two ways.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Threads {
     /// Both threads of each core go to the guest, which sees them as siblings: the page's way for a busy host.
@@ -29,8 +32,19 @@ pub enum Threads {
     Shared,
 }
 
+impl Threads {
+    /// The word in a guest's specification and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Siblings => "siblings",
+            Self::OnePerCore => "one-per-core",
+            Self::Shared => "shared",
+        }
+    }
+}
+
 /// Which L3 domain to prefer where several would do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Prefer {
     /// The one with more cache (on an X3D part, the stacked one), then the better-boosting one.
@@ -38,6 +52,16 @@ pub enum Prefer {
     Cache,
     /// The one whose cores boost better, then the one with more cache.
     Frequency,
+}
+
+impl Prefer {
+    /// The word in a guest's specification and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Cache => "cache",
+            Self::Frequency => "frequency",
+        }
+    }
 }
 
 /// A device that the guest is given, whose memory accesses should stay on its own node.
@@ -63,16 +87,37 @@ pub struct Request {
 }
 
 /// The processors that the guest sees. The product of all is the number of vCPUs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct GuestTopology {
     /// Sockets.
+    #[serde(default = "one")]
     pub sockets: usize,
-    /// Dies in each socket. Always 1: QEMU's dies do not carry AMD's L3 domains to the guest.
+    /// Dies in each socket. Always 1 where it is planned: QEMU's dies do not carry AMD's L3 domains to the guest.
+    #[serde(default = "one")]
     pub dies: usize,
     /// Cores in each die.
     pub cores: usize,
     /// Threads of each core. vCPUs 0 and 1 are siblings where it is 2.
+    #[serde(default = "one")]
     pub threads: usize,
+}
+
+/// What a part of a topology counts that is not named.
+fn one() -> usize {
+    1
+}
+
+impl GuestTopology {
+    /// One socket of plain cores.
+    pub fn plain(vcpus: usize) -> Self {
+        Self { sockets: 1, dies: 1, cores: vcpus, threads: 1 }
+    }
+
+    /// How many vCPUs it has; `None` where the product overflows.
+    pub fn vcpus(self) -> Option<usize> {
+        self.sockets.checked_mul(self.dies)?.checked_mul(self.cores)?.checked_mul(self.threads)
+    }
 }
 
 /// What a choice is about.
@@ -115,7 +160,8 @@ pub struct Pinning {
     pub pins: Vec<u32>,
     /// What the guest sees.
     pub guest: GuestTopology,
-    /// All threads of the cores that the guest has, also those without a vCPU. With [`Threads::Shared`], the pins alone.
+    /// All threads of the cores that the guest has, also those without a vCPU. With [`Threads::Shared`] and by hand, the pins
+    /// alone.
     pub guest_cpus: CpuSet,
     /// The online CPUs that stay with the host.
     pub host_cpus: CpuSet,
@@ -151,7 +197,7 @@ pub enum PinningRefusal {
         room: Room,
     },
     /// [`Threads::Shared`] without SMT.
-    #[error("no core that the guest could share has a second thread; leave out --threads shared")]
+    #[error("no core that the guest could share has a second thread: ‘siblings’ or ‘one-per-core’ will do")]
     NoSiblings,
 }
 

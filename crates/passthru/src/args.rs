@@ -17,8 +17,8 @@ pub use change::{
     MountedRoot, PlanArguments, ReleaseArguments, StatusArguments, UndoArguments, VerifyArguments,
 };
 pub use guest::{
-    GuestCheckArguments, GuestCommand, GuestExportArguments, GuestFormat, GuestImportArguments, GuestName,
-    GuestNewArguments, GuestStartArguments, GuestStopArguments, NetworkChoice, OsChoice,
+    GuestCheckArguments, GuestCommand, GuestExportArguments, GuestFormat, GuestImportArguments,
+    GuestNewArguments, GuestShowArguments, GuestStartArguments, GuestStopArguments, NetworkChoice, OsChoice,
 };
 pub use machine::{PreferChoice, ThreadsChoice, TopologyArguments};
 pub use rom::{RomCheckArguments, RomCommand, RomDumpArguments};

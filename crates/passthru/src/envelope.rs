@@ -236,4 +236,7 @@ pub struct GuestShow {
     pub command: Vec<String>,
     /// The passed functions as the guest has them, while it runs.
     pub devices: Vec<passthru_guest::run::PassedDevice>,
+    /// With `--explain`: what was chosen for it on this host, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub choices: Option<Vec<passthru_guest::choice::Choice>>,
 }

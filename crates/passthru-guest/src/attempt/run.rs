@@ -15,11 +15,13 @@ use super::{
 };
 use crate::accel::Accel;
 use crate::entry::TINY_GUEST;
-use crate::machine::{Backing, Boot, Clock, DirectKernel, GuestSlot, Machine, Serial};
+use crate::machine::{
+    Backing, Boot, Cpu, DirectKernel, GuestSlot, HyperV, Machine, MemorySource, Serial, Timers,
+};
 use crate::render;
 use crate::run::{Launcher, copy_once, limit_for, memlock_needed};
 use crate::size::MemorySize;
-use crate::spec::{DiskBus, Os};
+use crate::spec::{ClockBase, DiskBus, Os};
 
 /// Enough for OVMF and a distribution's kernel, little enough to be pinned anywhere.
 const MEMORY_MIB: u64 = 512;
@@ -169,9 +171,13 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
         name: "passthru-try".to_owned(),
         os: Os::Linux,
         accel,
-        cpus: 1,
+        cpu: Cpu::plain(1),
         memory: MemorySize::from_mib(MEMORY_MIB)
             .unwrap_or_else(|| unreachable!("a constant amount of memory")),
+        memory_source: MemorySource::default(),
+        hyper_v: HyperV::default(),
+        timers: Timers::plain(ClockBase::Utc),
+        mmio_window: None,
         boot,
         kernel: Some(DirectKernel {
             image: plan.kernel.clone(),
@@ -199,7 +205,6 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
         tpm: None,
         serials: vec![Serial::File(files.at("console")), Serial::File(files.at("report"))],
         qmp: files.at("qmp"),
-        clock: Clock::Utc,
         no_reboot: true,
         paused: false,
         sandbox: true,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use passthru_model::usb::{UsbId, UsbPort};
 use passthru_model::{PciAddress, PciId, PciSlot};
+use passthru_plan::pinning::{GuestTopology, HandRefusal, PinningRefusal};
 
 use crate::placement::MOST_PORTS;
 use crate::size::MemorySize;
@@ -232,6 +233,111 @@ pub enum BuildError {
         wanted: u32,
         /// Logical CPUs of the host.
         host: usize,
+    },
+    /// How the host's processors are built is not known, and vCPUs are to be pinned.
+    #[error("processor: vCPUs are to be pinned, and the processors of this host are unknown: {0}")]
+    TopologyUnknown(String),
+    /// vCPUs are to be pinned as planned, and there is no room.
+    #[error("processor: vCPUs cannot be pinned: {0}")]
+    Pinning(PinningRefusal),
+    /// Pins by hand that cannot be.
+    #[error("processor: vCPUs cannot be pinned like this: {0}")]
+    Pins(HandRefusal),
+    /// More or fewer pins than vCPUs.
+    #[error("processor.pins: there {} for cpus = {cpus}; each vCPU needs one", if *pins == 1 { "is 1 pin".to_owned() } else { format!("are {pins} pins") })]
+    PinCount {
+        /// As specified.
+        cpus: u32,
+        /// Pins there are.
+        pins: usize,
+    },
+    /// Two keys of which one takes the other's meaning away.
+    #[error("processor.{other} means nothing beside {one}; leave one of them out")]
+    Contradiction {
+        /// The one.
+        one: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// A topology with another number of vCPUs.
+    #[error("processor.topology: {} × {} × {} × {} (sockets, dies, cores, threads) is not cpus = {cpus}", shown.sockets, shown.dies, shown.cores, shown.threads)]
+    TopologyProduct {
+        /// As specified.
+        shown: GuestTopology,
+        /// As specified.
+        cpus: u32,
+    },
+    /// A key that only KVM heeds.
+    #[error("{0} is only for guests under KVM, and this one is emulated")]
+    NeedsKvm(&'static str),
+    /// Extended topology for a processor that has none.
+    #[error("processor.topoext: only AMD's processors have it, and this host's is another")]
+    TopoextNotAmd,
+    /// A width that no guest on this host can have.
+    #[error("processor.address-bits = {bits}: a guest on this host can have from {least} to {most}")]
+    AddressBits {
+        /// As specified.
+        bits: u8,
+        /// The least.
+        least: u8,
+        /// The most.
+        most: u8,
+    },
+    /// A name that Hyper-V cannot have.
+    #[error("hyper-v.vendor-id: ‘{}’ is not one to twelve letters, digits or signs without a comma", .0.escape_debug())]
+    VendorId(String),
+    /// An enlightenment without one that it needs.
+    #[error("hyper-v.enlightenments: {one} needs {needed}; add it")]
+    Enlightenment {
+        /// The one.
+        one: &'static str,
+        /// What it needs.
+        needed: &'static str,
+    },
+    /// A NUMA node that is not there.
+    #[error("memory-backing.node: this host has no NUMA node {0}")]
+    NodeMissing(u32),
+    /// A NUMA node with less memory than the guest.
+    #[error("memory-backing.node: NUMA node {node} has {mib} MiB in all, and the guest wants {wanted}")]
+    NodeTooSmall {
+        /// The node.
+        node: u32,
+        /// As specified.
+        wanted: MemorySize,
+        /// Of the node.
+        mib: u64,
+    },
+    /// Memory that is no whole number of pages.
+    #[error("memory = \"{memory}\" is no whole number of pages of {page} (memory-backing.pages)")]
+    PagesUneven {
+        /// As specified.
+        memory: MemorySize,
+        /// The size of a page.
+        page: &'static str,
+    },
+    /// Pages that this kernel or processor does not have.
+    #[error("memory-backing.pages: this host has no huge pages of {0}")]
+    NoSuchPages(&'static str),
+    /// Static huge pages that are to come one by one.
+    #[error(
+        "memory-backing.prealloc = false does not go with static huge pages, which are taken before the guest starts"
+    )]
+    PreallocHuge,
+    /// A window for a firmware that has none.
+    #[error("mmio-window is for OVMF, and firmware = \"seabios\"")]
+    WindowNeedsUefi,
+    /// A window that OVMF does not take.
+    #[error("mmio-window = \"{0}\": OVMF takes a power of two, such as 64G")]
+    WindowUneven(MemorySize),
+    /// A window that leaves no room for memory.
+    #[error(
+        "a window of {window} for large BARs does not fit: the guest has {bits} bits of physical address, and half of that is for memory"
+    )]
+    WindowTooLarge {
+        /// As specified, or as the devices need it.
+        window: MemorySize,
+        /// Bits of a physical address.
+        bits: u8,
     },
     /// Too little memory to start firmware in.
     #[error("memory = \"{wanted}\": the firmware needs at least {least}")]

@@ -18,14 +18,20 @@ const SATA_PORTS: usize = 6;
 const LEAST_MIB: u64 = 128;
 
 /// Says what is wrong with the rest of a guest.
-pub(super) fn check(guest: &Guest, facts: &HostFacts, looked: &Looked, wrong: &mut Vec<BuildError>) {
-    if guest.cpus == 0 {
+pub(super) fn check(
+    cpus: u32,
+    guest: &Guest,
+    facts: &HostFacts,
+    looked: &Looked,
+    wrong: &mut Vec<BuildError>,
+) {
+    if cpus == 0 {
         wrong.push(BuildError::NoCpus);
     }
     if let Some(&host) = facts.cpu.count.value()
-        && usize::try_from(guest.cpus).is_ok_and(|wanted| wanted > host)
+        && usize::try_from(cpus).is_ok_and(|wanted| wanted > host)
     {
-        wrong.push(BuildError::TooManyCpus { wanted: guest.cpus, host });
+        wrong.push(BuildError::TooManyCpus { wanted: cpus, host });
     }
     memory(guest.memory, looked, wrong);
     if guest.ports() > MOST_PORTS {

@@ -12,8 +12,8 @@ use super::{Fate, ImportError, Imported, Note, Source};
 use crate::name::GuestName;
 use crate::size::{MIB, MemorySize};
 use crate::spec::{
-    AccelChoice, Disk, DiskBus, DiskFormat, Display, FirmwareKind, GuestSpec, InputDevice, LookingGlass,
-    Medium, Nic, NicBackend, NicModel, Os, Rom, Storage, UsbDevice,
+    AccelChoice, Clock, Disk, DiskBus, DiskFormat, Display, FirmwareKind, GuestSpec, HyperV, InputDevice,
+    LookingGlass, Medium, MemoryBacking, Nic, NicBackend, NicModel, Os, Processor, Rom, Storage, UsbDevice,
 };
 
 /// How a drive hangs in the file that is read.
@@ -39,6 +39,13 @@ pub(super) struct Draft<'a> {
     pub(super) accel: AccelChoice,
     pub(super) memory: Option<MemorySize>,
     pub(super) cpus: Option<u32>,
+    pub(super) processor: Processor,
+    pub(super) memory_backing: MemoryBacking,
+    pub(super) mmio_window: Option<MemorySize>,
+    pub(super) hyper_v: HyperV,
+    pub(super) clock: Clock,
+    /// What only KVM heeds, by line.
+    pub(super) for_kvm: Vec<(usize, String)>,
     /// Whether there is a virtual display; nothing is said at first.
     pub(super) display: Option<Display>,
     pub(super) network: Option<Nic>,
@@ -65,6 +72,12 @@ impl<'a> Draft<'a> {
             accel: AccelChoice::Auto,
             memory: None,
             cpus: None,
+            processor: Processor::default(),
+            memory_backing: MemoryBacking::default(),
+            mmio_window: None,
+            hyper_v: HyperV::default(),
+            clock: Clock::default(),
+            for_kvm: Vec::new(),
             display: None,
             network: None,
             storage: Storage::default(),
@@ -125,15 +138,6 @@ impl<'a> Draft<'a> {
         let cpus = cpus.ok_or_else(|| self.wrong(line, "number of virtual CPUs", written))?;
         self.cpus = Some(cpus);
         Ok(cpus)
-    }
-
-    /// A topology other than one socket of plain cores.
-    pub(super) fn topology(&mut self, line: usize, what: String, parts: &[(&str, &str)]) {
-        let plain =
-            parts.iter().all(|(name, value)| matches!(*name, "cores" | "cpus" | "maxcpus") || *value == "1");
-        if !plain {
-            self.lost(line, what, "the guest is shown one socket with as many cores as it has vCPUs");
-        }
     }
 
     /// A function of the host, by its address.
@@ -243,6 +247,7 @@ impl<'a> Draft<'a> {
         spec.inputs = std::mem::take(&mut self.inputs);
         spec.audio = std::mem::take(&mut self.sound).finish(self.display);
         spec.looking_glass = self.looking_glass.take();
+        self.tuning(&mut spec);
         self.place_drives(&mut spec);
         spec.devices = std::mem::take(&mut self.devices);
         // What is lost has no ROM.
@@ -254,7 +259,7 @@ impl<'a> Draft<'a> {
         let by_itself = if has_gpu { Display::None } else { Display::Vnc };
         spec.display = self.display.filter(|display| *display != by_itself);
         self.notes.sort_by_key(|note| (note.line, note.fate));
-        Ok(Imported { spec, notes: self.notes })
+        Ok(Imported { spec: spec.without_defaults(), notes: self.notes })
     }
 
     /// Disks and discs, each in boot order.

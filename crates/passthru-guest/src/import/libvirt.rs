@@ -7,12 +7,11 @@ use passthru_model::HostFacts;
 
 use super::desktop;
 use super::draft::Draft;
-use super::libvirt_devices;
 use super::reasons::{
-    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_KEY, NOT_ENLIGHTENED,
-    NOT_HIDDEN, ONE_THREAD, PROCESSOR, SECURE_SMM, TIMERS,
+    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_KEY, ONE_THREAD, SECURE_SMM,
 };
 use super::{ImportError, Imported, Source};
+use super::{libvirt_devices, libvirt_tuning};
 use crate::libvirt::osinfo_id;
 use crate::name::GuestName;
 use crate::spec::{AccelChoice, Display, FirmwareKind, Os};
@@ -36,7 +35,9 @@ pub(super) fn import(
     // Unless a display comes.
     draft.display = Some(Display::None);
     draft.os = system(&mut draft, &root);
-    for element in &root.children {
+    // How many vCPUs there are is asked for by what says where they run.
+    let (first, others): (Vec<_>, Vec<_>) = root.children.iter().partition(|element| element.name == "vcpu");
+    for element in first.into_iter().chain(others) {
         top(&mut draft, element)?;
     }
     draft.finish(name, root.child("name").map(|name| name.text.as_str()))
@@ -110,8 +111,8 @@ fn top(draft: &mut Draft<'_>, element: &ReadElement) -> Result<(), ImportError> 
         "vcpus" => draft.left_out(element.line, element.tag(), ALL_CPUS),
         "os" => os(draft, element),
         "features" => element.children.iter().for_each(|feature| self::feature(draft, feature)),
-        "cpu" => cpu(draft, element),
-        "clock" => clock(draft, element),
+        "cpu" => libvirt_tuning::cpu(draft, element),
+        "clock" => libvirt_tuning::clock(draft, element),
         "devices" => element.children.iter().for_each(|device| libvirt_devices::read(draft, device)),
         "on_poweroff" | "on_reboot" | "on_crash" | "pm" => {
             let usual = matches!(element.text.as_str(), "destroy" | "restart" | "");
@@ -127,13 +128,12 @@ fn top(draft: &mut Draft<'_>, element: &ReadElement) -> Result<(), ImportError> 
         "commandline" => {
             own_words(draft, element);
         }
-        "memoryBacking" => draft.lost(element.line, element.tag(), NO_BACKING),
+        "memoryBacking" => libvirt_tuning::memory_backing(draft, element),
+        "numatune" => libvirt_tuning::numatune(draft, element),
         // One is there by itself.
         "iothreads" if element.text == "1" => {}
         "iothreads" | "iothreadids" => draft.lost(element.line, element.tag(), ONE_THREAD),
-        "cputune" => {
-            draft.lost(element.line, element.tag(), "passthru does not pin vCPUs or threads yet");
-        }
+        "cputune" => libvirt_tuning::cputune(draft, element),
         _ => draft.lost(element.line, element.tag(), NO_KEY),
     }
     Ok(())
@@ -152,7 +152,7 @@ fn is_legacy_vga(element: &ReadElement) -> bool {
     properties.iter().all(|property| property.attribute("name") == Some("x-vga"))
 }
 
-/// QEMU's own words: those of memory that is shared with Looking Glass are understood.
+/// QEMU's own words: those of memory that is shared with Looking Glass are understood, and those by which a guest is tuned.
 fn own_words(draft: &mut Draft<'_>, element: &ReadElement) {
     let arguments: Vec<&ReadElement> = element.children.iter().filter(|child| child.name == "arg").collect();
     let value = |argument: &ReadElement| argument.attribute("value").unwrap_or_default().to_owned();
@@ -164,10 +164,15 @@ fn own_words(draft: &mut Draft<'_>, element: &ReadElement) {
     let ids = desktop::shared_ids(&options.iter().flatten().cloned().collect::<Vec<_>>());
     let mut place = 0;
     while let Some(argument) = arguments.get(place) {
-        let is_read = options
-            .get(place)
-            .and_then(Option::as_ref)
-            .is_some_and(|option| desktop::shared_option(draft, option, &ids));
+        let is_read = options.get(place).and_then(Option::as_ref).is_some_and(|option| {
+            desktop::shared_option(draft, option, &ids)
+                || libvirt_tuning::handed_on(
+                    draft,
+                    option.line,
+                    &option.name,
+                    option.known().unwrap_or_default(),
+                )
+        });
         if !is_read {
             draft.lost(argument.line, argument.tag(), NO_KEY);
         }
@@ -238,51 +243,11 @@ fn feature(draft: &mut Draft<'_>, feature: &ReadElement) {
     match (feature.name.as_str(), state) {
         ("acpi" | "apic" | "pae", _) | ("vmport", Some("off")) => {}
         ("ioapic", _) if feature.attribute("driver") == Some("kvm") => {}
-        ("hyperv", _) => draft.lost(feature.line, feature.tag(), NOT_ENLIGHTENED),
-        ("kvm", _) => {
-            let hidden =
-                feature.child("hidden").is_some_and(|hidden| hidden.attribute("state") == Some("on"));
-            let why = NOT_HIDDEN;
-            if hidden {
-                draft.lost(feature.line, "<kvm><hidden state='on'>", why);
-            } else {
-                draft.left_out(feature.line, feature.tag(), why);
-            }
-        }
+        ("hyperv", _) => libvirt_tuning::hyperv(draft, feature),
+        ("kvm", _) => libvirt_tuning::kvm(draft, feature),
         ("smm", Some("on") | None) if draft.secure_boot => {}
         ("smm", Some("on") | None) => draft.lost(feature.line, feature.tag(), SECURE_SMM),
         (_, Some("off")) => draft.left_out(feature.line, feature.tag(), "it is off anyway"),
         _ => draft.lost(feature.line, feature.tag(), NO_KEY),
-    }
-}
-
-fn cpu(draft: &mut Draft<'_>, cpu: &ReadElement) {
-    let why = PROCESSOR;
-    match (cpu.attribute("mode"), draft.accel) {
-        (Some("host-passthrough"), AccelChoice::Kvm) | (Some("maximum"), AccelChoice::Tcg) => {}
-        _ => draft.lost(cpu.line, cpu.tag(), why),
-    }
-    only(draft, cpu, &["mode", "check", "migratable", "match"]);
-    for element in &cpu.children {
-        match element.name.as_str() {
-            "topology" => {
-                let parts: Vec<(&str, &str)> =
-                    element.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-                draft.topology(element.line, element.tag(), &parts);
-            }
-            "model" => draft.lost(element.line, format!("{}{}", element.tag(), element.text), why),
-            _ => draft.lost(element.line, element.tag(), NO_KEY),
-        }
-    }
-}
-
-fn clock(draft: &mut Draft<'_>, clock: &ReadElement) {
-    let wanted = if draft.os.is_windows() { "localtime" } else { "utc" };
-    if clock.attribute("offset") != Some(wanted) {
-        let why = format!("os = \"{}\" has a clock in {wanted}", draft.os.word());
-        draft.lost(clock.line, clock.tag(), why);
-    }
-    for timer in &clock.children {
-        draft.lost(timer.line, timer.tag(), TIMERS);
     }
 }

@@ -6,11 +6,14 @@ mod draft;
 mod libvirt;
 mod libvirt_desktop;
 mod libvirt_devices;
+mod libvirt_tuning;
 mod qemu;
 mod qemu_devices;
 mod qemu_drives;
+mod qemu_tuning;
 mod quickemu;
 mod reasons;
+mod tuning;
 
 use std::path::Path;
 

@@ -9,13 +9,12 @@ use super::libvirt::{is_uefi_image, is_windows_name};
 use super::qemu_devices;
 use super::qemu_drives::Drives;
 use super::reasons::{
-    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_BACKING, NO_KEY, NOT_ENLIGHTENED,
-    NOT_HIDDEN, ON_SOCKET, ONLY_SWTPM, ONLY_USER, PLAIN_VGA, PROCESSOR, SECURE_SMM, TABLET, TIMERS,
-    USB_CONTROLLER,
+    ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, LOCKED, NEWEST_BOARD, NO_KEY, ON_SOCKET, ONLY_SWTPM,
+    ONLY_USER, PLAIN_VGA, SECURE_SMM, TABLET, USB_CONTROLLER,
 };
-use super::{ImportError, Imported, Source};
+use super::{ImportError, Imported, Source, qemu_tuning};
 use crate::name::GuestName;
-use crate::spec::{AccelChoice, Display, FirmwareKind, Nic, NicBackend, Os};
+use crate::spec::{AccelChoice, ClockBase, Display, FirmwareKind, Nic, NicBackend, Os};
 
 pub(super) const CONTROL: &str = "passthru talks to QEMU, keeps its log and its serial console";
 
@@ -45,6 +44,11 @@ pub(super) fn import(
     }
     let shared = desktop::shared_ids(&command.options);
     let mut drives = Drives::of(command);
+    let memory = command
+        .options
+        .iter()
+        .filter(|option| matches!(option.name.as_str(), "machine" | "M"))
+        .find_map(|option| option.properties("type").get("memory-backend").map(str::to_owned));
     let mut name_found = None;
     for option in &command.options {
         if let Some(Err(code)) = &option.value {
@@ -62,7 +66,7 @@ pub(super) fn import(
             && !desktop::sound_option(&mut draft, option)
             && !desktop::shared_option(&mut draft, option, &shared)
         {
-            read(&mut draft, option)?;
+            read(&mut draft, option, memory.as_deref())?;
         }
     }
     drives.finish(&mut draft);
@@ -86,7 +90,7 @@ fn system(command: &QemuCommand) -> Os {
         "rtc" => option.properties("base").get("base") == Some("localtime"),
         "localtime" => true,
         "name" => option.properties("guest").get("guest").is_some_and(is_windows_name),
-        "cpu" => option.properties("model").iter().any(|(name, _)| is_enlightenment(name)),
+        "cpu" => option.properties("model").iter().any(|(name, _)| qemu_tuning::is_hyperv(name)),
         _ => false,
     });
     if is_windows { Os::Windows10 } else { Os::Linux }
@@ -99,26 +103,22 @@ fn is_secure_flash(option: &QemuOption) -> bool {
     option.name == "global" && is("driver", "cfi.pflash01") && is("property", "secure") && is("value", "on")
 }
 
-fn is_enlightenment(name: &str) -> bool {
-    name.trim_start_matches('+').starts_with("hv_") || name.trim_start_matches('+').starts_with("hv-")
-}
-
-fn read(draft: &mut Draft<'_>, option: &QemuOption) -> Result<(), ImportError> {
+fn read(draft: &mut Draft<'_>, option: &QemuOption, memory: Option<&str>) -> Result<(), ImportError> {
     let line = option.line;
     let known = option.known().unwrap_or_default();
     match option.name.as_str() {
         "machine" | "M" => machine(draft, option),
         "enable-kvm" => draft.accel = AccelChoice::Kvm,
         "accel" => accel(draft, line, option.properties("accel").get("accel").unwrap_or_default()),
-        "cpu" => processor(draft, option),
+        "cpu" => qemu_tuning::processor(draft, option),
         "smp" => {
             let said = option.properties("cpus");
             let count = said.get("cpus").map_or_else(|| product(&said), str::to_owned);
-            draft.set_cpus(line, &count)?;
+            let cpus = draft.set_cpus(line, &count)?;
             if let Some(most) = said.get("maxcpus").filter(|most| *most != count) {
                 draft.lost(line, format!("-smp maxcpus={most}"), ALL_CPUS);
             }
-            draft.topology(line, option.words(), &said.iter().collect::<Vec<_>>());
+            draft.topology(line, option.words(), cpus, &said.iter().collect::<Vec<_>>());
         }
         "m" => {
             let said = option.properties("size");
@@ -132,13 +132,18 @@ fn read(draft: &mut Draft<'_>, option: &QemuOption) -> Result<(), ImportError> {
         "global" if is_secure_flash(option) => {}
         "tpmdev" if option.properties("type").get("type") == Some("emulator") => draft.tpm = true,
         "tpmdev" => draft.lost(line, option.words(), ONLY_SWTPM),
-        "rtc" => clock(draft, option),
+        "rtc" => qemu_tuning::clock(draft, option),
+        "localtime" => draft.clock.base = Some(ClockBase::Localtime),
+        "global" => qemu_tuning::global(draft, option),
+        "fw_cfg" => qemu_tuning::firmware_word(draft, option),
+        "mem-path" => qemu_tuning::mem_path(draft, line, option.words(), known),
+        "mem-prealloc" => draft.memory_backing.prealloc = Some(true),
         "vga" | "display" | "vnc" | "spice" | "nographic" | "sdl" | "curses" => picture(draft, option, known),
         "bios" if is_uefi_image(known) => {
             draft.firmware = FirmwareKind::Uefi;
             draft.left_out(line, option.words(), FIRMWARE);
         }
-        "object" => object(draft, option),
+        "object" => object(draft, option, memory),
         "net" | "nic" if known == "none" => draft.network = None,
         "net" | "nic" | "netdev" => network(draft, option),
         "boot" => draft.left_out(line, option.words(), BOOT_ORDER),
@@ -148,11 +153,12 @@ fn read(draft: &mut Draft<'_>, option: &QemuOption) -> Result<(), ImportError> {
         }
         "nodefaults" | "no-user-config" | "sandbox" => {}
         "overcommit" if known == "mem-lock=off" => {}
+        "overcommit" if known == "mem-lock=on" => draft.left_out(line, option.words(), LOCKED),
         "usb" => draft.left_out(line, option.words(), USB_CONTROLLER),
         "usbdevice" if known == "tablet" => {
             draft.left_out(line, option.words(), TABLET);
         }
-        "no-hpet" => draft.lost(line, option.words(), TIMERS),
+        "no-hpet" => draft.clock.hpet = Some(false),
         "uuid" => draft.left_out(line, option.words(), "it names the guest for who started it"),
         _ => draft.lost(line, option.words(), NO_KEY),
     }
@@ -181,7 +187,9 @@ fn machine(draft: &mut Draft<'_>, option: &QemuOption) {
     for (name, value) in option.properties("type").iter() {
         let what = || format!("-machine {name}={value}");
         match (name, value) {
-            ("vmport" | "usb" | "smm" | "hpet" | "dump-guest-core", "off")
+            ("hpet", "on" | "off") => draft.clock.hpet = Some(value == "on"),
+            ("mem-merge", "off") => draft.memory_backing.merge = Some(false),
+            ("vmport" | "usb" | "smm" | "dump-guest-core", "off")
             | ("type", "q35")
             | ("memory-backend", _)
             | ("kernel_irqchip" | "kernel-irqchip", "on") => {}
@@ -194,22 +202,6 @@ fn machine(draft: &mut Draft<'_>, option: &QemuOption) {
             ("smm", "on") if draft.secure_boot => {}
             ("smm", _) => draft.lost(line, what(), SECURE_SMM),
             _ => draft.lost(line, what(), NO_KEY),
-        }
-    }
-}
-
-fn processor(draft: &mut Draft<'_>, option: &QemuOption) {
-    let line = option.line;
-    for (name, value) in option.properties("model").iter() {
-        let what = format!("-cpu {name}={value}");
-        match (name, value) {
-            ("model", "host" | "max") | ("migratable", "off" | "no") => {}
-            ("kvm", "off") => draft.lost(line, what, NOT_HIDDEN),
-            ("model", _) => {
-                draft.lost(line, what, PROCESSOR);
-            }
-            (name, _) if is_enlightenment(name) => draft.lost(line, what, NOT_ENLIGHTENED),
-            _ => draft.lost(line, what, NO_KEY),
         }
     }
 }
@@ -249,18 +241,6 @@ fn network(draft: &mut Draft<'_>, option: &QemuOption) {
     }
 }
 
-fn clock(draft: &mut Draft<'_>, option: &QemuOption) {
-    let wanted = if draft.os.is_windows() { "localtime" } else { "utc" };
-    for (name, value) in option.properties("base").iter() {
-        let what = format!("-rtc {name}={value}");
-        if name != "base" {
-            draft.lost(option.line, what, TIMERS);
-        } else if value != wanted {
-            draft.lost(option.line, what, format!("os = \"{}\" has a clock in {wanted}", draft.os.word()));
-        }
-    }
-}
-
 /// What is shown, and where.
 fn picture(draft: &mut Draft<'_>, option: &QemuOption, known: &str) {
     let line = option.line;
@@ -286,17 +266,22 @@ fn picture(draft: &mut Draft<'_>, option: &QemuOption, known: &str) {
     }
 }
 
-fn object(draft: &mut Draft<'_>, option: &QemuOption) {
+/// An object. Of memory only what the board's own comes from is read (`-machine memory-backend`): other backends are for guests
+/// with nodes of their own, or with memory that is plugged in.
+fn object(draft: &mut Draft<'_>, option: &QemuOption, memory: Option<&str>) {
     let said = option.properties("qom-type");
     let plain = said.iter().all(|(name, _)| matches!(name, "qom-type" | "id" | "size"));
     match said.get("qom-type").unwrap_or_default() {
-        "memory-backend-ram" if plain => {}
+        "thread-context" => {}
         // One is there by itself, as random numbers are.
         "iothread" | "rng-random" | "rng-builtin" => {}
         "input-linux" => qemu_devices::evdev(draft, option),
         "secret" => draft.left_out(option.line, option.words(), "it is libvirt's"),
-        kind if kind.starts_with("memory-backend") => {
-            draft.lost(option.line, option.words(), NO_BACKING);
+        "memory-backend-ram" if plain => {}
+        "memory-backend-ram" | "memory-backend-memfd" | "memory-backend-file"
+            if memory.is_some() && said.get("id") == memory =>
+        {
+            qemu_tuning::memory_backend(draft, option);
         }
         _ => draft.lost(option.line, option.words(), NO_KEY),
     }

@@ -2,7 +2,6 @@
 
 /// Why there is nothing for it yet.
 pub(super) const NO_KEY: &str = "a specification has no key for it";
-pub(super) const NO_BACKING: &str = "passthru does not choose where memory comes from yet";
 pub(super) const ONLY_USER: &str = "a card is on QEMU's own network, on a bridge of the host's or on a tap interface, and here it is QEMU's own (user)";
 pub(super) const ONE_THREAD: &str = "one thread carries what all disks of virtio read and write";
 pub(super) const ONLY_SWTPM: &str = "a guest's TPM is emulated by swtpm";
@@ -16,11 +15,12 @@ pub(super) const LEGACY_VGA: &str =
 pub(super) const ICH9: &str = "the sound card is that of ICH9";
 pub(super) const ONE_QUEUE: &str = "only a virtio card on a tap interface has several queues: QEMU's own network and its helper for bridges open one";
 pub(super) const TPM_2: &str = "a guest's TPM is a TPM 2.0";
-pub(super) const NOT_ENLIGHTENED: &str = "passthru does not set Hyper-V's enlightenments yet";
-pub(super) const NOT_HIDDEN: &str = "KVM is not hidden; drivers from 2021 on need no hiding";
+pub(super) const ONLY_KVM: &str = "only KVM heeds it, and the guest is emulated";
 pub(super) const NO_BALLOON: &str = "a guest has no balloon, which is no use beside a passed device";
 pub(super) const PROCESSOR: &str = "with KVM the guest has the host's processor, else all that QEMU emulates";
-pub(super) const TIMERS: &str = "timers are QEMU's defaults";
+pub(super) const TIMERS: &str =
+    "a guest's clock is said by [clock]: base, hpet, rtc (catchup or delay) and pit (delay or discard)";
+pub(super) const LOCKED: &str = "the memory of a guest with a device of the host is locked anyway";
 pub(super) const BOARD: &str = "the board is always q35, which has PCI Express";
 pub(super) const NEWEST_BOARD: &str = "the board is the newest q35 of the QEMU that runs it";
 pub(super) const FIRMWARE: &str = "the firmware is found by QEMU's descriptors";

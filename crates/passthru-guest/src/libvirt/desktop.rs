@@ -56,8 +56,8 @@ pub(super) fn shared(shared: &Shared) -> Option<DomainElement> {
 }
 
 /// And where it has none: a device of kvmfr, in QEMU's own words. They are JSON, as libvirt's own are, so that QEMU places them alike.
-pub(super) fn shared_device(shared: &Shared) -> Option<DomainElement> {
-    let SharedMemory::Kvmfr(_) = shared.memory else { return None };
+pub(super) fn shared_words(shared: &Shared) -> Vec<String> {
+    let SharedMemory::Kvmfr(_) = shared.memory else { return Vec::new() };
     let memory = json!({
         "qom-type": "memory-backend-file",
         "id": "looking-glass",
@@ -72,7 +72,5 @@ pub(super) fn shared_device(shared: &Shared) -> Option<DomainElement> {
         "bus": "pcie.0",
         "addr": format!("{SHARED_SLOT:#x}"),
     });
-    let words = ["-object".to_owned(), memory.to_string(), "-device".to_owned(), device.to_string()];
-    let words = words.map(|word| element("qemu:arg", &[("value", &word)]));
-    Some(element("qemu:commandline", &[]).with(words))
+    vec!["-object".to_owned(), memory.to_string(), "-device".to_owned(), device.to_string()]
 }

@@ -1,10 +1,15 @@
 //! What the user writes of a guest: `guests/NAME.toml`. Small by default; a key that is not known is an error.
 
 mod audio;
+mod clock;
+mod defaults;
+mod hyper_v;
 mod input;
 mod looking_glass;
+mod memory_backing;
 mod network;
 mod parse;
+mod processor;
 mod promote;
 mod rom;
 mod storage;
@@ -20,10 +25,14 @@ use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
 
 pub use audio::{Audio, AudioBackend, AudioCodec, PULSE_SOCKET};
+pub use clock::{Clock, ClockBase, PitTicks, RtcTicks};
+pub use hyper_v::HyperV;
 pub use input::{GrabToggle, InputDevice};
 pub use looking_glass::{LookingGlass, Resolution, SharedMemory, SharedSize};
+pub use memory_backing::{MemoryBacking, PagesChoice};
 pub use network::{InterfaceName, MacAddress, Nic, NicBackend, NicModel};
 pub use parse::{SpecError, parse};
+pub use processor::{CacheChoice, PinningChoice, Processor};
 pub use promote::{PromoteError, promoted};
 pub use rom::Rom;
 pub use storage::{DiskBus, Storage};
@@ -190,8 +199,18 @@ pub struct GuestSpec {
     pub os: Os,
     /// How much memory it has.
     pub memory: MemorySize,
+    /// Where that comes from.
+    pub memory_backing: MemoryBacking,
+    /// How large a window above 4 GiB the firmware has for large BARs; `None` leaves it to the builder. A power of two.
+    pub mmio_window: Option<MemorySize>,
+    /// What it is told about its hypervisor.
+    pub hyper_v: HyperV,
+    /// Its clock and timers.
+    pub clock: Clock,
     /// How many virtual CPUs.
     pub cpus: u32,
+    /// Where these run, and what the guest sees of them.
+    pub processor: Processor,
     /// What boots it.
     pub firmware: FirmwareKind,
     /// How its CPUs are run.
@@ -232,7 +251,12 @@ impl GuestSpec {
             os: Os::default(),
             memory: MemorySize::from_mib(4096)
                 .unwrap_or_else(|| unreachable!("4 GiB is an amount of memory")),
+            memory_backing: MemoryBacking::default(),
+            mmio_window: None,
+            hyper_v: HyperV::default(),
+            clock: Clock::default(),
             cpus: 2,
+            processor: Processor::default(),
             firmware: FirmwareKind::default(),
             accel: AccelChoice::default(),
             display: None,

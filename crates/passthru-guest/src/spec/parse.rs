@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::network::NetworkKey;
 use super::{
-    AccelChoice, Audio, Disk, Display, FirmwareKind, GuestSpec, InputDevice, LookingGlass, Medium, Os, Rom,
-    Storage, UsbDevice,
+    AccelChoice, Audio, Clock, Disk, Display, FirmwareKind, GuestSpec, HyperV, InputDevice, LookingGlass,
+    Medium, MemoryBacking, Os, Processor, Rom, Storage, UsbDevice,
 };
 use crate::name::GuestName;
 use crate::size::MemorySize;
@@ -30,12 +30,21 @@ pub struct SpecError {
 
 /// The keys of the file. Apart from [`GuestSpec`] so that the file can change without the rest.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Keys {
     #[serde(default)]
     os: Os,
     memory: MemorySize,
     cpus: u32,
+    #[serde(default)]
+    processor: Processor,
+    #[serde(default)]
+    memory_backing: MemoryBacking,
+    mmio_window: Option<MemorySize>,
+    #[serde(default)]
+    hyper_v: HyperV,
+    #[serde(default)]
+    clock: Clock,
     #[serde(default)]
     firmware: FirmwareKind,
     #[serde(default)]
@@ -73,6 +82,11 @@ pub fn parse(name: GuestName, file: &str, text: &str) -> Result<GuestSpec, SpecE
         os: keys.os,
         memory: keys.memory,
         cpus: keys.cpus,
+        processor: keys.processor,
+        memory_backing: keys.memory_backing,
+        mmio_window: keys.mmio_window,
+        hyper_v: keys.hyper_v,
+        clock: keys.clock,
         firmware: keys.firmware,
         accel: keys.accel,
         display: keys.display,
@@ -103,11 +117,23 @@ fn explain(file: &str, text: &str, error: &toml::de::Error) -> SpecError {
         .and_then(|line| line.split_once('='))
         .map(|(key, _)| key.trim())
         .filter(|key| !missing && !key.is_empty() && key.chars().all(is_bare))
-        .map(str::to_owned);
+        .map(|key| match line.and_then(|line| table_of(text, line)) {
+            Some(table) => format!("{table}.{key}"),
+            None => key.to_owned(),
+        });
     // The parser names the type it reads into, which is a word of ours and not of people who write guests.
     let message = error.message().lines().next().unwrap_or_default().trim_end_matches('.');
-    let message = message.replace("expected u32", "expected a whole number from 1");
+    let message = ["u8", "u32", "usize"].iter().fold(message.to_owned(), |message, number| {
+        message.replace(&format!("expected {number}"), "expected a whole number")
+    });
     SpecError { file: file.to_owned(), line, key, message }
+}
+
+/// The table `[name]` that a line is in; the elements of lists (`[[name]]`) have no name of their own.
+fn table_of(text: &str, line: usize) -> Option<&str> {
+    let header = text.lines().take(line.saturating_sub(1)).filter(|line| line.starts_with('[')).last()?;
+    let name = header.strip_prefix('[')?.split_once(']')?.0;
+    (!name.is_empty() && name.chars().all(is_bare)).then_some(name)
 }
 
 /// Characters of a bare or dotted key.
@@ -140,6 +166,12 @@ mod tests {
     fn every_key_is_read() {
         let spec = read(
             "os = \"windows-10\"\nmemory = \"16G\"\ncpus = 8\nfirmware = \"seabios\"\naccel = \"kvm\"\ndisplay = \"vnc\"\nnetwork = \"user\"\n\
+             mmio-window = \"64G\"\n\
+             [processor]\npinning = \"on\"\nthreads = \"one-per-core\"\nprefer = \"frequency\"\npins = [2, 6]\nemulator = \"0-1\"\niothread = \"1\"\n\
+             topology = { cores = 4, threads = 2 }\ncache = \"host\"\ntopoext = true\naddress-bits = 39\nhide-kvm = true\n\
+             [memory-backing]\npages = \"1G\"\nnode = 1\nprealloc = true\nmerge = false\n\
+             [hyper-v]\nenlightenments = [\"relaxed\", \"stimer-direct\"]\nvendor-id = \"whatever\"\n\
+             [clock]\nbase = \"utc\"\nhpet = true\nrtc = \"delay\"\npit = \"discard\"\n\
              [[devices]]\naddress = \"0000:06:00.0\"\nid = \"10de:13c2\"\nsubsystem = \"1458:3679\"\nclass = \"030000\"\n\
              [[disks]]\npath = \"/srv/win.qcow2\"\nformat = \"qcow2\"\n[[media]]\npath = \"/srv/win.iso\"\n",
         )
@@ -149,6 +181,13 @@ mod tests {
         assert_eq!(spec.network, Some(Nic::on(NicBackend::User)));
         assert_eq!(spec.disks[0].format, DiskFormat::Qcow2);
         assert_eq!(spec.devices[0].id.to_string(), "10de:13c2");
+        insta::assert_debug_snapshot!((
+            spec.processor,
+            spec.memory_backing,
+            spec.hyper_v,
+            spec.clock,
+            spec.mmio_window
+        ));
     }
 
     #[test]
@@ -177,6 +216,16 @@ mod tests {
             "memory = \"4G\"\ncpus = 2\n\n[looking-glass]\nsize = \"64M\"\nmemory = \"/tmp/x\"\n",
             "memory = \"4G\"\ncpus = 2\n\n[storage]\nbus = \"ide\"\n",
             "memory = \"4G\"\ncpus = 2\n\n[rom]\n\"1:0\" = \"off\"\n",
+            "memory = \"4G\"\ncpus = 2\n[processor]\nthreads = \"both\"\n",
+            "memory = \"4G\"\ncpus = 2\n[processor]\npins = [0, -1]\n",
+            "memory = \"4G\"\ncpus = 2\n[processor]\nemulator = \"3-1\"\n",
+            "memory = \"4G\"\ncpus = 2\n[processor]\naddress-bits = 300\n",
+            "memory = \"4G\"\ncpus = 2\n[processor]\ntopology = { cores = 2, threds = 1 }\n",
+            "memory = \"4G\"\ncpus = 2\n[memory-backing]\npages = \"4K\"\n",
+            "memory = \"4G\"\ncpus = 2\n[memory_backing]\npages = \"2M\"\n",
+            "memory = \"4G\"\ncpus = 2\n[hyper-v]\nenlightenments = [\"relaxed\", \"rapid\"]\n",
+            "memory = \"4G\"\ncpus = 2\n[clock]\nrtc = \"discard\"\n",
+            "memory = \"4G\"\ncpus = 2\nmmio-window = \"64\"\n",
         ];
         let errors: Vec<String> = cases.iter().map(|text| read(text).expect_err("an error")).collect();
         insta::assert_snapshot!(errors.join("\n"));

@@ -11,6 +11,34 @@ pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
+/// A table as it is written; one without keys is not.
+pub(super) struct Table {
+    name: &'static str,
+    lines: String,
+}
+
+impl Table {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, lines: String::new() }
+    }
+
+    /// A key with its value in TOML.
+    pub(super) fn key(&mut self, key: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.lines, "{key} = {value}");
+    }
+
+    /// A key that may be left to the builder.
+    pub(super) fn optional(&mut self, key: &str, value: Option<impl std::fmt::Display>) {
+        if let Some(value) = value {
+            self.key(key, value);
+        }
+    }
+
+    pub(super) fn finish(self) -> String {
+        if self.lines.is_empty() { String::new() } else { format!("\n[{}]\n{}", self.name, self.lines) }
+    }
+}
+
 /// Writes a specification as `guest new` puts it down. `describe` names a device for its comment.
 pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<String>) -> String {
     let mut out = String::new();
@@ -52,6 +80,20 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
         "# none; user: QEMU's own network, by which the guest reaches out and is not reached; or {{ bridge = \"br0\" }}."
     );
     let _ = writeln!(out, "network = {}", network::value(spec.network.as_ref()));
+    if let Some(window) = spec.mmio_window {
+        let _ = writeln!(out, "mmio-window = {}", quoted(&window.to_string()));
+    }
+    let tables =
+        [spec.processor.write(), spec.memory_backing.write(), spec.hyper_v.write(), spec.clock.write()];
+    if tables.iter().all(String::is_empty) {
+        let _ = writeln!(
+            out,
+            "\n# Pinning, caches, huge pages, Hyper-V and timers are chosen for the host; [processor], [memory-backing], [hyper-v] and\n\
+             # [clock] say otherwise. What was chosen, and why: passthru guest show {} --explain",
+            spec.name
+        );
+    }
+    out.extend(tables);
     for device in &spec.devices {
         out.push('\n');
         if let Some(name) = describe(device) {

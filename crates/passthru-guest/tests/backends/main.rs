@@ -9,9 +9,12 @@ mod attached;
 mod desktops;
 mod imported;
 mod meaning;
+mod pinned;
+mod said;
 mod same_machine;
 mod schema;
 mod starts;
+mod tuning;
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +22,7 @@ use passthru_guest::look::Looked;
 use passthru_guest::run::GuestPaths;
 use passthru_guest::spec::{AccelChoice, Disk, DiskFormat, Display, FirmwareKind, Medium, Os};
 use passthru_guest::{Guest, GuestSpec, MemorySize};
-use passthru_model::{Fact, HostFacts};
+use passthru_model::HostFacts;
 use proptest::prelude::*;
 
 /// Whether a program is there; a word about it where not.
@@ -47,11 +50,9 @@ pub(crate) fn corpora(path: &str) -> Option<PathBuf> {
     None
 }
 
-/// The host of the tests, with so many processors.
+/// The host of the tests: 32 cores of two threads, in two L3 domains.
 pub(crate) fn facts() -> HostFacts {
-    let mut facts = testing::facts();
-    facts.cpu.count = Fact::known(64, "/test", "64");
-    facts
+    testing::tuned_facts(testing::processors(32, 16, 1))
 }
 
 pub(crate) fn build(spec: &GuestSpec) -> Guest {
@@ -86,7 +87,7 @@ pub(crate) fn specs() -> impl Strategy<Value = GuestSpec> {
         any::<bool>(),
         disks,
         media,
-        (trust, desktops::desktops(), attached::rom()),
+        (trust, desktops::desktops(), attached::rom(), tuning::wishes()),
     )
         .prop_map(
             |(
@@ -96,7 +97,7 @@ pub(crate) fn specs() -> impl Strategy<Value = GuestSpec> {
                 card,
                 disks,
                 media,
-                (trust, desktop, rom),
+                (trust, desktop, rom, wishes),
             )| {
                 let mut spec = GuestSpec::new("box.1".parse().expect("a name"));
                 spec.memory = MemorySize::from_mib(mib).expect("a size");
@@ -120,6 +121,7 @@ pub(crate) fn specs() -> impl Strategy<Value = GuestSpec> {
                     })
                     .collect();
                 spec.media = media.into_iter().map(|path| Medium { path: path.into() }).collect();
+                wishes.come_true(&mut spec);
                 spec
             },
         )

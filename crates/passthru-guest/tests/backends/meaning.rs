@@ -84,6 +84,7 @@ impl Meaning {
             "accel" => self.tell(format!("machine accel={}", option.known().unwrap_or_default())),
             "cpu" => {
                 for (name, value) in option.properties("model").iter() {
+                    let value = number(value).unwrap_or_else(|| value.to_owned());
                     self.tell(format!("cpu {name}={value}"));
                 }
             }
@@ -93,6 +94,12 @@ impl Meaning {
                 let bytes = qemu_command::size(said.get("size").unwrap_or_default(), 1 << 20);
                 self.tell(format!("memory of {} MiB", bytes.expect("a size") >> 20));
             }
+            // A property of the processor's class is one of the processor.
+            "global" if option.known().is_some_and(|said| said.starts_with("host-x86_64-cpu.")) => {
+                let said = option.known().unwrap_or_default();
+                self.tell(format!("cpu {}", said.trim_start_matches("host-x86_64-cpu.")));
+            }
+            "no-hpet" => self.tell("machine hpet=off"),
             "vnc" => {
                 let said = option.properties("vnc");
                 let on_socket = said.get("vnc").is_some_and(|place| place.starts_with("unix:"));
@@ -129,13 +136,17 @@ impl Meaning {
             && said.iter().all(|(name, _)| plain.contains(&name));
         if !is_plain {
             let kind = said.get("qom-type").unwrap_or_default();
-            let mut kept: Vec<String> = said
-                .iter()
-                .filter(|(name, _)| !["qom-type", "id", "file"].contains(name))
-                .map(|(name, value)| format!(" {name}={}", size_of(name, value)))
-                .collect();
-            kept.sort();
-            self.tell(format!("object {kind}{}", kept.concat()));
+            // Its place among libvirt's own names, and which thread of libvirt's fills it.
+            let names =
+                ["qom-type", "id", "file", "x-use-canonical-path-for-ramblock-id", "prealloc-context"];
+            let kept = said.iter().filter(|(name, _)| !names.contains(name)).map(|(name, value)| {
+                let name = name.trim_end_matches(".0");
+                let bytes = name.contains("size").then(|| qemu_command::size(value, 1)).flatten();
+                format!("{name}={}", bytes.map_or_else(|| value.to_owned(), |bytes| bytes.to_string()))
+            });
+            for property in kept {
+                self.tell(format!("object {kind}: {property}"));
+            }
         }
     }
 
@@ -158,7 +169,7 @@ impl Meaning {
                     format!("machine memory by {}", kind.unwrap_or_default())
                 }
                 "pflash0" | "pflash1" => format!("firmware {name}: {}", self.image(value)),
-                _ => format!("machine {name}={value}"),
+                _ => format!("machine {}={value}", name.replace('_', "-")),
             };
             self.tell(sentence);
         }

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
+use passthru_guest::accel::Accel;
 use passthru_guest::run::GuestPaths;
-use passthru_guest::spec::{AccelChoice, AudioBackend, FirmwareKind, NicBackend, SharedMemory};
+use passthru_guest::spec::{AudioBackend, FirmwareKind, NicBackend, PagesChoice, SharedMemory};
 use passthru_guest::{MemorySize, render};
+use passthru_plan::hyperv::Enlightenment;
 
 use crate::{build, say, some};
 
@@ -21,9 +23,9 @@ fn qemu_sets_every_machine_up() {
         spec.roms.clear();
         // They are the host's, and no other test needs them to be here.
         spec.usb.clear();
-        spec.accel = AccelChoice::Tcg;
         // Memory is reserved and not filled.
         spec.memory = MemorySize::from_mib(256).expect("a size");
+        spec.memory_backing.pages = PagesChoice::Transparent;
         let place = |path: &Path| folder.path().join(path.file_name().unwrap_or_default());
         for disk in &mut spec.disks {
             disk.path = place(&disk.path);
@@ -65,6 +67,11 @@ fn qemu_sets_every_machine_up() {
         }
         let mut machine = guest.machine(&paths);
         machine.paused = true;
+        // With all that was chosen for KVM, of which TCG takes note as KVM does, but for the host's own caches and addresses and
+        // the numbers of vCPUs; and without static huge pages, which the machine of a test has none of.
+        machine.accel = Accel::Tcg;
+        (machine.cpu.cache, machine.cpu.address_bits, machine.memory_source.huge) = (None, None, None);
+        machine.hyper_v.on.remove(&Enlightenment::Vpindex);
         // It ends by itself where it is told on standard input; a machine that cannot be ends with an error.
         let mut child = Command::new(qemu)
             .args(render::arguments(&machine))

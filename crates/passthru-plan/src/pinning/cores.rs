@@ -84,6 +84,11 @@ pub(super) fn guest_topology(topology: &Topology, request: &Request, cores: &[us
         Some(&threads) if carried.len() == 1 && threads * cores.len() == vcpus => threads,
         _ => 1,
     };
+    shown(topology, cores, threads, vcpus)
+}
+
+/// So many vCPUs with so many threads a core, in as many sockets as these cores are packages of, where that comes out even.
+pub(super) fn shown(topology: &Topology, cores: &[usize], threads: usize, vcpus: usize) -> GuestTopology {
     let mut packages: BTreeMap<Option<usize>, usize> = BTreeMap::new();
     for &core in cores {
         *packages.entry(topology.cores[core].package).or_default() += 1;

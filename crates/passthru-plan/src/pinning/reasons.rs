@@ -40,7 +40,7 @@ struct Why<'a> {
 }
 
 /// A number of things: `1 core`, `2 cores`.
-fn many(count: usize, what: &str) -> String {
+pub(super) fn many(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 

@@ -45,8 +45,8 @@ pub enum GuestCommand {
     List,
 
     /// Show a guest: its specification, its QEMU arguments, and where it runs its devices
-    #[command(after_help = "Example:\n  passthru guest show demo")]
-    Show(GuestName),
+    #[command(after_help = "Example:\n  passthru guest show demo\n  passthru guest show demo --explain")]
+    Show(GuestShowArguments),
 
     /// Check that a guest can run on this host, what is wrong with a domain of libvirt or a script that starts QEMU, or that an install image boots under UEFI
     #[command(
@@ -90,12 +90,16 @@ pub enum GuestCommand {
     Stop(GuestStopArguments),
 }
 
-/// The name of a guest.
+/// Arguments of `guest show`.
 #[derive(Debug, Args)]
-pub struct GuestName {
+pub struct GuestShowArguments {
     /// The guest's name
     #[arg(value_name = "NAME")]
     pub name: String,
+
+    /// Say what was chosen for it on this host, and why each
+    #[arg(long)]
+    pub explain: bool,
 }
 
 /// Arguments of `guest check`.

@@ -10,7 +10,7 @@ use crate::passthru;
 use crate::sound::assert_sound;
 
 /// The folder of real machines' data, which is not part of the project.
-fn archives() -> BTreeMap<String, PathBuf> {
+pub(crate) fn archives() -> BTreeMap<String, PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora");
     let mut found = BTreeMap::new();
     for part in ["topology/hwloc", "topology/lscpu", "hosts"] {
@@ -28,7 +28,7 @@ fn archives() -> BTreeMap<String, PathBuf> {
     found
 }
 
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes());
 }
 

@@ -1,10 +1,14 @@
 //! `topology` on machines of many kinds: made by hand, and real ones.
 
 mod corpora;
+mod guests;
 mod handmade;
 mod hostile;
 mod made;
 mod usb;
+
+#[path = "../../../passthru-guest/tests/backends/said.rs"]
+mod said;
 
 #[path = "../../../passthru-plan/tests/it/sound.rs"]
 mod sound;

@@ -6,6 +6,7 @@ use passthru_model::virtualisation::{Domain, DomainEdit, Place};
 use super::lint::{Lint, nothing};
 use crate::checks::Check;
 use crate::checks::remarks::Remarks;
+use crate::hyperv::{Enlightenment, NEEDS, USUAL};
 
 pub(super) const LINT: Lint = Lint {
     id: "guest-enlightenments",
@@ -21,44 +22,24 @@ pub(super) const LINT: Lint = Lint {
 
 pub(super) const CHECK: Check = LINT.check(|facts| LINT.over(facts));
 
-/// What needs what (`kvm_hyperv_properties`, `target/i386/kvm/kvm.c`; libvirt says the same since 11.9).
-const NEEDS: [(&str, &str); 7] = [
-    ("stimer", "synic"),
-    ("stimer", "vpindex"),
-    ("stimer", CLOCK),
-    ("synic", "vpindex"),
-    ("tlbflush", "vpindex"),
-    ("ipi", "vpindex"),
-    ("evmcs", "vapic"),
-];
-
-/// The one that libvirt has among the timers.
-const CLOCK: &str = "hypervclock";
-
-/// What is safe to turn on for any Windows on any processor with KVM (`docs/system/i386/hyperv.rst`).
-const USUAL: [&str; 8] =
-    ["relaxed", "vapic", "vpindex", "runtime", "synic", "stimer", "frequencies", "tlbflush"];
-
 fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
     let name = &domain.name;
     let on: Vec<&str> =
         domain.hyperv.iter().filter(|(_, on)| **on).map(|(feature, _)| feature.as_str()).collect();
     remarks.seen(domain.path.clone(), format!("<hyperv>: {}", on.join(", ")));
     for (feature, needed) in NEEDS {
-        if !on.contains(&feature) || has(domain, needed) {
+        if !on.contains(&feature.libvirt()) || has(domain, needed) {
             continue;
         }
-        let what = if needed == CLOCK { "timer" } else { "feature" };
+        let what = if needed == Enlightenment::Time { "timer" } else { "feature" };
+        let (in_command, feature, needed_word) = (needed.word(), feature.libvirt(), needed.libvirt());
         remarks
             .fail(format!(
-                "{name} has the enlightenment {feature} on without the {what} {needed}, which it needs"
+                "{name} has the enlightenment {feature} on without the {what} {needed_word}, which it needs"
             ))
             .at(&Place::new("features/hyperv").child(feature))
-            .in_file(format!("Turn {needed} on, or {feature} off"))
-            .in_command(format!(
-                "Add {} to -cpu, or take hv_{feature} out",
-                if needed == CLOCK { "hv_time".to_owned() } else { format!("hv_{needed}") }
-            ))
+            .in_file(format!("Turn {needed_word} on, or {feature} off"))
+            .in_command(format!("Add hv_{in_command} to -cpu, or take hv_{feature} out"))
             .edits([turned_on(domain, needed)]);
     }
     // A list that is there and all off is what ‘hypervisor-hiding’ is about.
@@ -68,13 +49,14 @@ fn judge(_: &HostFacts, domain: &Domain, remarks: &mut Remarks) {
             .at_path("features/hyperv")
             .in_file("Add <hyperv> with relaxed, vapic, vpindex, synic, stimer and tlbflush, and the timer hypervclock")
 .in_command("Add hv_relaxed, hv_vapic, hv_vpindex, hv_runtime, hv_synic, hv_time, hv_stimer, hv_frequencies and hv_tlbflush to -cpu")
-            .edits(USUAL.into_iter().chain([CLOCK]).filter(|one| !has(domain, one)).map(|one| turned_on(domain, one)));
+            .edits(USUAL.into_iter().filter(|one| !has(domain, *one)).map(|one| turned_on(domain, one)));
     }
 }
 
 /// Whether an enlightenment is on, or the timer there.
-fn has(domain: &Domain, name: &str) -> bool {
-    if name == CLOCK {
+fn has(domain: &Domain, one: Enlightenment) -> bool {
+    let name = one.libvirt();
+    if one == Enlightenment::Time {
         // One that is named and not said to be there is not (tried with libvirt 9.0: no hv-time).
         return domain.timers.get(name).is_some_and(|(present, _)| *present == Some(true));
     }
@@ -82,8 +64,9 @@ fn has(domain: &Domain, name: &str) -> bool {
 }
 
 /// The change that turns an enlightenment or the timer on.
-fn turned_on(domain: &Domain, name: &'static str) -> DomainEdit {
-    if name == CLOCK {
+fn turned_on(domain: &Domain, one: Enlightenment) -> DomainEdit {
+    let name = one.libvirt();
+    if one == Enlightenment::Time {
         return match domain.timers.get(name) {
             Some((_, place)) => DomainEdit::set(place.clone(), "present", "yes"),
             None => DomainEdit::add("clock", "timer", &[("name", name), ("present", "yes")]),

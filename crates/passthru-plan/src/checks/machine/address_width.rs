@@ -15,10 +15,10 @@ pub(super) const CHECK: Check = Check {
 
 fn run(facts: &HostFacts) -> Outcome {
     let registers = &facts.iommu.registers;
-    let Some(units) = registers.value() else {
-        return Outcome::unknown("how far the IOMMU reaches", registers.because().unwrap_or_default());
-    };
-    let Some(bits) = units.values().map(passthru_model::iommu::UnitRegisters::address_bits).min() else {
+    if let Some(why) = registers.because() {
+        return Outcome::unknown("how far the IOMMU reaches", why);
+    }
+    let Some(bits) = facts.iommu.address_bits() else {
         return Outcome::skip("the kernel drives no IOMMU unit that says how far it reaches")
             .seen(&facts.iommu.units);
     };

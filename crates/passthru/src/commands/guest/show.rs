@@ -2,19 +2,20 @@
 
 use std::fmt::Write as _;
 
+use passthru_guest::choice::Choice;
 use passthru_guest::look::Looked;
 use passthru_guest::{Guest, render, run, script};
 
 use super::list::{pid, word};
 use super::places::{Places, name};
-use crate::args::GuestName;
+use crate::args::GuestShowArguments;
 use crate::context::Context;
 use crate::envelope;
 use crate::exit::{Exit, Failure, chain};
-use crate::printer::{STRONG, plain};
+use crate::printer::{self, STRONG, plain};
 
 /// Shows one guest.
-pub(crate) fn run(context: &Context, arguments: &GuestName) -> Result<Exit, Failure> {
+pub(crate) fn run(context: &Context, arguments: &GuestShowArguments) -> Result<Exit, Failure> {
     context.only_live("guest show")?;
     let places = Places::of_this_user()?;
     let name = name(&arguments.name)?;
@@ -42,6 +43,7 @@ pub(crate) fn run(context: &Context, arguments: &GuestName) -> Result<Exit, Fail
             path: places.specs.join(name.file_name()).display().to_string(),
             command,
             devices,
+            choices: arguments.explain.then(|| guest.choices().to_vec()),
         })?;
         return Ok(Exit::Done);
     }
@@ -67,9 +69,27 @@ pub(crate) fn run(context: &Context, arguments: &GuestName) -> Result<Exit, Fail
             );
         }
     }
+    if arguments.explain {
+        out.push_str(&reasons(guest.choices()));
+    }
     let _ = writeln!(out, "\n{STRONG}QEMU{STRONG:#}");
     out.push_str("  ");
     out.push_str(&plain(&script::command(&command)));
     context.printer.data(&out)?;
     Ok(Exit::Done)
+}
+
+/// What was chosen and why, a heading a topic.
+fn reasons(choices: &[Choice]) -> String {
+    let width = printer::width().min(100);
+    let mut out = String::new();
+    for topic in choices.chunk_by(|one, next| one.about == next.about) {
+        if let Some(first) = topic.first() {
+            let _ = writeln!(out, "\n{STRONG}{}{STRONG:#}", first.about.word());
+        }
+        for choice in topic {
+            let _ = writeln!(out, "  - {}", printer::wrap(&plain(&choice.why), width, 4));
+        }
+    }
+    out
 }

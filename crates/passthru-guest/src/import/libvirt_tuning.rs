@@ -1,0 +1,282 @@
+//! What domain XML says of processors, pins, memory, Hyper-V and clocks.
+
+use std::collections::BTreeMap;
+
+use passthru_formats::libvirt_domain::ReadElement;
+use passthru_model::cpu_set::CpuSet;
+use passthru_plan::hyperv::{Enlightenment, SPINLOCK_RETRIES};
+
+use super::draft::Draft;
+use super::libvirt::only;
+use super::reasons::{LOCKED, NO_KEY, PROCESSOR, TIMERS};
+use crate::libvirt::handed_on::HOST_CPU;
+use crate::size::MemorySize;
+use crate::spec::{AccelChoice, CacheChoice, ClockBase, PitTicks, RtcTicks};
+
+/// `<cpu>`.
+pub(super) fn cpu(draft: &mut Draft<'_>, cpu: &ReadElement) {
+    match (cpu.attribute("mode"), draft.accel) {
+        (Some("host-passthrough"), AccelChoice::Kvm) | (Some("maximum"), AccelChoice::Tcg) => {}
+        _ => draft.lost(cpu.line, cpu.tag(), PROCESSOR),
+    }
+    only(draft, cpu, &["mode", "check", "migratable", "match"]);
+    for element in &cpu.children {
+        let (line, tag) = (element.line, element.tag());
+        let said = |name| element.attribute(name);
+        match element.name.as_str() {
+            "topology" => {
+                let parts: Vec<(&str, &str)> =
+                    element.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                draft.topology(line, tag, draft.cpus.unwrap_or(1), &parts);
+            }
+            "cache" => match (said("mode"), said("level")) {
+                (Some("passthrough"), None) => {
+                    kvm_only(draft, element).processor.cache = Some(CacheChoice::Host)
+                }
+                (Some("emulate"), Some("3")) => {
+                    kvm_only(draft, element).processor.cache = Some(CacheChoice::Emulated);
+                }
+                _ => draft.lost(line, tag, NO_KEY),
+            },
+            "maxphysaddr" => match (said("mode"), said("limit").and_then(|bits| bits.parse().ok())) {
+                (Some("passthrough"), Some(bits)) => {
+                    kvm_only(draft, element).processor.address_bits = Some(bits);
+                }
+                (Some("passthrough"), None) => {
+                    draft.left_out(
+                        line,
+                        tag,
+                        "the guest has as many bits as the host, or as the IOMMU reaches",
+                    );
+                }
+                _ => draft.lost(line, tag, NO_KEY),
+            },
+            "feature" if said("name") == Some("topoext") => {
+                kvm_only(draft, element).processor.topoext =
+                    Some(matches!(said("policy"), Some("require" | "force")));
+            }
+            "model" => draft.lost(line, format!("{tag}{}", element.text), PROCESSOR),
+            _ => draft.lost(line, tag, NO_KEY),
+        }
+    }
+}
+
+/// Notes that something is only for KVM.
+fn kvm_only<'a, 'b>(draft: &'a mut Draft<'b>, element: &ReadElement) -> &'a mut Draft<'b> {
+    draft.for_kvm.push((element.line, element.tag()));
+    draft
+}
+
+/// `<cputune>`: pins, where each vCPU has a CPU of its own.
+pub(super) fn cputune(draft: &mut Draft<'_>, cputune: &ReadElement) {
+    let mut pins: BTreeMap<u32, u32> = BTreeMap::new();
+    let mut unread = false;
+    for element in &cputune.children {
+        let cpus = element.attribute("cpuset").and_then(|text| text.parse::<CpuSet>().ok());
+        match element.name.as_str() {
+            "vcpupin" => {
+                let vcpu = element.attribute("vcpu").and_then(|text| text.parse().ok());
+                match (vcpu, cpus.as_ref().map(|cpus| (cpus.len(), cpus.first()))) {
+                    (Some(vcpu), Some((1, Some(cpu)))) => drop(pins.insert(vcpu, cpu)),
+                    _ => {
+                        unread = true;
+                        draft.lost(
+                            element.line,
+                            element.tag(),
+                            "a vCPU is pinned to one CPU, or the scheduler places all",
+                        );
+                    }
+                }
+            }
+            "emulatorpin" if cpus.is_some() => draft.processor.emulator = cpus,
+            "iothreadpin"
+                if cpus.is_some()
+                    && draft.processor.iothread.as_ref().is_none_or(|known| Some(known) == cpus.as_ref()) =>
+            {
+                draft.processor.iothread = cpus;
+            }
+            _ => draft.lost(element.line, element.tag(), NO_KEY),
+        }
+    }
+    let count = draft.cpus.unwrap_or(1);
+    let all = pins.keys().copied().eq(0..count);
+    if all && !unread {
+        draft.processor.pins = Some(pins.into_values().collect());
+        return;
+    }
+    if !pins.is_empty() {
+        draft.lost(
+            cputune.line,
+            cputune.tag(),
+            format!("it does not pin each of {count} vCPUs to a CPU of its own"),
+        );
+    }
+    // Without pins of its own a guest is pinned as planned, and these would be about other CPUs.
+    for (name, cpus) in
+        [("emulatorpin", draft.processor.emulator.take()), ("iothreadpin", draft.processor.iothread.take())]
+    {
+        if let Some(cpus) = cpus {
+            draft.lost(cputune.line, format!("<{name} cpuset='{cpus}'>"), "it goes with the pins of vCPUs");
+        }
+    }
+}
+
+/// `<memoryBacking>`.
+pub(super) fn memory_backing(draft: &mut Draft<'_>, backing: &ReadElement) {
+    for element in &backing.children {
+        let (line, tag) = (element.line, element.tag());
+        match (element.name.as_str(), element.attribute("mode").or_else(|| element.attribute("type"))) {
+            ("hugepages", _) => {
+                let page = element.child("page");
+                if element.children.len() > 1 || page.is_some_and(|page| page.attribute("nodeset").is_some())
+                {
+                    draft.lost(line, tag, "all memory of a guest is of one kind of pages");
+                } else {
+                    draft.huge_pages(line, tag, page.and_then(page_size));
+                }
+            }
+            ("nosharepages", _) => draft.memory_backing.merge = Some(false),
+            ("locked", _) => draft.left_out(line, tag, LOCKED),
+            ("source", Some("memfd" | "anonymous" | "file")) => {
+                draft.left_out(line, tag, "how the host keeps the memory follows from its pages");
+            }
+            ("allocation", Some("immediate")) => draft.memory_backing.prealloc = Some(true),
+            ("allocation", Some("ondemand")) => draft.memory_backing.prealloc = Some(false),
+            _ => draft.lost(line, tag, NO_KEY),
+        }
+    }
+    // Huge pages are taken beforehand anyway.
+    if draft.memory_backing.pages != crate::spec::PagesChoice::Auto {
+        draft.memory_backing.prealloc = None;
+    }
+}
+
+/// The size of a `<page>` in bytes, whose `size` is in KiB where no unit is said.
+fn page_size(page: &ReadElement) -> Option<u64> {
+    let number: u64 = page.attribute("size")?.parse().ok()?;
+    let unit = match page.attribute("unit").unwrap_or("KiB") {
+        "KiB" | "k" | "K" => 1 << 10,
+        "MiB" | "M" => 1 << 20,
+        "GiB" | "G" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(unit)
+}
+
+/// `<numatune>`.
+pub(super) fn numatune(draft: &mut Draft<'_>, numatune: &ReadElement) {
+    for element in &numatune.children {
+        let node = element.attribute("nodeset").and_then(|nodes| nodes.parse().ok());
+        match (element.name.as_str(), element.attribute("mode"), node) {
+            ("memory", Some("strict") | None, Some(node)) => draft.memory_backing.node = Some(node),
+            _ => draft.lost(
+                element.line,
+                element.tag(),
+                "memory comes from one NUMA node (strict), or from all",
+            ),
+        }
+    }
+}
+
+/// `<hyperv>`.
+pub(super) fn hyperv(draft: &mut Draft<'_>, hyperv: &ReadElement) {
+    if hyperv.attribute("mode").is_some_and(|mode| mode != "custom") {
+        draft.lost(hyperv.line, hyperv.tag(), "enlightenments are named one by one");
+    }
+    for element in &hyperv.children {
+        let (line, tag) = (element.line, element.tag());
+        let on = element.attribute("state") == Some("on");
+        if element.name == "vendor_id" {
+            if let Some(id) = element.attribute("value").filter(|_| on) {
+                draft.hyper_v.vendor_id = Some(id.to_owned());
+                draft.for_kvm.push((line, tag));
+            }
+            continue;
+        }
+        let Some(one) = Enlightenment::by_word(&element.name) else {
+            if on {
+                draft.lost(line, tag, NO_KEY);
+            }
+            continue;
+        };
+        let retries = element.attribute("retries");
+        if on && retries.is_some_and(|retries| retries.parse() != Ok(SPINLOCK_RETRIES)) {
+            draft.lost(line, tag.clone(), format!("a lock is tried {SPINLOCK_RETRIES} times"));
+        }
+        draft.enlightenment(line, tag, one, on);
+        for part in &element.children {
+            let on = on && part.attribute("state") == Some("on");
+            match (one, part.name.as_str()) {
+                (Enlightenment::Stimer, "direct") => {
+                    draft.enlightenment(part.line, part.tag(), Enlightenment::StimerDirect, on);
+                }
+                _ if on => draft.lost(part.line, part.tag(), NO_KEY),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// `<kvm>`.
+pub(super) fn kvm(draft: &mut Draft<'_>, kvm: &ReadElement) {
+    for element in &kvm.children {
+        match (element.name.as_str(), element.attribute("state")) {
+            ("hidden", state) => draft.processor.hide_kvm = state == Some("on"),
+            (_, Some("off")) => {}
+            _ => draft.lost(element.line, element.tag(), NO_KEY),
+        }
+    }
+}
+
+/// `<clock>` and its timers.
+pub(super) fn clock(draft: &mut Draft<'_>, clock: &ReadElement) {
+    draft.clock.base = match clock.attribute("offset") {
+        Some("localtime") => Some(ClockBase::Localtime),
+        Some("utc") | None => Some(ClockBase::Utc),
+        _ => {
+            draft.lost(clock.line, clock.tag(), TIMERS);
+            None
+        }
+    };
+    for timer in &clock.children {
+        let (line, tag) = (timer.line, timer.tag());
+        let present = timer.attribute("present").map(|present| present == "yes");
+        match (timer.attribute("name").unwrap_or_default(), present, timer.attribute("tickpolicy")) {
+            ("hypervclock", Some(on), None) => draft.enlightenment(line, tag, Enlightenment::Time, on),
+            ("hpet", Some(on), None) => draft.clock.hpet = Some(on),
+            ("rtc", None | Some(true), Some("catchup")) if timer.children.is_empty() => {
+                draft.clock.rtc = Some(RtcTicks::Catchup);
+            }
+            ("rtc", None | Some(true), Some("delay")) => draft.clock.rtc = Some(RtcTicks::Delay),
+            ("pit", None | Some(true), Some("delay")) => draft.clock.pit = Some(PitTicks::Delay),
+            ("pit", None | Some(true), Some("discard")) => draft.clock.pit = Some(PitTicks::Discard),
+            ("kvmclock" | "tsc", Some(true), None) => draft.left_out(line, tag, "a guest has it anyway"),
+            _ => draft.lost(line, tag, TIMERS),
+        }
+    }
+}
+
+/// Whether an argument that libvirt hands on to QEMU is understood: an option, with the value after it.
+pub(super) fn handed_on(draft: &mut Draft<'_>, line: usize, option: &str, value: &str) -> bool {
+    match option {
+        "fw_cfg" if window(value).is_some() => draft.mmio_window = window(value),
+        "global" if address_bits(value).is_some() => {
+            draft.processor.address_bits = address_bits(value);
+            draft.for_kvm.push((line, format!("-global {value}")));
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// The window for large BARs, where an argument of `-fw_cfg` says it.
+pub(super) fn window(value: &str) -> Option<MemorySize> {
+    let number =
+        value.strip_prefix("name=").unwrap_or(value).strip_prefix("opt/ovmf/X-PciMmio64Mb,string=")?;
+    MemorySize::from_mib(number.parse().ok()?)
+}
+
+/// Bits of a physical address, where an argument of `-global` says them.
+pub(super) fn address_bits(value: &str) -> Option<u8> {
+    value.strip_prefix(HOST_CPU)?.strip_prefix(".host-phys-bits-limit=")?.parse().ok()
+}

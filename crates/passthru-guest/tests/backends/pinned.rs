@@ -1,0 +1,47 @@
+//! What both backends say of pins and topology is what was planned, on hosts of several shapes and for every number of vCPUs.
+
+use passthru_guest::look::Looked;
+use passthru_guest::spec::{PinningChoice, Processor};
+use passthru_guest::{Guest, GuestSpec};
+use passthru_model::HostFacts;
+use passthru_plan::pinning::{self, Near, Pinning, Request, Threads};
+
+use crate::{said, testing};
+
+fn spec(cpus: u32, threads: Threads) -> GuestSpec {
+    let mut spec = GuestSpec::new("box".parse().expect("a name"));
+    spec.cpus = cpus;
+    spec.devices = testing::gpu_identities();
+    spec.processor = Processor { pinning: PinningChoice::On, threads: Some(threads), ..Processor::default() };
+    spec
+}
+
+fn planned(facts: &HostFacts, cpus: u32, threads: Threads) -> Option<Pinning> {
+    let near = Some(Near { address: testing::address("0000:01:00.0"), node: None });
+    let vcpus = usize::try_from(cpus).expect("small");
+    pinning::pin(facts.topology.value()?, &Request { vcpus, threads, near, ..Request::default() }).ok()
+}
+
+#[test]
+fn both_backends_say_what_was_planned_for_every_number_of_vcpus() {
+    let mut guests = 0;
+    for (cores, in_one, nodes) in [(2, 2, 1), (4, 4, 1), (8, 4, 1), (16, 8, 1), (12, 3, 2), (16, 4, 2)] {
+        let facts = testing::tuned_facts(testing::processors(cores, in_one, nodes));
+        for threads in [Threads::Siblings, Threads::OnePerCore, Threads::Shared] {
+            for cpus in 1..=2 * cores {
+                let built = Guest::build(&spec(cpus, threads), &facts, &Looked::default());
+                let Some(planned) = planned(&facts, cpus, threads) else {
+                    assert!(built.is_err(), "{cpus} vCPUs have no room on {cores} cores and are refused");
+                    continue;
+                };
+                let guest = built.unwrap_or_else(|errors| panic!("{cores} cores, {cpus} vCPUs: {errors}"));
+                assert_eq!(guest.pinning(), Some(&planned));
+                let emulator = planned.emulator.to_string();
+                assert_eq!(said::to_qemu(&guest), (planned.pins.len(), planned.guest));
+                assert_eq!(said::by_libvirt(&guest), (planned.pins, emulator, planned.guest));
+                guests += 1;
+            }
+        }
+    }
+    assert!(guests > 150, "{guests}");
+}
