@@ -15,7 +15,7 @@ use super::{
 };
 use crate::accel::Accel;
 use crate::entry::TINY_GUEST;
-use crate::machine::{Backing, Boot, Clock, DirectKernel, GuestSlot, Machine, Serial};
+use crate::machine::{Attachment, Backing, Boot, Clock, DirectKernel, GuestSlot, Machine, Serial};
 use crate::render;
 use crate::run::{Launcher, copy_once, limit_for, memlock_needed};
 use crate::size::MemorySize;
@@ -184,10 +184,7 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
             ),
         }),
         disks: Vec::new(),
-        disk_bus: DiskBus::VirtioBlk,
-        disk_queues: None,
-        io_thread: false,
-        rng: false,
+        storage: Attachment { bus: DiskBus::VirtioBlk, queues: None, io_thread: false },
         media: Vec::new(),
         slots: slots(plan, files)?,
         network: None,

@@ -1,6 +1,6 @@
 //! What holds of what a guest is given besides its functions: one test for each thing.
 
-use super::{BuildError, Guest};
+use super::Guest;
 use crate::look::{Looked, Seen};
 use crate::render;
 use crate::run::GuestPaths;

@@ -8,7 +8,6 @@ use passthru_model::virtualisation::{Domain, DomainEdit, DomainPci};
 use super::domains::has_devices;
 use super::guest_audio::runs_as_somebody;
 use super::lint::Lint;
-use super::qemu_version;
 use crate::checks::remarks::Remarks;
 use crate::checks::{Check, Outcome};
 use crate::groups::{company, listed};
