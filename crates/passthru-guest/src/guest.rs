@@ -10,8 +10,8 @@ use crate::choice::{Choice, Choices, Topic};
 use crate::firmware::{self, Uefi};
 use crate::look::Looked;
 use crate::machine::{
-    Backing, Boot, Card, Cpu, GuestSlot, HyperV, Machine, MemorySource, PassedUsb, Picture, Serial, Shared,
-    Timers,
+    Attachment, Backing, Boot, Card, Cpu, GuestSlot, HyperV, Machine, MemorySource, PassedUsb, Picture,
+    Serial, Shared, Timers,
 };
 use crate::name::GuestName;
 use crate::placement;
@@ -60,9 +60,7 @@ pub struct Guest {
     uefi: Option<Uefi>,
     display: Display,
     disks: Vec<Disk>,
-    disk_bus: DiskBus,
-    disk_queues: Option<u16>,
-    io_thread: bool,
+    storage: Attachment,
     media: Vec<Medium>,
     slots: Vec<GuestSlot>,
     network: Option<Card>,
@@ -126,7 +124,6 @@ impl Guest {
         let by_itself = if spec.os.is_windows() { DiskBus::Sata } else { DiskBus::VirtioBlk };
         // What no disk hangs on is not there.
         let storage = if spec.disks.is_empty() { Storage::default() } else { spec.storage };
-        let disk_bus = storage.bus.unwrap_or(by_itself);
         let mut guest = Self {
             name: spec.name.clone(),
             os: spec.os,
@@ -141,9 +138,11 @@ impl Guest {
             uefi,
             display,
             disks: spec.disks.clone(),
-            disk_bus,
-            disk_queues: storage.queues,
-            io_thread: storage.io_thread.unwrap_or(true),
+            storage: Attachment {
+                bus: storage.bus.unwrap_or(by_itself),
+                queues: storage.queues,
+                io_thread: storage.io_thread.unwrap_or(true),
+            },
             media: spec.media.clone(),
             slots,
             network: spec.network.as_ref().map(|nic| network::card(nic, spec.os, &mut building.wrong)),
@@ -206,7 +205,7 @@ impl Guest {
 
     /// What its disks are attached to.
     pub fn disk_bus(&self) -> DiskBus {
-        self.disk_bus
+        self.storage.bus
     }
 
     /// Its network card.
@@ -234,7 +233,7 @@ impl Guest {
 
     /// How many root ports it needs.
     fn ports(&self) -> usize {
-        let disks = match self.disk_bus {
+        let disks = match self.storage.bus {
             DiskBus::VirtioBlk => self.disks.len(),
             DiskBus::VirtioScsi => usize::from(!self.disks.is_empty()),
             DiskBus::Sata => 0,
@@ -270,10 +269,7 @@ impl Guest {
             boot,
             kernel: None,
             disks: self.disks.clone(),
-            disk_bus: self.disk_bus,
-            disk_queues: self.disk_queues,
-            io_thread: self.io_thread,
-            rng: true,
+            storage: self.storage,
             media: self.media.clone(),
             slots: self.slots.clone(),
             network: self.network.clone(),

@@ -118,12 +118,13 @@ impl<'a> Layout<'a> {
         }
         let mut sata = 0..;
         let mut next_sata = || Plug::Sata(sata.next().unwrap_or_default());
-        if machine.disk_bus == DiskBus::VirtioScsi && !machine.disks.is_empty() {
+        if machine.storage.bus == DiskBus::VirtioScsi && !machine.disks.is_empty() {
             layout.scsi = Some(layout.port());
         }
-        layout.io_thread = machine.io_thread && machine.disk_bus.is_virtio() && !machine.disks.is_empty();
+        layout.io_thread =
+            machine.storage.io_thread && machine.storage.bus.is_virtio() && !machine.disks.is_empty();
         for (number, disk) in machine.disks.iter().enumerate() {
-            let plug = match machine.disk_bus {
+            let plug = match machine.storage.bus {
                 DiskBus::VirtioBlk => Plug::Virtio(layout.port()),
                 DiskBus::VirtioScsi => Plug::Scsi(number),
                 DiskBus::Sata => next_sata(),
@@ -137,7 +138,7 @@ impl<'a> Layout<'a> {
         if machine.picture.is_some() || !machine.usb.is_empty() {
             layout.usb = Some(layout.port());
         }
-        if machine.rng {
+        if machine.rng() {
             layout.rng = Some(layout.port());
         }
         if machine.virtio_input() {

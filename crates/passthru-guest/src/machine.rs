@@ -95,6 +95,17 @@ pub enum Serial {
     File(PathBuf),
 }
 
+/// How disks are attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// What to.
+    pub bus: DiskBus,
+    /// How many queues each virtio device of theirs has, where that is said.
+    pub queues: Option<u16>,
+    /// Whether what goes through virtio has a thread of its own.
+    pub io_thread: bool,
+}
+
 /// How a card is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Card {
@@ -177,19 +188,13 @@ pub struct Machine {
     /// Disks, in boot order.
     pub disks: Vec<Disk>,
     /// How they are attached.
-    pub disk_bus: DiskBus,
-    /// How many queues each virtio device of theirs has, where that is said.
-    pub disk_queues: Option<u16>,
-    /// Whether they have a thread of their own.
-    pub io_thread: bool,
+    pub storage: Attachment,
     /// Discs, after the disks in boot order.
     pub media: Vec<Medium>,
     /// Passed functions.
     pub slots: Vec<GuestSlot>,
     /// A network card, where one is wanted.
     pub network: Option<Card>,
-    /// Whether it gets random numbers from the host, which firmware and system want early (`virtio-rng`).
-    pub rng: bool,
     /// The display of an emulated VGA, where one is wanted.
     pub picture: Option<Picture>,
     /// USB devices of the host.
@@ -228,6 +233,12 @@ impl Machine {
     /// with the drivers.
     pub fn virtio_input(&self) -> bool {
         !self.inputs.is_empty() && !self.os.is_windows()
+    }
+
+    /// Whether it gets random numbers from the host, which firmware and system want early. The tiny guest, which boots a kernel of the
+    /// host's, asks for none.
+    pub fn rng(&self) -> bool {
+        self.kernel.is_none()
     }
 
     /// What QEMU must find in its environment, by name: PipeWire's library asks there whose server to use.

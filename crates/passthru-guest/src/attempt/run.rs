@@ -16,7 +16,7 @@ use super::{
 use crate::accel::Accel;
 use crate::entry::TINY_GUEST;
 use crate::machine::{
-    Backing, Boot, Cpu, DirectKernel, GuestSlot, HyperV, Machine, MemorySource, Serial, Timers,
+    Attachment, Backing, Boot, Cpu, DirectKernel, GuestSlot, HyperV, Machine, MemorySource, Serial, Timers,
 };
 use crate::render;
 use crate::run::{Launcher, copy_once, limit_for, memlock_needed};
@@ -190,10 +190,7 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
             ),
         }),
         disks: Vec::new(),
-        disk_bus: DiskBus::VirtioBlk,
-        disk_queues: None,
-        io_thread: false,
-        rng: false,
+        storage: Attachment { bus: DiskBus::VirtioBlk, queues: None, io_thread: false },
         media: Vec::new(),
         slots: slots(plan, files)?,
         network: None,

@@ -40,7 +40,7 @@ pub(super) fn the_rest(guest: &Guest, spec: &GuestSpec, facts: &HostFacts, build
     }
     let wanted = ", as the specification wants";
     if !guest.disks.is_empty() {
-        let (disks, because) = match guest.disk_bus {
+        let (disks, because) = match guest.disk_bus() {
             DiskBus::VirtioBlk => ("disks by virtio, each a device of its own", ": the shortest way"),
             DiskBus::VirtioScsi => ("disks on one controller by virtio (virtio-scsi)", ""),
             DiskBus::Sata => ("disks by SATA", ": Windows comes without drivers for virtio"),

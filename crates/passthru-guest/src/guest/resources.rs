@@ -37,13 +37,13 @@ pub(super) fn check(
     if guest.ports() > MOST_PORTS {
         wrong.push(BuildError::TooManySlots(guest.ports()));
     }
-    let sata_disks = if guest.disk_bus == DiskBus::Sata { guest.disks.len() } else { 0 };
+    let sata_disks = if guest.storage.bus == DiskBus::Sata { guest.disks.len() } else { 0 };
     if sata_disks + guest.media.len() > SATA_PORTS {
         wrong.push(BuildError::TooManyDrives(sata_disks + guest.media.len()));
     }
-    match guest.disk_queues {
+    match guest.storage.queues {
         Some(0) => wrong.push(BuildError::DiskQueues { queues: 0, why: "a disk has at least one" }),
-        Some(queues) if !guest.disk_bus.is_virtio() => {
+        Some(queues) if !guest.storage.bus.is_virtio() => {
             wrong.push(BuildError::DiskQueues {
                 queues,
                 why: "only virtio has queues; say bus = \"virtio-scsi\" or \"virtio-blk\"",

@@ -13,21 +13,21 @@ use crate::spec::{AudioCodec, GrabToggle, InputDevice, UsbChoice, UsbDevice};
 /// A USB device of the host: by what it is, or by where it is now.
 pub(super) fn usb(draft: &mut Draft<'_>, device: &ReadElement) {
     let source = device.child("source");
-    let part = |name: &str| source?.child(name)?.attribute("id")?.parse().ok();
-    let id = part("vendor").zip(part("product")).map(|(vendor, product)| UsbId { vendor, product });
+    let half = |name: &str| source?.child(name)?.attribute("id")?.parse().ok();
+    let id = half("vendor").zip(half("product")).map(|(vendor, product)| UsbId { vendor, product });
     let address = source.and_then(|source| source.child("address"));
     let number = |name: &str| address?.attribute(name)?.parse::<u16>().ok();
     let at = number("bus").zip(number("device"));
     let choice = match (at, id) {
-        (Some((bus, number)), id) => match draft.usb_port(bus, number, id) {
-            Some(port) => UsbChoice::Port { port, id },
-            None => {
+        (Some((bus, number)), id) => {
+            let Some(port) = draft.usb_port(bus, number, id) else {
                 let why = format!(
                     "bus {bus} has no such device {number} now, and a device gets another number each time it is plugged in; see: passthru usb"
                 );
                 return draft.lost(device.line, device.tag(), why);
-            }
-        },
+            };
+            UsbChoice::Port { port, id }
+        }
         (None, Some(id)) => UsbChoice::Id(id),
         (None, None) => return draft.lost(device.line, device.tag(), "its <source> names no USB device"),
     };

@@ -226,6 +226,7 @@ fn network(draft: &mut Draft<'_>, option: &QemuOption) {
     }
     let mac = said.get("mac").or(said.get("macaddr"));
     let queues = said.get("queues").and_then(|text| text.parse().ok());
+    let queues = queues.filter(|_| matches!(on, Some(NicBackend::Tap(_))));
     let nic = draft.card(line, &what, on, said.get("model"));
     nic.mac = mac.and_then(|text| text.parse().ok()).or(nic.mac);
     nic.queues = queues.or(nic.queues);

@@ -40,12 +40,11 @@ pub(super) fn device(draft: &mut Draft<'_>, option: &QemuOption) {
             draft.disk_queues(line, &option.words(), said.get("num_queues"));
             draft.left_out(line, option.words(), PLACED);
         }
-        "virtio-rng-pci" | "virtio-rng" => {}
         "virtio-serial-pci" | "virtio-serial" => {
             draft.left_out(line, option.words(), "channels are not carried over");
         }
-        // Whatever emulates it is said by -tpmdev.
-        "tpm-crb" | "tpm-tis" => {}
+        // Whatever emulates a TPM is said by -tpmdev, and each guest gets random numbers.
+        "tpm-crb" | "tpm-tis" | "virtio-rng-pci" | "virtio-rng" => {}
         "isa-serial" => draft.left_out(line, option.words(), CONTROL),
         "e1000" | "e1000e" | "rtl8139" | "virtio-net" | "virtio-net-pci" => {
             let model = if driver.starts_with("virtio-net") { "virtio" } else { driver };
@@ -54,9 +53,8 @@ pub(super) fn device(draft: &mut Draft<'_>, option: &QemuOption) {
             nic.mac = mac.or(nic.mac);
             for (name, value) in said.iter() {
                 match name {
-                    "driver" | "netdev" | "id" | "mac" => {}
-                    // They go with the queues, which are said with the network.
-                    "mq" | "vectors" => {}
+                    // The last two go with the queues, which are said with the network.
+                    "driver" | "netdev" | "id" | "mac" | "mq" | "vectors" => {}
                     "bus" | "addr" => draft.left_out(line, option.words_of(name, value), PLACED),
                     _ => draft.lost(line, option.words_of(name, value), NO_KEY),
                 }
@@ -76,14 +74,13 @@ fn passed(draft: &mut Draft<'_>, option: &QemuOption, said: &Properties) {
     draft.device(line, &option.words(), address);
     for (name, value) in said.iter() {
         match name {
-            "driver" | "host" | "sysfsdev" | "id" => {}
             "romfile" if !value.is_empty() => drop(draft.roms.insert(address, Rom::File(value.into()))),
             "romfile" => drop(draft.roms.insert(address, Rom::Off)),
             "rombar" if matches!(value, "0" | "off") => drop(draft.roms.insert(address, Rom::Off)),
-            "rombar" => {}
+            "driver" | "host" | "sysfsdev" | "id" | "rombar" => {}
             // The builder's under SeaBIOS, and of no use under UEFI.
             "x-vga" => {
-                draft.left_out(line, format!("-device vfio-pci,host={address}: {name}={value}"), LEGACY_VGA)
+                draft.left_out(line, format!("-device vfio-pci,host={address}: {name}={value}"), LEGACY_VGA);
             }
             "bus" | "addr" | "multifunction" => {
                 draft.left_out(line, format!("-device vfio-pci,host={address}: {name}={value}"), PLACED);

@@ -36,7 +36,7 @@ pub(super) fn disk(machine: &Machine, drive: &Drive<'_>) -> DomainElement {
     let target = match drive.plug {
         Plug::Virtio(_) | Plug::Scsi(_) => drive.number,
         // Names of SCSI disks come first.
-        Plug::Sata(unit) if machine.disk_bus == DiskBus::VirtioScsi => machine.disks.len() + unit,
+        Plug::Sata(unit) if machine.storage.bus == DiskBus::VirtioScsi => machine.disks.len() + unit,
         Plug::Sata(unit) => unit,
     };
     let target = element("target", &[("dev", &format!("{prefix}{}", letters(target))), ("bus", bus)]);
@@ -65,8 +65,8 @@ pub(super) fn controller(machine: &Machine, layout: &Layout<'_>) -> Option<Domai
 
 /// The queues and the thread of a virtio device.
 fn tuning(machine: &Machine) -> Vec<(&'static str, String)> {
-    let queues = machine.disk_queues.map(|queues| ("queues", queues.to_string()));
-    let thread = machine.io_thread.then(|| ("iothread", "1".to_owned()));
+    let queues = machine.storage.queues.map(|queues| ("queues", queues.to_string()));
+    let thread = machine.storage.io_thread.then(|| ("iothread", "1".to_owned()));
     queues.into_iter().chain(thread).collect()
 }
 

@@ -23,7 +23,7 @@ pub(super) fn storage(out: &mut Arguments, machine: &Machine, drive: &Drive<'_>)
     let device = match drive.plug {
         Plug::Virtio(port) => {
             let queues =
-                machine.disk_queues.map(|queues| format!(",num-queues={queues}")).unwrap_or_default();
+                machine.storage.queues.map(|queues| format!(",num-queues={queues}")).unwrap_or_default();
             format!("virtio-blk-pci,bus={},addr=0x0{}{queues}", root_port(out, port), thread(machine))
         }
         Plug::Scsi(unit) => format!("scsi-hd,bus=scsi0.0,channel=0,scsi-id=0,lun={unit}"),
@@ -39,7 +39,7 @@ pub(super) fn controllers(out: &mut Arguments, machine: &Machine, layout: &Layou
     }
     if let Some(port) = layout.scsi {
         let bus = root_port(out, port);
-        let queues = machine.disk_queues.map(|queues| format!(",num_queues={queues}")).unwrap_or_default();
+        let queues = machine.storage.queues.map(|queues| format!(",num_queues={queues}")).unwrap_or_default();
         out.option(
             "-device",
             format!("virtio-scsi-pci,id=scsi0,bus={bus},addr=0x0{}{queues}", thread(machine)),
@@ -48,5 +48,5 @@ pub(super) fn controllers(out: &mut Arguments, machine: &Machine, layout: &Layou
 }
 
 fn thread(machine: &Machine) -> &'static str {
-    if machine.io_thread { ",iothread=iothread1" } else { "" }
+    if machine.storage.io_thread { ",iothread=iothread1" } else { "" }
 }

@@ -121,7 +121,7 @@ pub fn start(
     // A TPM that QEMU did not come to would wait for ever.
     let (pid, status) = started.inspect_err(|_| {
         if guest.tpm() {
-            swtpm::stop(paths)
+            swtpm::stop(paths);
         }
     })?;
     Ok(Started { pid, status, fresh_vars })

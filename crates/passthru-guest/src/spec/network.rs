@@ -125,6 +125,7 @@ impl Nic {
 }
 
 /// The value of the key.
+#[derive(Default)]
 pub(super) struct NetworkKey(pub(super) Option<Nic>);
 
 /// The keys of the table.
@@ -183,12 +184,6 @@ impl<'de> Deserialize<'de> for NetworkKey {
         }
 
         deserializer.deserialize_any(Read)
-    }
-}
-
-impl Default for NetworkKey {
-    fn default() -> Self {
-        Self(None)
     }
 }
 

@@ -45,8 +45,8 @@ pub struct Storage {
 }
 
 /// The table.
-pub(super) fn write(out: &mut String, storage: &Storage) {
-    if *storage == Storage::default() {
+pub(super) fn write(out: &mut String, storage: Storage) {
+    if storage == Storage::default() {
         return;
     }
     out.push_str("\n[storage]\n");

@@ -131,7 +131,7 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
     if let Some(glass) = &spec.looking_glass {
         looking_glass::write(&mut out, glass);
     }
-    storage::write(&mut out, &spec.storage);
+    storage::write(&mut out, spec.storage);
     rom::write(&mut out, &spec.roms);
     out
 }

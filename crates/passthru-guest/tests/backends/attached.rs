@@ -46,7 +46,7 @@ pub(crate) fn settled(spec: &mut GuestSpec) {
         spec.storage = Storage::default();
     }
     let by_itself = if is_windows { NicModel::E1000e } else { NicModel::Virtio };
-    for nic in &mut spec.network {
+    if let Some(nic) = &mut spec.network {
         nic.model = nic.model.filter(|model| *model != by_itself);
     }
 }

@@ -24,7 +24,7 @@ fn settled(spec: &GuestSpec) -> GuestSpec {
     let by_itself = if spec.devices.is_empty() { Display::Vnc } else { Display::None };
     spec.display = Some(guest.display()).filter(|display| *display != by_itself);
     // Domain XML and QEMU have the size alone.
-    for glass in &mut spec.looking_glass {
+    if let Some(glass) = &mut spec.looking_glass {
         glass.size = SharedSize::Memory(MemorySize::from_mib(glass.mib()).expect("a size"));
     }
     attached::settled(&mut spec);
@@ -38,7 +38,7 @@ fn for_system(os: Os, mut spec: GuestSpec) -> GuestSpec {
     if !spec.disks.is_empty() {
         spec.storage.bus = Some(guest.disk_bus());
     }
-    for nic in &mut spec.network {
+    if let Some(nic) = &mut spec.network {
         nic.model = guest.card().map(|card| card.model);
     }
     (spec.os, spec.secure_boot, spec.tpm) = (os, None, None);
