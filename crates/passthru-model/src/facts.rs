@@ -60,12 +60,33 @@ pub enum Bootloader {
 }
 
 /// Who builds its initramfs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InitramfsGenerator {
     /// initramfs-tools (`update-initramfs`).
     InitramfsTools,
     /// dracut.
     Dracut,
+    /// mkinitcpio.
+    Mkinitcpio(Mkinitcpio),
+}
+
+/// mkinitcpio as it is set up here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mkinitcpio {
+    /// Whether its images are made with the files in `/etc/mkinitcpio.conf.d` too: it is version 36 or newer, and no preset
+    /// names a main file.
+    pub drop_ins: bool,
+    /// What its presets make, in order of name.
+    pub presets: Vec<ImagePreset>,
+}
+
+/// One preset of mkinitcpio: the images that are made together for one kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImagePreset {
+    /// Its name, as `mkinitcpio -p` takes it.
+    pub name: String,
+    /// The initramfs images that it makes, in order.
+    pub images: Vec<String>,
 }
 
 /// A UEFI firmware for guests, from a QEMU firmware descriptor (`docs/interop/firmware.json`) of type flash.

@@ -286,7 +286,7 @@ fn ids(facts: &HostFacts, wanted: &Intent, taken: &[PciAddress], reasons: &mut V
 }
 
 /// Judges the installed kernels: each that can be booted must have vfio-pci.
-pub(crate) fn kernels(facts: &HostFacts, method: Method, reasons: &mut Vec<Reason>) {
+pub(crate) fn kernels(facts: &HostFacts, reasons: &mut Vec<Reason>) {
     match &facts.kernel.installed {
         passthru_model::Fact::Unknown(because) => {
             reasons.push(unknown(facts, "which kernels are installed", because));
@@ -305,9 +305,6 @@ pub(crate) fn kernels(facts: &HostFacts, method: Method, reasons: &mut Vec<Reaso
                             &format!("whether kernel {release} has vfio-pci"),
                             because,
                         ));
-                    }
-                    (Some(ModuleState::BuiltIn), _) if method == Method::Ids => {
-                        reasons.push(Reason::IdsBuiltIn { release });
                     }
                     (Some(ModuleState::BuiltIn | ModuleState::Loadable), _) => {}
                     (None | Some(ModuleState::Absent), _) => reasons.push(Reason::NoVfio { release }),

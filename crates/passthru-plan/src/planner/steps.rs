@@ -4,6 +4,7 @@ use passthru_model::HostFacts;
 use passthru_model::managed;
 use passthru_model::plan::{Action, Effect, FileState, Step};
 
+use super::iommu::INTEL_ON;
 use super::texts::MARK;
 use super::{Reason, select};
 
@@ -15,7 +16,7 @@ struct About {
     effect: Effect,
 }
 
-fn about(path: &str) -> About {
+fn about(path: &str, after: &FileState) -> About {
     let (id, what, why, effect) = match path {
         managed::DEVICES => (
             "devices",
@@ -89,20 +90,54 @@ fn about(path: &str) -> About {
             "graphics drivers are loaded in the initramfs already",
             Effect::Initramfs,
         ),
+        managed::MKINITCPIO_INSTALL => (
+            "mkinitcpio-install",
+            "the hook that puts vfio-pci, the list and the script into the image",
+            "graphics drivers are loaded in the initramfs already",
+            Effect::Initramfs,
+        ),
+        managed::MKINITCPIO_HOOK => (
+            "mkinitcpio-hook",
+            "the script by which the image reserves the functions before udev acts",
+            "nothing in the initramfs can then load a driver earlier",
+            Effect::Initramfs,
+        ),
+        managed::MKINITCPIO_DROP_IN => (
+            "mkinitcpio-settings",
+            "the setting by which mkinitcpio runs the hook",
+            "mkinitcpio runs only what HOOKS names",
+            Effect::Initramfs,
+        ),
+        managed::MKINITCPIO_CONF => (
+            "mkinitcpio-hooks",
+            "the list HOOKS of mkinitcpio's settings",
+            "mkinitcpio runs only what HOOKS names, and this one reads no drop-ins",
+            Effect::Initramfs,
+        ),
         managed::MODPROBE => (
             "module-options",
             "the options by which vfio-pci takes the PCI IDs, ahead of their drivers",
             "the intent says to bind by PCI ID",
             Effect::Initramfs,
         ),
-        _ => return about_loader(path),
+        _ => return about_loader(path, after),
     };
     About { id, what, why, effect }
 }
 
 /// Of a file that a boot loader reads, or what makes its entries.
-fn about_loader(path: &str) -> About {
+fn about_loader(path: &str, after: &FileState) -> About {
     let (id, what, why) = match path {
+        managed::PARAMETERS => (
+            "parameters-record",
+            "the list of kernel parameters that passthru adds to files of others",
+            "what was added is what is taken out again, and nothing else",
+        ),
+        managed::GRUB_DROP_IN if sets_more_than_the_iommu(after) => (
+            "grub-parameter",
+            "the kernel parameters that the intent asks for",
+            "the kernel reads them only when it starts",
+        ),
         managed::GRUB_DROP_IN => (
             "grub-parameter",
             "the kernel parameter that turns the IOMMU on",
@@ -140,6 +175,12 @@ fn about_loader(path: &str) -> About {
         ),
     };
     About { id, what, why, effect: Effect::Reboot }
+}
+
+/// Whether GRUB's drop-in has words for the boot settings of the intent.
+fn sets_more_than_the_iommu(after: &FileState) -> bool {
+    let text = String::from_utf8_lossy(after.content().unwrap_or_default());
+    *after != FileState::Absent && !text.contains(&format!("_DEFAULT {INTEL_ON}\"\n"))
 }
 
 /// A step that brings a file of ours to a state; `None`: it is there already.
@@ -209,9 +250,9 @@ fn foreign(path: &str, before: &FileState) -> Option<String> {
 
 /// A step on a file, named after the path.
 pub(crate) fn file_step(path: &str, before: FileState, after: FileState) -> Step {
-    let About { id, what, why, effect } = about(path);
+    let About { id, what, why, effect } = about(path, &after);
     let (what, why) = match (&before, &after) {
-        _ if id == "boot-entries" => (format!("change {what}"), why.to_owned()),
+        _ if matches!(id, "boot-entries" | "mkinitcpio-hooks") => (format!("change {what}"), why.to_owned()),
         (_, FileState::Absent) => (format!("remove {what}"), "nothing needs it any more".to_owned()),
         (FileState::Absent, _) => (format!("add {what}"), why.to_owned()),
         _ if id == "grub-settings" => (what.to_owned(), why.to_owned()),
