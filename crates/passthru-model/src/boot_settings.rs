@@ -13,7 +13,7 @@ use crate::cpu_set::CpuSet;
 
 /// The kernel's parameters by which the intent is carried out beside those of the IOMMU, without their values. What
 /// traces a command line to its source must not take these for what the user wrote.
-pub const PARAMETERS: [&str; 7] = [
+pub const PARAMETERS: [&str; 8] = [
     "hugepagesz",
     "hugepages",
     "isolcpus",
@@ -21,6 +21,7 @@ pub const PARAMETERS: [&str; 7] = [
     "rcu_nocbs",
     "vfio_pci.disable_idle_d3",
     "pcie_acs_override",
+    "initcall_blacklist",
 ];
 
 /// All settings; by default the kernel is told nothing.

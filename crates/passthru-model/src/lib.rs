@@ -37,6 +37,7 @@ pub mod topology;
 pub mod tuning;
 pub mod usb;
 pub mod virtualisation;
+pub mod ways_in;
 
 pub use address::{AddressError, PciAddress, PciSlot};
 pub use cpu_set::{CpuSet, CpuSetError};

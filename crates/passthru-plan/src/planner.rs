@@ -194,6 +194,7 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         settings::judge(facts, wanted, consent, &mut reasons, &mut plan.notes);
         select::kernels(facts, &mut reasons);
         settings::note_ids(facts, wanted, &mut plan.notes);
+        settings::note_screen(facts, wanted, &mut plan.notes);
     }
     // Where nothing is isolated, settings that cannot be read are in nobody's way.
     let mut settings = Vec::new();

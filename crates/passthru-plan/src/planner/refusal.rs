@@ -113,6 +113,16 @@ pub enum Reason {
         /// Its name.
         name: String,
     },
+    /// Without its display the host could not be reached.
+    #[error(
+        "{address} ({name}) is the host's only display, and nothing else leads in: no server for SSH is started at boot, and there is no login on a serial line. Have one started (`systemctl enable --now ssh`, or sshd), and try it, then run the command again"
+    )]
+    NoWayIn {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+    },
     /// Storage in use.
     #[error("{address} ({name}) holds storage that the host uses: {what}")]
     StorageInUse {

@@ -191,6 +191,20 @@ pub(super) fn stakes(
             Stake::Chipset(_) => false,
             Stake::Display(_) => true,
         };
+        if insisted && stake == Stake::OnlyDisplay {
+            // Insisting does not open a door where there is none.
+            match &facts.ways_in {
+                passthru_model::Fact::Known(ways, _) if !ways.any() => {
+                    reasons.push(Reason::NoWayIn { address, name: name.clone() });
+                }
+                passthru_model::Fact::Known(..) => {}
+                passthru_model::Fact::Unknown(because) => {
+                    let what =
+                        format!("how the host is reached without its only display, {address} ({name})");
+                    reasons.push(unknown(facts, &what, because));
+                }
+            }
+        }
         if insisted {
             notes.push(format!("{address} ({name}): {}", stake.sentence()));
             continue;

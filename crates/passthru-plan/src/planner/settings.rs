@@ -2,6 +2,7 @@
 //! host can do what they ask for.
 
 mod feasible;
+mod screen;
 
 use std::borrow::Cow;
 
@@ -16,6 +17,7 @@ use super::{Reason, texts};
 use crate::predict::{self, Assumptions};
 
 pub(super) use feasible::judge;
+pub(super) use screen::note as note_screen;
 
 /// The words for the kernel's command line, in order: the size of huge pages comes ahead of their number.
 pub(crate) fn words(facts: &HostFacts, wanted: &Intent) -> Vec<String> {
@@ -43,6 +45,7 @@ pub(crate) fn words(facts: &HostFacts, wanted: &Intent) -> Vec<String> {
     if wanted.method == Method::Ids && bootable(facts).any(has_vfio_built_in) {
         words.push(format!("vfio-pci.ids={}", texts::ids(wanted)));
     }
+    words.extend(screen::word(facts, wanted).map(str::to_owned));
     words.extend(boot.acs_override.as_ref().map(|words| format!("pcie_acs_override={words}")));
     words
 }
@@ -128,11 +131,13 @@ pub(super) fn needs(
     needed.gone = recorded(facts).into_iter().filter(|word| !needed.set.contains(word)).collect();
 }
 
-/// Whether two words cannot stand beside each other. Of `intel_iommu=` each adds to the others.
+/// Whether two words cannot stand beside each other. Of some parameters each adds to the others.
 fn is_rival(one: &str, other: &str) -> bool {
     let name = |word: &str| CommandLine::new(word).words().next().map(|word| word.name().to_owned());
     match (name(one), name(other)) {
-        (Some(one), Some(other)) => same_name(&one, &other) && !same_name(&one, "intel_iommu"),
+        (Some(one), Some(other)) => {
+            same_name(&one, &other) && !["intel_iommu", "initcall_blacklist"].contains(&one.as_str())
+        }
         _ => false,
     }
 }

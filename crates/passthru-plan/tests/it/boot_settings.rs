@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use passthru_model::boot::{Dialect, Layout};
 use passthru_model::facts::Bootloader;
 use passthru_model::finding::Verdict;
+use passthru_model::graphics::{FirmwareScreen, Graphics};
 use passthru_model::kernel::{InstalledKernel, ModuleState};
 use passthru_model::memory::{HugePageCounts, HugePages, MemoryTotals};
 use passthru_model::plan::{FileState, Plan};
@@ -198,11 +199,11 @@ fn the_acs_override_needs_a_kernel_that_has_it_and_somebody_who_accepts_what_it_
     };
     let named = [at("02:00.0")];
     let mut facts = able(host_with_groups());
-    let plain = isolate_by(&facts, &named, &words, &Consent::default()).expect_err("a refusal");
+    let unpatched = isolate_by(&facts, &named, &words, &Consent::default()).expect_err("a refusal");
     kernels(&mut facts, |kernel| "6.12.1-zen1-1-zen".clone_into(&mut kernel.release));
     let refusal = isolate_by(&facts, &named, &words, &Consent::default()).expect_err("a refusal");
     assert_eq!(refusal.flags(), ["--accept-acs-override"]);
-    insta::assert_snapshot!(format!("{plain}\n\n{refusal}"));
+    insta::assert_snapshot!(format!("{unpatched}\n\n{refusal}"));
     // Where it runs already, it was accepted, and groups are what is seen.
     cmdline(&mut facts, "root=UUID=1 ro quiet pcie_acs_override=downstream,multifunction");
     let plan = isolate_by(&facts, &named, &words, &Consent::default()).expect("a plan").plan;
@@ -228,6 +229,48 @@ fn a_vfio_pci_that_is_built_in_gets_its_ids_on_the_command_line() {
     cmdline(&mut done, "root=UUID=1 ro quiet vfio-pci.ids=1234:1111:1af4:1101,8086:293e:1af4:1101");
     assert_eq!(passthru_plan::leftovers(&done), [], "what we set up is not another's");
     assert!(plan_for(&done, &change.intent, &INSISTING).is_ok_and(|plan| plan.is_empty()));
+}
+
+#[test]
+fn the_firmwares_screen_on_what_is_no_vga_card_is_not_set_up_from_then_on() {
+    let mut facts = able(host_with_groups());
+    edit(&mut facts, "02:00.0", |function| function.class = "038000".parse().expect("a class"));
+    let screen = |driver: Option<&str>| {
+        let screen = FirmwareScreen {
+            device: "efi-framebuffer.0".to_owned(),
+            driver: driver.map(str::to_owned),
+            address: Some(at("02:00.0")),
+        };
+        Fact::known(
+            Graphics { firmware_screens: vec![screen], ..Graphics::default() },
+            "/sys/class/graphics",
+            "",
+        )
+    };
+    facts.graphics = screen(None);
+    let plain = isolated(&facts, &IntentEdit::default());
+    assert!(
+        !plain.plan.steps.iter().any(|step| step.path() == Some(managed::GRUB_DROP_IN)),
+        "nothing draws there"
+    );
+    facts.graphics = screen(Some("efi-framebuffer"));
+    kernels(&mut facts, |kernel| {
+        if let Fact::Known(options, _) = &mut kernel.options {
+            options.0.insert("LTO_CLANG".to_owned(), "y".to_owned());
+        }
+    });
+    let change = isolated(&facts, &IntentEdit::default());
+    let mut booted = after(&facts, &change.plan);
+    let drop_in =
+        String::from_utf8_lossy(booted.files[managed::GRUB_DROP_IN].content().expect("text")).into_owned();
+    assert!(drop_in.ends_with("DEFAULT initcall_blacklist=sysfb_init\"\n"), "{drop_in}");
+    insta::assert_snapshot!(change.plan.notes.join("\n"));
+    // There is no screen after the boot, and so that it stays the word stays.
+    booted.graphics = Fact::known(Graphics::default(), "/sys/class/graphics", "");
+    cmdline(&mut booted, "root=UUID=1 ro quiet initcall_blacklist=sysfb_init");
+    assert!(plan_for(&booted, &change.intent, &INSISTING).is_ok_and(|plan| plan.is_empty()));
+    let back = release(&booted, &[at("02:00.0")], &INSISTING).expect("a plan");
+    assert_eq!(after(&booted, &back.plan).files, facts.files);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use passthru_model::pci::PciFunction;
 use passthru_model::plan::{Action, FileState, Plan};
 use passthru_model::topology::{Core, L3Domain, Part, Topology};
 use passthru_model::tuning::TuningFacts;
+use passthru_model::ways_in::WaysIn;
 use passthru_plan::Consent;
 
 /// Boot chains that were never started in the laboratory are changed only for those who insist.
@@ -197,6 +198,14 @@ pub(crate) fn host() -> HostFacts {
         ),
         in_use: Fact::known(in_use(), "/proc/self/mountinfo", ""),
         in_use_gaps: BTreeMap::new(),
+        ways_in: Fact::known(
+            WaysIn {
+                ssh: Some("/etc/systemd/system/multi-user.target.wants/ssh.service".to_owned()),
+                serial: None,
+            },
+            "/etc/systemd/system",
+            "ssh.service",
+        ),
         files: managed::FILES.iter().map(|path| ((*path).to_owned(), FileState::Absent)).collect(),
         unreadable_files: BTreeMap::new(),
         names: BTreeMap::new(),

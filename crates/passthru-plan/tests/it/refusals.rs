@@ -7,6 +7,7 @@ use passthru_model::intent::{DeviceIdentity, Intent, Method};
 use passthru_model::iommu::FirmwareTable;
 use passthru_model::kernel::ModuleState;
 use passthru_model::plan::FileState;
+use passthru_model::ways_in::WaysIn;
 use passthru_model::{Fact, HostFacts, managed};
 use passthru_plan::{Consent, Reason, Refusal, isolate, plan_for, release};
 
@@ -68,6 +69,24 @@ fn the_only_display_is_taken_only_when_insisted_on() {
     let consent = Consent { take_only_display: true, ..Consent::default() };
     let change = isolate(&facts, &[at("01:00.0")], &consent).expect("a plan");
     assert!(change.plan.notes.iter().any(|note| note.contains("only display")), "{:?}", change.plan.notes);
+}
+
+#[test]
+fn insisting_on_the_only_display_needs_another_way_in() {
+    let mut facts = host_with_groups();
+    for address in ["02:00.0", "03:00.0"] {
+        edit(&mut facts, address, |function| function.driver = Some("vfio-pci".to_owned()));
+    }
+    let consent = Consent { take_only_display: true, ..Consent::default() };
+    facts.ways_in = Fact::known(WaysIn::default(), "/etc/systemd/system", "");
+    let reason = why_with(&facts, "01:00.0", &consent);
+    assert!(matches!(reason, Reason::NoWayIn { .. }), "{reason}");
+    assert_eq!(reason.flag(), None);
+    facts.ways_in = Fact::unknown("/etc/systemd/system: permission denied");
+    assert!(matches!(why_with(&facts, "01:00.0", &consent), Reason::Unknown { .. }));
+    let serial = WaysIn { ssh: None, serial: Some("console=ttyS0".to_owned()) };
+    facts.ways_in = Fact::known(serial, "/proc/cmdline", "console=ttyS0");
+    assert!(isolate(&facts, &[at("01:00.0")], &consent).is_ok());
 }
 
 #[test]

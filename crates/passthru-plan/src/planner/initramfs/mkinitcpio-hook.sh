@@ -1,4 +1,4 @@
-#!/usr/bin/ash
+#!/bin/sh
 # Written by passthru. To undo: `passthru release ADDRESS` for one device, `passthru undo` for the last change.
 # By hand: remove this file, then `mkinitcpio -P`.
 #

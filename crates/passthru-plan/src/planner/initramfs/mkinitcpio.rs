@@ -127,9 +127,7 @@ impl Generator for Settings {
             {
                 reasons.push(Reason::Settings {
                     path: path.to_owned(),
-                    problem:
-                        "it is not there, and mkinitcpio makes no image without it"
-                            .to_owned(),
+                    problem: "it is not there, and mkinitcpio makes no image without it".to_owned(),
                 });
             }
             return Vec::new();
