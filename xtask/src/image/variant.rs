@@ -42,6 +42,17 @@ const ENTRIES: &[&[&str]] = &[
     &["bootctl", "list", "--no-pager"],
 ];
 
+/// The same of the other layout, which kernel-install chooses only where `bootctl install` has left a mark on the partition.
+const BLS_ENTRIES: &[&[&str]] = &[
+    &[
+        "sh",
+        "-ec",
+        "bootctl install --no-variables; kernel-install add \"$(uname -r)\" \"/boot/vmlinuz-$(uname -r)\"; \
+         rm -r /boot/efi/first /boot/efi/loader/entries/first.conf; ls /boot/efi/loader/entries/*.conf",
+    ],
+    &["bootctl", "list", "--no-pager"],
+];
+
 impl Variant {
     /// Whether systemd-boot boots it.
     pub(super) fn is_systemd_boot(self) -> bool {
@@ -105,7 +116,8 @@ impl Variant {
             recipe::SETTLE.iter().copied().filter(|argv| !of_another(argv)).collect();
         if self.is_systemd_boot() {
             let end = settle.len() - 2;
-            settle.splice(end..end, ENTRIES.iter().copied());
+            let entries = if self == Self::Unified { ENTRIES } else { BLS_ENTRIES };
+            settle.splice(end..end, entries.iter().copied());
         }
         settle
     }
