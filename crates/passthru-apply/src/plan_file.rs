@@ -143,6 +143,12 @@ fn arguments_allowed(program: Program, arguments: &[String]) -> Result<(), Strin
             [force, image, kernel] => force == "--force" && is_built(image) && release(kernel),
             _ => false,
         },
+        // A preset with a slash in its name would be a file anywhere.
+        Program::Mkinitcpio => match arguments {
+            [preset, name] => preset == "-p" && is_plain_name(name),
+            [of, kernel, make, image] => of == "-k" && make == "-g" && release(kernel) && is_built(image),
+            _ => false,
+        },
         Program::KernelInstall => match arguments {
             [add, kernel, image] => {
                 let modules = |image: &String| {
@@ -157,6 +163,12 @@ fn arguments_allowed(program: Program, arguments: &[String]) -> Result<(), Strin
         Program::Modprobe | Program::QemuSystemX86_64 => false,
     };
     if well { Ok(()) } else { Err(format!("runs ‘{}’", program.command_line(arguments))) }
+}
+
+/// Whether a text can be a file's name and no option, and leads nowhere else.
+fn is_plain_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-@".contains(&byte);
+    text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.bytes().all(plain)
 }
 
 fn is_managed(path: &str) -> bool {

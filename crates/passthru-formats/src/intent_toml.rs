@@ -1,8 +1,9 @@
 //! The intent file, `/etc/passthru/passthru.toml`: read with errors that name the line, edited without losing comments.
 
 use passthru_model::address::PciAddress;
+use passthru_model::boot_settings::BootSettings;
 use passthru_model::intent::{DeviceIdentity, INTENT_PATH, Intent, Method};
-use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value, value};
 
 /// Why the intent file cannot be read or edited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,7 +84,8 @@ pub fn new_file(intent: &Intent) -> String {
     for device in &intent.isolate {
         text = add(&text, device, None).unwrap_or(text);
     }
-    set_method(&text, intent.method).unwrap_or(text)
+    let text = set_method(&text, intent.method).unwrap_or(text);
+    set_boot(&text, &intent.boot).unwrap_or(text)
 }
 
 /// Adds a function at the end. `name` is put above it as a comment, for the reader. One that is there already is left.
@@ -164,6 +166,58 @@ pub fn set_method(text: &str, method: Method) -> Result<String, IntentError> {
         None => document["method"] = value(word),
     }
     Ok(document.to_string())
+}
+
+/// What stands above a new table of boot settings.
+const BOOT_COMMENT: &str = "\n# What else the kernel is told at boot, while a device is isolated.\n";
+
+/// Says what else the kernel is told at boot. Keys whose value stays are left as they are written.
+pub fn set_boot(text: &str, boot: &BootSettings) -> Result<String, IntentError> {
+    let old = parse(text)?.boot;
+    if old == *boot {
+        return Ok(text.to_owned());
+    }
+    let mut document = document(text)?;
+    let item = document.entry("boot").or_insert_with(|| {
+        let mut table = Table::new();
+        table.decor_mut().set_prefix(BOOT_COMMENT);
+        Item::Table(table)
+    });
+    let Some(table) = item.as_table_like_mut() else { return Ok(text.to_owned()) };
+    for ((key, new), (_, old)) in boot_values(boot).into_iter().zip(boot_values(&old)) {
+        match new {
+            _ if new.as_ref().map(ToString::to_string) == old.as_ref().map(ToString::to_string) => {}
+            None => drop(table.remove(key)),
+            Some(new) => match table.get_mut(key).and_then(Item::as_value_mut) {
+                Some(old) => {
+                    let decor = old.decor().clone();
+                    *old = new;
+                    *old.decor_mut() = decor;
+                }
+                None => drop(table.insert(key, Item::Value(new))),
+            },
+        }
+    }
+    // A table that is ours alone goes with its last key.
+    let ours = document.get("boot").and_then(Item::as_table).is_some_and(|table| {
+        table.is_empty() && table.decor().prefix().and_then(|raw| raw.as_str()) == Some(BOOT_COMMENT)
+    });
+    if ours {
+        document.remove("boot");
+    }
+    Ok(document.to_string())
+}
+
+/// The keys of boot settings, each with its value; `None`: the key is not needed.
+fn boot_values(boot: &BootSettings) -> [(&'static str, Option<Value>); 5] {
+    let on = |is_on: bool| is_on.then(|| Value::from(true));
+    [
+        ("hugepages", boot.hugepages.as_ref().map(|pool| pool.to_string().into())),
+        ("isolated-cpus", (!boot.isolated_cpus.is_empty()).then(|| boot.isolated_cpus.to_string().into())),
+        ("igfx-off", on(boot.igfx_off)),
+        ("disable-idle-d3", on(boot.disable_idle_d3)),
+        ("acs-override", boot.acs_override.as_ref().map(|words| words.to_string().into())),
+    ]
 }
 
 fn document(text: &str) -> Result<DocumentMut, IntentError> {

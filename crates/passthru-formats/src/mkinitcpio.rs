@@ -90,6 +90,19 @@ pub fn add(text: &str, list: List, item: &str, place: Place) -> Result<String, R
     }
 }
 
+/// The line by which a file that is read after these adds an item to the end of a list, in the form that the list has.
+pub fn appending(files: &[&str], list: List, item: &str) -> Result<String, (usize, ShellError)> {
+    let mut form = ListForm::Array;
+    for (index, text) in files.iter().enumerate() {
+        let here = ShellFile::parse(text).and_then(|file| file.list_form(list.name()));
+        form = here.map_err(|error| (index, error))?.unwrap_or(form);
+    }
+    Ok(match form {
+        ListForm::Array => format!("{}+=({item})\n", list.name()),
+        ListForm::String => format!("{}+=\" {item}\"\n", list.name()),
+    })
+}
+
 /// A file without an item of a list.
 pub fn remove(text: &str, list: List, item: &str) -> Result<String, Refused> {
     Ok(ShellFile::parse(text)?.remove_items(list.name(), |one| list.same(one, item))?)

@@ -25,6 +25,7 @@ use crate::topology::Topology;
 use crate::tuning::TuningFacts;
 use crate::usb::Usb;
 use crate::virtualisation::VirtualisationFacts;
+use crate::ways_in::WaysIn;
 
 /// What kind of thing the facts were read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +61,33 @@ pub enum Bootloader {
 }
 
 /// Who builds its initramfs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InitramfsGenerator {
     /// initramfs-tools (`update-initramfs`).
     InitramfsTools,
     /// dracut.
     Dracut,
+    /// mkinitcpio.
+    Mkinitcpio(Mkinitcpio),
+}
+
+/// mkinitcpio as it is set up here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mkinitcpio {
+    /// Whether its images are made with the files in `/etc/mkinitcpio.conf.d` too: it is version 36 or newer, and no preset
+    /// names a main file.
+    pub drop_ins: bool,
+    /// What its presets make, in order of name.
+    pub presets: Vec<ImagePreset>,
+}
+
+/// One preset of mkinitcpio: the images that are made together for one kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImagePreset {
+    /// Its name, as `mkinitcpio -p` takes it.
+    pub name: String,
+    /// The initramfs images that it makes, in order.
+    pub images: Vec<String>,
 }
 
 /// A UEFI firmware for guests, from a QEMU firmware descriptor (`docs/interop/firmware.json`) of type flash.
@@ -194,6 +216,8 @@ pub struct HostFacts {
     /// The uses that could not be looked for, or not to the end, and why. Where one is in here, that `in_use` names no
     /// device for it says nothing: a plan that takes a device which might serve it must ask.
     pub in_use_gaps: BTreeMap<HostUse, String>,
+    /// How the host is reached that shows nothing on a screen.
+    pub ways_in: Fact<WaysIn>,
     /// The files that a plan may touch or must look at, by absolute path, as they stand now. A path that is not in
     /// the map was not looked at; a path that could not be read is in `unreadable_files`.
     pub files: BTreeMap<String, FileState>,
@@ -247,6 +271,7 @@ impl HostFacts {
             qemu: Fact::unknown(because),
             in_use: Fact::unknown(because),
             in_use_gaps: BTreeMap::new(),
+            ways_in: Fact::unknown(because),
             files: BTreeMap::new(),
             unreadable_files: BTreeMap::new(),
             names: BTreeMap::new(),

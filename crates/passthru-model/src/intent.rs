@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::address::PciAddress;
+use crate::boot_settings::BootSettings;
 use crate::hex::{ClassCode, PciId};
 use crate::pci::PciFunction;
 
@@ -67,6 +68,9 @@ pub struct Intent {
     /// How the functions are bound at boot.
     #[serde(default)]
     pub method: Method,
+    /// What else the kernel is told at boot, while any function is isolated.
+    #[serde(default)]
+    pub boot: BootSettings,
     /// The functions to isolate, in order of address.
     #[serde(default)]
     pub isolate: Vec<DeviceIdentity>,

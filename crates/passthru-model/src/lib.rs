@@ -4,10 +4,12 @@
 //! planned into a [`plan::Plan`], and changed by carrying that plan out.
 
 pub mod acpi;
+pub mod acs_override;
 pub mod address;
 pub mod binding;
 pub mod boot;
 pub mod boot_record;
+pub mod boot_settings;
 pub mod cpu;
 pub mod cpu_set;
 pub mod desktop;
@@ -35,6 +37,7 @@ pub mod topology;
 pub mod tuning;
 pub mod usb;
 pub mod virtualisation;
+pub mod ways_in;
 
 pub use address::{AddressError, PciAddress, PciSlot};
 pub use cpu_set::{CpuSet, CpuSetError};

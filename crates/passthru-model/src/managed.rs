@@ -28,10 +28,20 @@ pub const INITRAMFS_INIT_TOP: &str = "/etc/initramfs-tools/scripts/init-top/pass
 /// dracut: puts our files and vfio-pci into the image. A drop-in, for it is text of ours alone that no update of the package
 /// touches.
 pub const DRACUT_CONF: &str = "/etc/dracut.conf.d/50-passthru.conf";
+/// mkinitcpio's main settings.
+pub const MKINITCPIO_CONF: &str = "/etc/mkinitcpio.conf";
+/// mkinitcpio: our drop-in, which has [`MKINITCPIO_INSTALL`] run. Read since version 36.
+pub const MKINITCPIO_DROP_IN: &str = "/etc/mkinitcpio.conf.d/90-passthru.conf";
+/// mkinitcpio: puts our files and vfio-pci into the image.
+pub const MKINITCPIO_INSTALL: &str = "/etc/initcpio/install/passthru";
+/// mkinitcpio: runs [`EARLY`] before udev acts, where the init in the image is not systemd.
+pub const MKINITCPIO_HOOK: &str = "/etc/initcpio/hooks/passthru";
 /// Module options, for the intent that binds by id.
 pub const MODPROBE: &str = "/etc/modprobe.d/passthru.conf";
 /// initramfs-tools' own list of modules.
 pub const INITRAMFS_MODULES: &str = "/etc/initramfs-tools/modules";
+/// The words that we added to files which are not ours, for what the intent wants the kernel told.
+pub const PARAMETERS: &str = "/etc/passthru/parameters";
 /// GRUB's settings.
 pub const GRUB_DEFAULTS: &str = "/etc/default/grub";
 /// Our settings for GRUB, read after [`GRUB_DEFAULTS`] on Debian.
@@ -85,8 +95,13 @@ pub const FILES: &[&str] = &[
     INITRAMFS_HOOK,
     INITRAMFS_INIT_TOP,
     DRACUT_CONF,
+    MKINITCPIO_CONF,
+    MKINITCPIO_DROP_IN,
+    MKINITCPIO_INSTALL,
+    MKINITCPIO_HOOK,
     MODPROBE,
     INITRAMFS_MODULES,
+    PARAMETERS,
     GRUB_DEFAULTS,
     GRUB_DROP_IN,
     GRUB_OFF_ENTRY,
@@ -111,6 +126,7 @@ pub const DIRECTORIES: &[(&str, &str)] = &[
     ("/etc/default/grub.d", ".cfg"),
     ("/etc/modprobe.d", ".conf"),
     ("/etc/driverctl.d", ""),
+    ("/etc/mkinitcpio.conf.d", ".conf"),
     ("/etc/initramfs-tools/scripts/init-top", ".sh"),
     ("/efi/loader/entries", ".conf"),
     ("/boot/loader/entries", ".conf"),

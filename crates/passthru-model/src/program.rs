@@ -11,6 +11,8 @@ pub enum Program {
     UpdateInitramfs,
     /// Builds an initramfs image (dracut).
     Dracut,
+    /// Builds initramfs images (mkinitcpio).
+    Mkinitcpio,
     /// Makes boot entries or unified kernel images (systemd).
     KernelInstall,
     /// Rebuilds GRUB's menu (Debian).
@@ -27,6 +29,7 @@ impl Program {
         match self {
             Self::UpdateInitramfs => "update-initramfs",
             Self::Dracut => "dracut",
+            Self::Mkinitcpio => "mkinitcpio",
             Self::KernelInstall => "kernel-install",
             Self::UpdateGrub => "update-grub",
             Self::Modprobe => "modprobe",
@@ -39,6 +42,7 @@ impl Program {
         match self {
             Self::UpdateInitramfs => "initramfs-tools",
             Self::Dracut => "dracut",
+            Self::Mkinitcpio => "mkinitcpio",
             Self::KernelInstall => "systemd",
             Self::UpdateGrub => "grub2-common",
             Self::Modprobe => "kmod",

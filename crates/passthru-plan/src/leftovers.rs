@@ -12,7 +12,7 @@ use passthru_model::plan::FileState;
 use passthru_model::{HostFacts, managed};
 
 use crate::binding::{BLACKLIST_PARAMETERS, blacklisted, claimants, effective_ids, ids, taken};
-use crate::planner::MARK;
+use crate::planner::{MARK, effective_parameters};
 
 /// Where driverctl keeps its overrides.
 const DRIVERCTL: &str = "/etc/driverctl.d/pci-";
@@ -98,6 +98,9 @@ pub fn leftovers(facts: &HostFacts) -> Vec<Leftover> {
         };
         // An empty list of ids is what the entry without passthrough says.
         if word.value().is_none_or(str::is_empty) {
+            continue;
+        }
+        if effective_parameters(facts).iter().any(|ours| ours == word.text()) {
             continue;
         }
         found.push(Leftover {

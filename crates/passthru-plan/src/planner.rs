@@ -6,6 +6,7 @@
 mod adopt;
 mod consent;
 mod desired;
+mod edit;
 mod initramfs;
 mod iommu;
 mod loader;
@@ -13,6 +14,7 @@ mod notes;
 mod refusal;
 mod run_time;
 mod select;
+mod settings;
 mod steps;
 mod texts;
 
@@ -24,12 +26,14 @@ use passthru_model::managed;
 use passthru_model::plan::{FileState, Plan, Step};
 
 pub use consent::Consent;
+pub use edit::{IntentEdit, Wish};
 pub use refusal::{Reason, Refusal};
 pub use run_time::{bind, may_go_back, may_go_on, unbind};
 
 pub(crate) use desired::{drift, missing_in_image, rebuild_command};
-pub(crate) use iommu::off_words;
+pub(crate) use iommu::{INTEL_ON, off_words};
 pub(crate) use loader::effective_parameters;
+pub(crate) use settings::words as words_of_settings;
 pub(crate) use texts::MARK;
 
 use crate::groups::listed;
@@ -62,20 +66,26 @@ pub fn plan_for(facts: &HostFacts, wanted: &Intent, consent: &Consent) -> Result
 
 /// The plan that isolates functions, on top of what the host's intent file says now, which decides the method too.
 pub fn isolate(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Result<IntentChange, Refusal> {
-    isolate_by(facts, named, None, consent)
+    isolate_by(facts, named, &IntentEdit::default(), consent)
 }
 
-/// The same with another method of binding at boot, which then holds for every function of the intent.
+/// The same with other changes of the intent, which may be all that changes where functions are isolated already.
 pub fn isolate_by(
     facts: &HostFacts,
     named: &[PciAddress],
-    method: Option<Method>,
+    edit: &IntentEdit,
     consent: &Consent,
 ) -> Result<IntentChange, Refusal> {
     let mut reasons = Vec::new();
+    let old = crate::intent::text(facts).map_err(Reason::from)?;
+    let stands = match &old {
+        Some(text) => intent_toml::parse(text).map_err(Reason::from)?,
+        None => Intent::default(),
+    };
     let taken: Vec<PciAddress> = crate::leftovers::taken_by_others(facts).into_iter().collect();
     let named = if named.is_empty() && consent.adopt { taken.as_slice() } else { named };
-    if named.is_empty() {
+    let edits_alone = *edit != IntentEdit::default() && !stands.isolate.is_empty();
+    if named.is_empty() && !edits_alone {
         return Err(if consent.adopt { Reason::NothingToAdopt } else { Reason::NothingNamed }.into());
     }
     for address in named {
@@ -86,17 +96,22 @@ pub fn isolate_by(
     }
     let mut notes = Vec::new();
     let all = select::with_siblings(facts, named, consent, &mut notes);
-    let old = crate::intent::text(facts).map_err(Reason::from)?;
     let mut text = old.clone().unwrap_or_else(|| intent_toml::new_file(&Intent::default()));
     for function in all.iter().filter_map(|address| facts.function(*address)) {
         let name = facts.name_of(function);
         text = intent_toml::add(&text, &DeviceIdentity::of(function), Some(&name)).map_err(Reason::from)?;
     }
-    if let Some(method) = method {
+    if let Some(method) = edit.method {
         text = intent_toml::set_method(&text, method).map_err(Reason::from)?;
     }
-    let plan = Plan { title: format!("isolate {}", listed(&all)), steps: Vec::new(), notes };
-    change(facts, old.as_deref(), Some(text), "write down which devices are for guests", plan, consent)
+    text = intent_toml::set_boot(&text, &edit.of_boot(&stands.boot)).map_err(Reason::from)?;
+    let (title, what) = if all.is_empty() {
+        ("change how isolated devices are set up at boot".to_owned(), "write down what is to be at boot")
+    } else {
+        (format!("isolate {}", listed(&all)), "write down which devices are for guests")
+    };
+    let plan = Plan { title, steps: Vec::new(), notes };
+    change(facts, old.as_deref(), Some(text), what, plan, consent)
 }
 
 /// The plan that gives functions back to the host's drivers: those named and, unless `consent.only_named`, the other
@@ -131,7 +146,7 @@ pub fn release(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Re
         text = intent_toml::remove(&text, *address).map_err(Reason::from)?;
     }
     // A file that says nothing of the user's own and lists nothing goes with the rest.
-    let untouched = |method| intent_toml::new_file(&Intent { method, isolate: Vec::new() }) == text;
+    let untouched = |method| intent_toml::new_file(&Intent { method, ..Intent::default() }) == text;
     let text = (!untouched(Method::Override) && !untouched(Method::Ids)).then_some(text);
     let plan = Plan { title: format!("release {}", listed(&all)), steps: Vec::new(), notes };
     change(facts, Some(&old), text, "write down that these devices are the host's again", plan, consent)
@@ -174,8 +189,12 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     let edits;
     let mut others = None;
     if isolating {
-        select::judge(facts, wanted, consent, &mut reasons, &mut plan.notes);
-        select::kernels(facts, wanted.method, &mut reasons);
+        let judged = settings::regrouped(facts, wanted);
+        select::judge(&judged, wanted, consent, &mut reasons, &mut plan.notes);
+        settings::judge(facts, wanted, consent, &mut reasons, &mut plan.notes);
+        select::kernels(facts, &mut reasons);
+        settings::note_ids(facts, wanted, &mut plan.notes);
+        settings::note_screen(facts, wanted, &mut plan.notes);
     }
     // Where nothing is isolated, settings that cannot be read are in nobody's way.
     let mut settings = Vec::new();
@@ -183,7 +202,6 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     if isolating {
         reasons.append(&mut settings);
         needed = iommu::needs(facts, &addresses(wanted), chain.loader.as_ref(), &mut reasons);
-        chain.loader.check(&needed, &mut reasons);
         plan.notes.append(&mut needed.notes);
         notes::twins(facts, wanted, &mut plan.notes);
         others =
@@ -193,9 +211,13 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         } else {
             notes::others(facts, &mut plan.notes);
         }
-        edits = chain.loader.edits(facts, wanted, &needed, &mut reasons);
+        settings::needs(facts, wanted, chain.loader.as_ref(), &mut needed, &mut reasons);
+        chain.loader.check(&needed, &mut reasons);
+        let mut all = chain.loader.edits(facts, wanted, &needed, &mut reasons);
+        all.extend(chain.generator.edits(facts, &mut reasons));
+        edits = all;
     } else {
-        edits = chain.loader.withdrawals(facts);
+        edits = [chain.loader.withdrawals(facts), chain.generator.withdrawals(facts)].concat();
     }
     let mut files = desired::file_steps(facts, &chain, wanted, &needed, edits, &mut reasons);
     files.extend(others.into_iter().flat_map(|others| others.steps));

@@ -1,5 +1,7 @@
 //! Whether the host is where the intent wants it, after the reboot.
 
+mod settings;
+
 use std::fmt::Write as _;
 
 use passthru_formats::cmdline::CommandLine;
@@ -11,7 +13,9 @@ use passthru_model::pci::PciFunction;
 use passthru_model::{HostFacts, managed};
 
 use crate::groups::company;
-use crate::planner::{drift, effective_parameters, missing_in_image, off_words, rebuild_command};
+use crate::planner::{
+    INTEL_ON, drift, effective_parameters, missing_in_image, off_words, rebuild_command, words_of_settings,
+};
 
 const WHY_DEVICE: &str = "a guest can have a device only while vfio-pci has it on the host";
 const WHY_GROUP: &str = "the kernel opens a group only if no host driver has a device in it";
@@ -30,6 +34,7 @@ pub fn verify(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
     findings.extend(groups(facts, intent));
     findings.extend(strays(facts, intent));
     findings.push(parameters(facts, intent));
+    findings.extend(settings::findings(facts, intent));
     findings.push(files(facts, intent));
     findings.extend(images(facts, intent));
     findings
@@ -284,7 +289,15 @@ fn parameters(facts: &HostFacts, intent: &Intent) -> Finding {
     };
     let line = CommandLine::new(running);
     let mut wrong = Vec::new();
-    let missing = effective_parameters(facts).into_iter().filter(|token| !line.has_word(token));
+    let mut asked = effective_parameters(facts);
+    asked.extend(words_of_settings(facts, intent));
+    let mut seen = std::collections::BTreeSet::new();
+    asked.retain(|token| seen.insert(token.clone()));
+    if line.is_passthru_off() {
+        // That entry leaves out what the intent has the kernel told beside the IOMMU's own.
+        asked.retain(|token| token == INTEL_ON);
+    }
+    let missing = asked.into_iter().filter(|token| !line.has_word(token));
     wrong.extend(missing.map(|token| format!("‘{token}’ is missing")));
     if !intent.isolate.is_empty() {
         wrong.extend(off_words(running).iter().map(|token| format!("‘{token}’ is still there")));

@@ -117,7 +117,8 @@ pub enum Command {
                       The plan is shown first, with every difference. Nothing is written before you agree.\n\n\
                       What was set up for guests by ids, pci-stub, lists of modules, driverctl or a script is named; --adopt takes it over,\n\
                       and `passthru undo` brings it back as it was.\n\n\
-                      Example:\n  passthru isolate 06:00.0\n  passthru isolate 06:00.0 --dry-run\n  passthru isolate --adopt"
+                      Example:\n  passthru isolate 06:00.0\n  passthru isolate 06:00.0 --dry-run\n  passthru isolate --adopt\n  \
+                      passthru isolate 06:00.0 --hugepages 1G=16 --isolated-cpus 2-7,10-15"
     )]
     Isolate(IsolateArguments),
 

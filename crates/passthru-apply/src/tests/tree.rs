@@ -250,7 +250,9 @@ impl Runner for Programs {
                 let menu = self.inputs(root, &["etc/default/grub"]);
                 Self::put(&root.join("boot/grub/grub.cfg"), menu.as_bytes());
             }
-            Program::Dracut => self.image(root, &["etc/passthru/devices"], &root.join(&IMAGE[1..])),
+            Program::Dracut | Program::Mkinitcpio => {
+                self.image(root, &["etc/passthru/devices"], &root.join(&IMAGE[1..]));
+            }
             Program::KernelInstall => {
                 fs::create_dir_all(root.join(&COPY[1..]).parent().expect("has a parent")).expect("makes");
                 let image = fs::read(root.join(&IMAGE[1..])).expect("reads");

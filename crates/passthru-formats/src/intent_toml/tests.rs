@@ -1,5 +1,6 @@
-use super::{IntentError, add, new_file, parse, remove, set_method};
+use super::{IntentError, add, new_file, parse, remove, set_boot, set_method};
 use passthru_model::address::PciAddress;
+use passthru_model::boot_settings::BootSettings;
 use passthru_model::hex::{ClassCode, Hex16, PciId};
 use passthru_model::intent::{DeviceIdentity, Intent, Method};
 use proptest::prelude::*;
@@ -14,9 +15,19 @@ fn device(bus: u8) -> DeviceIdentity {
     }
 }
 
+fn settings() -> BootSettings {
+    BootSettings {
+        hugepages: Some("1G=0:8,1:8".parse().expect("a pool")),
+        isolated_cpus: "2-7".parse().expect("CPUs"),
+        igfx_off: true,
+        disable_idle_d3: true,
+        acs_override: Some("downstream,id:8086:a110".parse().expect("words")),
+    }
+}
+
 #[test]
 fn a_new_file_reads_back_as_the_intent_it_was_made_of() {
-    let intent = Intent { method: Method::Ids, isolate: vec![device(2), device(3)] };
+    let intent = Intent { method: Method::Ids, boot: settings(), isolate: vec![device(2), device(3)] };
     let text = new_file(&intent);
     assert_eq!(parse(&text), Ok(intent), "{text}");
     assert_eq!(parse(&new_file(&Intent::default())), Ok(Intent::default()));
@@ -59,6 +70,41 @@ fn the_method_changes_and_its_comment_stays() {
 }
 
 #[test]
+fn boot_settings_come_and_go_and_what_stood_there_stays_as_it_was() {
+    let texts =
+        ["", "method = \"ids\" # why\n", &add("# mine\n", &device(2), Some("a card")).expect("added")];
+    for text in texts {
+        let longer = set_boot(text, &settings()).expect("set");
+        assert_eq!(parse(&longer).expect("reads").boot, settings(), "{longer}");
+        assert_eq!(set_boot(&longer, &settings()).as_deref(), Ok(longer.as_str()));
+        assert_eq!(set_boot(&longer, &BootSettings::default()).as_deref(), Ok(text), "{longer}");
+    }
+    let by_hand = "[boot]\nhugepages = \"2M=512\" # small\nisolated-cpus = \"2,3\" # as I write it\n";
+    let wanted = BootSettings {
+        hugepages: Some("2M=1024".parse().expect("a pool")),
+        ..parse(by_hand).expect("reads").boot
+    };
+    assert_eq!(set_boot(by_hand, &wanted).as_deref(), Ok(by_hand.replace("512", "1024").as_str()));
+    assert_eq!(
+        set_boot("boot = {igfx-off = true}\n", &BootSettings::default()).as_deref(),
+        Ok("boot = {}\n")
+    );
+}
+
+#[test]
+fn a_new_file_with_boot_settings_reads_as_a_person_would_write_it() {
+    let text = new_file(&Intent { boot: settings(), isolate: vec![device(2)], ..Intent::default() });
+    let (_, own) = text.split_once("method = \"override\"\n").expect("the head");
+    assert_eq!(
+        own,
+        "\n[[isolate]]\naddress = \"0000:02:00.0\"\nid = \"1234:1111\"\nsubsystem = \"1af4:1100\"\nclass = \"030000\"\n\
+         parents = [\"0000:00:02.0\"]\n\n# What else the kernel is told at boot, while a device is isolated.\n[boot]\n\
+         hugepages = \"1G=0:8,1:8\"\nisolated-cpus = \"2-7\"\nigfx-off = true\ndisable-idle-d3 = true\n\
+         acs-override = \"downstream,id:8086:a110\"\n"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_line_and_key() {
     for (text, at, name, part) in [
         ("\nmethd = \"ids\"\n", 2, Some("methd"), "unknown field"),
@@ -66,6 +112,10 @@ fn what_is_wrong_is_named_with_its_line_and_key() {
         ("[[isolate]]\naddress = \"02:00\"\n", 2, Some("address"), "not a PCI address"),
         ("# x\n[[isolate]]\naddress = \"02:00.0\"\n", 2, None, "missing field"),
         ("method\n", 1, None, ""),
+        ("[boot]\nhugepages = \"16\"\n", 2, Some("hugepages"), "write 1G=16 or 2M=4096"),
+        ("[boot]\nisolated-cpus = \"3-1\"\n", 2, Some("isolated-cpus"), "ends before it begins"),
+        ("[boot]\nacs-override = \"all\"\n", 2, Some("acs-override"), "it knows downstream"),
+        ("[boot]\nnohz = true\n", 2, Some("nohz"), "unknown field"),
     ] {
         match parse(text) {
             Err(IntentError::Wrong { line, key, message }) => {
@@ -97,7 +147,7 @@ proptest! {
 
     #[test]
     fn what_is_written_is_read_back(buses in prop::collection::btree_set(any::<u8>(), 0..6)) {
-        let intent = Intent { method: Method::Override, isolate: buses.into_iter().map(device).collect() };
+        let intent = Intent { isolate: buses.into_iter().map(device).collect(), ..Intent::default() };
         prop_assert_eq!(parse(&new_file(&intent)), Ok(intent));
     }
 }

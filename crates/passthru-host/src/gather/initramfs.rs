@@ -3,16 +3,26 @@
 use passthru_model::fact::Fact;
 use passthru_model::facts::InitramfsGenerator;
 
+mod mkinitcpio;
+
 use super::because;
 use crate::host::Host;
 
+/// A generator that passthru knows how to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Usable {
+    InitramfsTools,
+    Dracut,
+    Mkinitcpio,
+}
+
 /// The paths of the generators' programs, with the generator where passthru knows how to use it.
-const PROGRAMS: &[(&str, &str, Option<InitramfsGenerator>)] = &[
-    ("/usr/sbin/update-initramfs", "initramfs-tools", Some(InitramfsGenerator::InitramfsTools)),
-    ("/sbin/update-initramfs", "initramfs-tools", Some(InitramfsGenerator::InitramfsTools)),
-    ("/usr/bin/dracut", "dracut", Some(InitramfsGenerator::Dracut)),
-    ("/usr/sbin/dracut", "dracut", Some(InitramfsGenerator::Dracut)),
-    ("/usr/bin/mkinitcpio", "mkinitcpio", None),
+const PROGRAMS: &[(&str, &str, Option<Usable>)] = &[
+    ("/usr/sbin/update-initramfs", "initramfs-tools", Some(Usable::InitramfsTools)),
+    ("/sbin/update-initramfs", "initramfs-tools", Some(Usable::InitramfsTools)),
+    ("/usr/bin/dracut", "dracut", Some(Usable::Dracut)),
+    ("/usr/sbin/dracut", "dracut", Some(Usable::Dracut)),
+    (mkinitcpio::PROGRAM, "mkinitcpio", Some(Usable::Mkinitcpio)),
     ("/usr/bin/booster", "booster", None),
     ("/etc/NIXOS", "NixOS", None),
     ("/run/ostree-booted", "rpm-ostree", None),
@@ -28,11 +38,11 @@ pub(super) fn generator(host: &Host) -> Fact<InitramfsGenerator> {
         Err(error) => return because(&error),
     };
     // Merged directories show one program at several paths.
-    let mut found: Vec<(&str, &str, Option<InitramfsGenerator>)> = Vec::new();
+    let mut found: Vec<(&str, &str, Option<Usable>)> = Vec::new();
     for &(path, name, generator) in PROGRAMS {
         match host.exists(path) {
             Ok(true) if found.iter().any(|(_, other, _)| *other == name) => {}
-            Ok(true) if generator == Some(InitramfsGenerator::InitramfsTools) && !settings => {}
+            Ok(true) if generator == Some(Usable::InitramfsTools) && !settings => {}
             Ok(true) => found.push((path, name, generator)),
             Ok(false) => {}
             Err(error) => return because(&error),
@@ -42,9 +52,19 @@ pub(super) fn generator(host: &Host) -> Fact<InitramfsGenerator> {
         found.iter().map(|(path, name, _)| format!("{path} ({name})")).collect::<Vec<_>>().join(", ");
     match found.as_slice() {
         [] => Fact::unknown(format!(
-            "there is no dracut, no update-initramfs with {SETTINGS}, and no sign of another generator"
+            "there is no dracut, no mkinitcpio, no update-initramfs with {SETTINGS}, and no sign of another generator"
         )),
-        [(path, name, Some(generator))] => Fact::known(*generator, *path, format!("is there: {name}")),
+        [(path, name, Some(generator))] => {
+            let generator = match generator {
+                Usable::InitramfsTools => InitramfsGenerator::InitramfsTools,
+                Usable::Dracut => InitramfsGenerator::Dracut,
+                Usable::Mkinitcpio => match mkinitcpio::as_set_up(host) {
+                    Ok(found) => InitramfsGenerator::Mkinitcpio(found),
+                    Err(why) => return Fact::Unknown(why),
+                },
+            };
+            Fact::known(generator, *path, format!("is there: {name}"))
+        }
         _ if found.iter().any(|(_, _, generator)| generator.is_some()) => Fact::unknown(format!(
             "two generators of the initramfs are installed, and either could be in use: {listed}"
         )),

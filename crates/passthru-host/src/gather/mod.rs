@@ -34,6 +34,7 @@ mod topology;
 mod tuning;
 mod usb;
 mod virt;
+mod ways_in;
 
 use passthru_model::address::PciAddress;
 use passthru_model::fact::Fact;
@@ -183,6 +184,7 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
         let uses = in_use::of(host, options, &facts.surroundings, &facts.pci, &facts.graphics);
         facts.in_use = uses.fact;
         facts.in_use_gaps = uses.gaps;
+        facts.ways_in = ways_in::of(host);
     }
     facts
 }

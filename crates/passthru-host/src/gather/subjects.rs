@@ -75,7 +75,7 @@ pub enum Subject {
     Desktop,
     /// `guest_firmware`.
     GuestFirmware,
-    /// `in_use` and `in_use_gaps`.
+    /// `in_use` and `in_use_gaps`, and `ways_in`.
     InUse,
 }
 

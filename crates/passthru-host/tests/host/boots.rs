@@ -292,9 +292,76 @@ fn the_generator_is_known_where_there_is_but_one() {
         )
     );
     assert_eq!(
-        facts(&["usr/bin/mkinitcpio"], None).initramfs.because(),
-        Some("passthru does not know yet how to use what was found: /usr/bin/mkinitcpio (mkinitcpio)")
+        facts(&["usr/bin/booster"], None).initramfs.because(),
+        Some("passthru does not know yet how to use what was found: /usr/bin/booster (booster)")
     );
+}
+
+/// A host with mkinitcpio and these presets.
+fn with_presets(script: &str, presets: &[(&str, &str)]) -> HostFacts {
+    let mut tar = Builder::new(Vec::new());
+    let files = presets.iter().map(|(name, text)| (format!("etc/mkinitcpio.d/{name}"), *text));
+    for (name, text) in files.chain([("usr/bin/mkinitcpio".to_owned(), script)]) {
+        let mut header = Header::new_gnu();
+        header.set_size(u64::try_from(text.len()).expect("small"));
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, text.as_bytes()).expect("writes");
+    }
+    let host = Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads");
+    gather(&host)
+}
+
+const PRESET: &str = "ALL_kver=/boot/vmlinuz-linux\nPRESETS=(default fallback)\ndefault_image=/boot/initramfs-linux.img\n\
+                      fallback_image=/boot/initramfs-linux-fallback.img\nfallback_options='-S autodetect'\n";
+
+#[test]
+fn the_presets_of_mkinitcpio_say_which_images_it_makes() {
+    let new = "_f_config=/etc/mkinitcpio.conf\n_d_config=${_f_config}.d\n";
+    let found = with_presets(new, &[("linux.preset", PRESET), ("linux.preset.pacsave", "x")]);
+    let Some(InitramfsGenerator::Mkinitcpio(found)) = found.initramfs.value() else {
+        panic!("{:?}", found.initramfs)
+    };
+    assert!(found.drop_ins);
+    let [preset] = found.presets.as_slice() else { panic!("{found:?}") };
+    assert_eq!(preset.name, "linux");
+    assert_eq!(preset.images, ["/boot/initramfs-linux.img", "/boot/initramfs-linux-fallback.img"]);
+    // With a main file that is named, and before version 36, drop-ins are not read.
+    let named = format!("ALL_config=/etc/mkinitcpio.conf\n{PRESET}");
+    for (script, preset) in [(new, named.as_str()), ("_f_config=/etc/mkinitcpio.conf\n", PRESET)] {
+        let facts = with_presets(script, &[("linux.preset", preset)]);
+        assert!(
+            matches!(facts.initramfs.value(), Some(InitramfsGenerator::Mkinitcpio(one)) if !one.drop_ins)
+        );
+    }
+}
+
+#[test]
+fn presets_whose_images_would_lack_what_is_set_up_are_named() {
+    let because = |more: &str| {
+        let facts = with_presets("", &[("linux.preset", &format!("{PRESET}{more}"))]);
+        facts.initramfs.because().map(str::to_owned)
+    };
+    let said = |text: &str| Some(format!("/etc/mkinitcpio.d/linux.preset{text}"));
+    assert_eq!(
+        because("default_uki=/efi/EFI/Linux/arch.efi\n"),
+        said(
+            " has mkinitcpio make a unified kernel image (default: /efi/EFI/Linux/arch.efi), which passthru does not know yet how to change"
+        )
+    );
+    assert_eq!(
+        because("fallback_config=/etc/other.conf\n"),
+        said(
+            " has mkinitcpio make an image (fallback) from /etc/other.conf, which passthru does not edit: let it use /etc/mkinitcpio.conf"
+        )
+    );
+    assert_eq!(
+        because("default_options='-c /etc/other.conf'\n"),
+        said(
+            " has mkinitcpio make an image (default) with the option -c, so what passthru sets up would not be in it"
+        )
+    );
+    let shell = because("default_image=/boot/$(uname -r).img\n").expect("a reason");
+    assert!(shell.starts_with("/etc/mkinitcpio.d/linux.preset, line 6"), "{shell}");
 }
 
 /// A unified kernel image with these sections.

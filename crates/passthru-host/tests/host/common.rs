@@ -98,6 +98,7 @@ pub(crate) fn summary(facts: &HostFacts) -> String {
     fact(&mut out, "guest firmware", &facts.guest_firmware);
     fact(&mut out, "qemu", &facts.qemu);
     fact(&mut out, "in use", &facts.in_use);
+    fact(&mut out, "ways in", &facts.ways_in);
     writeln!(out, "in use, gaps: {:?}", facts.in_use_gaps).expect("a string takes all");
     for (path, state) in &facts.files {
         let state = match state {

@@ -25,6 +25,9 @@ mod virtual_functions;
 
 use super::Check;
 
+pub(crate) use acs_override::{has_split, is_often_patched};
+pub(crate) use boot_framebuffer::version;
+
 /// In the order in which they are shown: groups, the card, the screen, its reset and power, then other devices.
 pub(super) const CHECKS: &[Check] = &[
     reserved_regions::CHECK,

@@ -15,6 +15,8 @@ pub struct Consent {
     pub take_last_keyboard: bool,
     /// `--adopt`: take what other tools and hands have set up for guests out of their files, and into the intent.
     pub adopt: bool,
+    /// `--accept-acs-override`: have a patched kernel take for apart what can reach past the IOMMU.
+    pub accept_acs_override: bool,
     /// `--untried-boot-chain`: change a boot chain that has not been started in the laboratory yet.
     pub untried_boot_chain: bool,
 }

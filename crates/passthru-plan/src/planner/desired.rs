@@ -9,7 +9,7 @@ use passthru_model::{HostFacts, managed};
 use super::initramfs::Generator;
 use super::iommu::Parameters;
 use super::loader::{BootLoader, Change, States};
-use super::{Reason, initramfs, loader, steps, texts};
+use super::{Reason, initramfs, loader, settings, steps, texts};
 
 /// Who boots the host, and who builds what is booted.
 pub(super) struct Chain {
@@ -51,7 +51,7 @@ pub(super) fn file_steps(
 ) -> Vec<Step> {
     let edited = |Change { path, before, after }| {
         let mut step = steps::file_step(&path, before, after);
-        if !needed.words.is_empty() {
+        if !needed.words.is_empty() && loader::reads(&path) {
             let others =
                 format!("take out ‘{}’, which another tool or a hand set for guests", needed.words.join(" "));
             // Settings of GRUB are edited for what goes alone.
@@ -96,7 +96,10 @@ fn own_files(facts: &HostFacts, chain: &Chain, wanted: &Intent, needed: &Paramet
     files.insert(managed::RECORD_UNIT, FileState::root_file(texts::RECORD_UNIT, 0o644));
     files.insert(managed::RECORD_WANT, link(managed::RECORD_UNIT));
     if wanted.method == Method::Ids {
-        files.insert(managed::MODPROBE, FileState::root_file(texts::modprobe(facts, wanted, rebuild), 0o644));
+        if settings::reads_options(facts) {
+            let text = texts::modprobe(facts, wanted, rebuild);
+            files.insert(managed::MODPROBE, FileState::root_file(text, 0o644));
+        }
         return files;
     }
     files.insert(managed::DEVICES, FileState::root_file(texts::devices(wanted, rebuild), 0o644));
@@ -113,10 +116,14 @@ fn own_files(facts: &HostFacts, chain: &Chain, wanted: &Intent, needed: &Paramet
 pub(crate) fn drift(facts: &HostFacts, wanted: &Intent) -> Vec<&'static str> {
     // The drop-in's need cannot be told once it has worked, so as it stands it is as it should be.
     let chain = Chain::of(facts, &mut Vec::new());
-    let mut states = own_files(facts, &chain, wanted, &Parameters::default());
-    let kept = facts.files.get(managed::GRUB_DROP_IN).cloned();
-    if let (Some(kept), false) = (kept, wanted.isolate.is_empty()) {
-        states.insert(managed::GRUB_DROP_IN, kept);
+    let set = settings::words(facts, wanted);
+    let set = settings::ours(facts, chain.loader.as_ref(), set);
+    let mut states = own_files(facts, &chain, wanted, &Parameters { set, ..Parameters::default() });
+    // So are the words that it holds beside, which are judged by the running command line.
+    for path in [managed::GRUB_DROP_IN, managed::PARAMETERS] {
+        if let (Some(kept), false) = (facts.files.get(path).cloned(), wanted.isolate.is_empty()) {
+            states.insert(path, kept);
+        }
     }
     let mut drifted = Vec::new();
     for path in texts::OURS {

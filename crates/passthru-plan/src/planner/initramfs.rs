@@ -3,6 +3,7 @@
 
 mod dracut;
 mod initramfs_tools;
+mod mkinitcpio;
 
 use passthru_model::facts::InitramfsGenerator;
 use passthru_model::intent::Intent;
@@ -13,7 +14,7 @@ use passthru_model::{Fact, HostFacts, managed};
 
 use super::Reason;
 use super::desired::Chain;
-use super::loader::States;
+use super::loader::{Change, States};
 
 /// How the image of one kernel is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,9 @@ pub(super) struct Build {
     pub(super) program: Program,
     /// Its arguments.
     pub(super) arguments: Vec<String>,
-    /// What it rewrites, the image first.
+    /// The images that it makes, that of the kernel first.
+    pub(super) images: Vec<String>,
+    /// What else it rewrites.
     pub(super) rewrites: Vec<String>,
 }
 
@@ -30,6 +33,14 @@ pub(super) struct Build {
 pub(super) trait Generator {
     /// The files of ours that only this generator reads.
     fn own_files(&self, wanted: &Intent) -> States;
+    /// The changes of files that are not ours by which what is ours comes into images.
+    fn edits(&self, _facts: &HostFacts, _reasons: &mut Vec<Reason>) -> Vec<Change> {
+        Vec::new()
+    }
+    /// The changes of files that are not ours by which they have nothing of ours any more.
+    fn withdrawals(&self, _facts: &HostFacts) -> Vec<Change> {
+        Vec::new()
+    }
     /// What an image holds of each of these files, and of those that every generator reads: an ending of a name inside, by
     /// the path on the host.
     fn in_image(&self) -> &'static [(&'static str, &'static str)];
@@ -47,6 +58,7 @@ pub(super) trait Generator {
 pub(super) fn of(facts: &HostFacts) -> Box<dyn Generator> {
     match facts.initramfs.value() {
         Some(InitramfsGenerator::Dracut) => Box::new(dracut::Dracut),
+        Some(InitramfsGenerator::Mkinitcpio(found)) => Box::new(mkinitcpio::Settings::of(facts, found)),
         Some(InitramfsGenerator::InitramfsTools) | None => Box::new(initramfs_tools::InitramfsTools),
     }
 }
@@ -58,10 +70,21 @@ pub(super) fn known(facts: &HostFacts, reasons: &mut Vec<Reason>) {
     }
 }
 
+/// The files that steer a generator.
+const STEERING: [&str; 7] = [
+    managed::INITRAMFS_HOOK,
+    managed::INITRAMFS_INIT_TOP,
+    managed::DRACUT_CONF,
+    managed::MKINITCPIO_CONF,
+    managed::MKINITCPIO_DROP_IN,
+    managed::MKINITCPIO_INSTALL,
+    managed::MKINITCPIO_HOOK,
+];
+
 /// Whether images are made from a file: one that the generator of this host puts into them, or one that steers a
 /// generator.
 pub(super) fn reads(generator: &dyn Generator, path: &str) -> bool {
-    [managed::INITRAMFS_HOOK, managed::INITRAMFS_INIT_TOP, managed::DRACUT_CONF].contains(&path)
+    STEERING.contains(&path)
         // Of others: generators copy the first whole, and run the second.
         || path.starts_with("/etc/modprobe.d/")
         || path.starts_with("/etc/initramfs-tools/scripts/")
@@ -127,17 +150,17 @@ pub(super) fn rebuild(facts: &HostFacts, chain: &Chain, isolating: bool, content
         .filter_map(|kernel| Some((kernel, kernel.initramfs.as_ref()?)))
         .map(|(kernel, image)| {
             let release = &kernel.release;
-            let Build { program, arguments, mut rewrites } = chain.generator.build(release, image);
+            let Build { program, arguments, images, rewrites: others } =
+                chain.generator.build(release, image);
+            let expect =
+                images.iter().flat_map(|image| contents.expected(kernel, isolating, image)).collect();
+            let mut rewrites = images;
+            rewrites.extend(others);
             // Hooks of the generator may hand the new image to the boot loader at once.
             rewrites.extend(chain.loader.copies(release).into_iter().flat_map(|copies| copies.rewritten));
             Step {
                 id: format!("initramfs-{release}"),
-                action: Action::Run {
-                    program,
-                    arguments,
-                    rewrites,
-                    expect: contents.expected(kernel, isolating, image),
-                },
+                action: Action::Run { program, arguments, rewrites, expect },
                 what: format!("rebuild the initramfs of kernel {release}"),
                 why: "drivers are loaded from it before the real root is there".to_owned(),
                 effect: Effect::Reboot,

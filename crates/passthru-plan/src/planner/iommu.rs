@@ -22,6 +22,10 @@ pub(crate) struct Parameters {
     pub(crate) words: Vec<String>,
     /// The word to add.
     pub(crate) add: Option<&'static str>,
+    /// The words to add for what else the intent has the kernel told, in order.
+    pub(crate) set: Vec<String>,
+    /// Words that we added for that to files which are not ours, and that go.
+    pub(crate) gone: Vec<String>,
     /// What the reader should know.
     pub(crate) notes: Vec<String>,
 }
@@ -40,9 +44,15 @@ impl Parameters {
             }
         }
         let one = |word: &str| Parameter::new(word).ok();
-        changes.extend(self.words.iter().filter_map(|word| one(word)).map(Change::Remove));
-        changes.extend(self.add.and_then(one).map(Change::Add));
+        let words = self.words.iter().chain(&self.gone);
+        changes.extend(words.filter_map(|word| one(word)).map(Change::Remove));
+        changes.extend(self.added().filter_map(one).map(Change::Add));
         changes
+    }
+
+    /// All words to add, in order.
+    pub(crate) fn added(&self) -> impl Iterator<Item = &str> {
+        self.add.into_iter().chain(self.set.iter().map(String::as_str))
     }
 }
 

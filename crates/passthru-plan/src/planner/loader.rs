@@ -7,6 +7,7 @@ mod written;
 
 use std::collections::BTreeMap;
 
+use passthru_formats::cmdline::{self, CommandLine};
 use passthru_formats::error::{Refused, utf8};
 use passthru_model::facts::Bootloader;
 use passthru_model::intent::Intent;
@@ -14,7 +15,7 @@ use passthru_model::plan::{FileState, Step};
 use passthru_model::{Fact, HostFacts, managed};
 
 use super::iommu::Parameters;
-use super::{Reason, select};
+use super::{Reason, select, settings, texts};
 
 /// What stands at paths of ours once an intent is met. A path that is not in it is empty then.
 pub(super) type States = BTreeMap<&'static str, FileState>;
@@ -60,6 +61,8 @@ pub(super) trait BootLoader {
     fn off_words(&self, running: &[String]) -> Vec<String>;
     /// Whether a file of ours sets this word.
     fn has_ours(&self, token: &str) -> bool;
+    /// The words that files which are not ours set, as far as these can be told.
+    fn words_elsewhere(&self) -> Vec<String>;
     /// Whether a file that is not ours sets this word.
     fn has_elsewhere(&self, token: &str) -> bool;
     /// Whether the entries as they stand pass a word.
@@ -112,7 +115,7 @@ pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Box<dyn BootLo
 }
 
 /// The text of a file that is to be edited; `None`: it is not there, or it cannot be edited and the reason has been added.
-fn text_of<'f>(facts: &'f HostFacts, path: &str, reasons: &mut Vec<Reason>) -> Option<&'f str> {
+pub(super) fn text_of<'f>(facts: &'f HostFacts, path: &str, reasons: &mut Vec<Reason>) -> Option<&'f str> {
     if let Some(because) = facts.unreadable_files.get(path) {
         reasons.push(select::unreadable(facts, &format!("what {path} says"), because));
     }
@@ -142,6 +145,23 @@ pub(super) fn known(facts: &HostFacts, reasons: &mut Vec<Reason>) {
     }
 }
 
+/// The words of a command line that the kernel reads.
+fn words_of(line: &str) -> Vec<String> {
+    CommandLine::new(line).parameters().map(|word| word.text().to_owned()).collect()
+}
+
+/// The file of ours that says which words in files that are not ours we added.
+fn record(needed: &Parameters) -> Option<(&'static str, FileState)> {
+    let state = || FileState::root_file(texts::parameters(&needed.set), 0o644);
+    (!needed.set.is_empty()).then(|| (managed::PARAMETERS, state()))
+}
+
+/// The changes of single words by which the entry without passthrough lacks what else the intent has the kernel told.
+fn unset(needed: &Parameters) -> impl Iterator<Item = cmdline::Change> {
+    let words = needed.set.iter().filter_map(|word| cmdline::Parameter::new(word).ok());
+    words.map(cmdline::Change::Remove)
+}
+
 /// Whether a file is read by a boot loader, or by what makes its entries.
 pub(super) fn reads(path: &str) -> bool {
     path == managed::GRUB_DEFAULTS
@@ -154,5 +174,7 @@ pub(super) fn reads(path: &str) -> bool {
 
 /// The parameters that the running command line must hold after a reboot, because of us.
 pub(crate) fn effective_parameters(facts: &HostFacts) -> Vec<String> {
-    of(facts, &mut Vec::new()).effective_parameters()
+    let mut words = of(facts, &mut Vec::new()).effective_parameters();
+    words.extend(settings::recorded(facts));
+    words
 }

@@ -113,6 +113,16 @@ pub enum Reason {
         /// Its name.
         name: String,
     },
+    /// Without its display the host could not be reached.
+    #[error(
+        "{address} ({name}) is the host's only display, and nothing else leads in: no server for SSH is started at boot, and there is no login on a serial line. Have one started (`systemctl enable --now ssh`, or sshd), and try it, then run the command again"
+    )]
+    NoWayIn {
+        /// The function.
+        address: PciAddress,
+        /// Its name.
+        name: String,
+    },
     /// Storage in use.
     #[error("{address} ({name}) holds storage that the host uses: {what}")]
     StorageInUse {
@@ -269,6 +279,35 @@ pub enum Reason {
         /// The parameter.
         token: String,
     },
+    /// A setting of the intent that this host cannot have.
+    #[error("the intent asks for {setting}, and {problem}")]
+    Setting {
+        /// The setting and its value, such as ‘hugepages = "1G=16"’.
+        setting: String,
+        /// What is in the way, and what would settle it.
+        problem: String,
+    },
+    /// A parameter that the intent needs is set to something else by the user.
+    #[error(
+        "‘{theirs}’ is in {} already, and the intent asks for ‘{wanted}’: take out the one that is not meant, there or under [boot] in the intent",
+        paths.join(", ")
+    )]
+    ParameterTaken {
+        /// The word that stands there.
+        theirs: String,
+        /// The word that the intent needs.
+        wanted: String,
+        /// The files that it may be in.
+        paths: Vec<String>,
+    },
+    /// The override makes groups that nothing keeps apart.
+    #[error(
+        "‘{token}’ has the kernel take devices for apart that are not: a guest can then read and write memory of other devices, and through them of the host, past the IOMMU"
+    )]
+    AcsOverride {
+        /// The parameter.
+        token: String,
+    },
     /// The boot loader is not known for certain.
     #[error("the boot loader cannot be told for certain: {0}")]
     Bootloader(String),
@@ -325,14 +364,6 @@ pub enum Reason {
         /// The functions that were not chosen.
         twins: Vec<PciAddress>,
     },
-    /// Binding by id is done with module options, which a built-in driver does not read.
-    #[error(
-        "vfio-pci is built into kernel {release} and does not read module options, so binding by PCI ID does not work: use method = \"override\""
-    )]
-    IdsBuiltIn {
-        /// The kernel's release.
-        release: String,
-    },
     /// Something that is not ours stands where one of our files goes.
     #[error(
         "{path} is there and was not written by passthru: {problem}; move it away, then run the command again"
@@ -358,6 +389,7 @@ impl Reason {
             Self::OnlyDisplay { .. } => Some("--take-only-display"),
             Self::StorageInUse { .. } | Self::NetworkInUse { .. } => Some("--take-in-use"),
             Self::LastKeyboard { .. } => Some("--take-last-keyboard"),
+            Self::AcsOverride { .. } => Some("--accept-acs-override"),
             Self::UntriedBootChain { .. } => Some("--untried-boot-chain"),
             _ => None,
         }

@@ -191,6 +191,20 @@ pub(super) fn stakes(
             Stake::Chipset(_) => false,
             Stake::Display(_) => true,
         };
+        if insisted && stake == Stake::OnlyDisplay {
+            // Insisting does not open a door where there is none.
+            match &facts.ways_in {
+                passthru_model::Fact::Known(ways, _) if !ways.any() => {
+                    reasons.push(Reason::NoWayIn { address, name: name.clone() });
+                }
+                passthru_model::Fact::Known(..) => {}
+                passthru_model::Fact::Unknown(because) => {
+                    let what =
+                        format!("how the host is reached without its only display, {address} ({name})");
+                    reasons.push(unknown(facts, &what, because));
+                }
+            }
+        }
         if insisted {
             notes.push(format!("{address} ({name}): {}", stake.sentence()));
             continue;
@@ -286,7 +300,7 @@ fn ids(facts: &HostFacts, wanted: &Intent, taken: &[PciAddress], reasons: &mut V
 }
 
 /// Judges the installed kernels: each that can be booted must have vfio-pci.
-pub(crate) fn kernels(facts: &HostFacts, method: Method, reasons: &mut Vec<Reason>) {
+pub(crate) fn kernels(facts: &HostFacts, reasons: &mut Vec<Reason>) {
     match &facts.kernel.installed {
         passthru_model::Fact::Unknown(because) => {
             reasons.push(unknown(facts, "which kernels are installed", because));
@@ -305,9 +319,6 @@ pub(crate) fn kernels(facts: &HostFacts, method: Method, reasons: &mut Vec<Reaso
                             &format!("whether kernel {release} has vfio-pci"),
                             because,
                         ));
-                    }
-                    (Some(ModuleState::BuiltIn), _) if method == Method::Ids => {
-                        reasons.push(Reason::IdsBuiltIn { release });
                     }
                     (Some(ModuleState::BuiltIn | ModuleState::Loadable), _) => {}
                     (None | Some(ModuleState::Absent), _) => reasons.push(Reason::NoVfio { release }),

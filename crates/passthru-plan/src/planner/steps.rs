@@ -1,146 +1,15 @@
 //! From the files as they stand and as they should be to steps.
 
+mod about;
+
 use passthru_model::HostFacts;
 use passthru_model::managed;
 use passthru_model::plan::{Action, Effect, FileState, Step};
 
+use about::{About, about};
+
 use super::texts::MARK;
 use super::{Reason, select};
-
-/// What a step on a file is called and why it is there.
-struct About {
-    id: &'static str,
-    what: &'static str,
-    why: &'static str,
-    effect: Effect,
-}
-
-fn about(path: &str) -> About {
-    let (id, what, why, effect) = match path {
-        managed::DEVICES => (
-            "devices",
-            "the list of chosen functions, each with what it must be",
-            "at boot a function is taken only if it is the one that was chosen",
-            Effect::Initramfs,
-        ),
-        managed::EARLY => (
-            "early-script",
-            "the script that reserves the functions, and gives them back where vfio-pci cannot take them",
-            "a driver that has a device first does not let go of it cleanly",
-            Effect::Initramfs,
-        ),
-        managed::UDEV_RULE => (
-            "udev-rule",
-            "the udev rule by which the first PCI event reserves all chosen functions",
-            "no driver that udev loads can then be faster",
-            Effect::Initramfs,
-        ),
-        managed::EARLY_UNIT => (
-            "early-unit",
-            "the unit that reserves the functions before modules are loaded",
-            "lists of modules to load are read before udev acts",
-            Effect::Reboot,
-        ),
-        managed::EARLY_WANT => (
-            "early-unit-link",
-            "the link that enables the unit",
-            "systemd starts what is linked here",
-            Effect::Reboot,
-        ),
-        managed::VERIFY_UNIT => (
-            "verify-unit",
-            "the unit that checks the functions after boot",
-            "what vfio-pci could not take goes back to the host's driver",
-            Effect::Reboot,
-        ),
-        managed::VERIFY_WANT => (
-            "verify-unit-link",
-            "the link that enables the unit",
-            "systemd starts what is linked here",
-            Effect::Reboot,
-        ),
-        managed::RECORD_UNIT => (
-            "record-unit",
-            "the unit that looks at each boot and keeps a record of it",
-            "`passthru status` says with it when a boot went otherwise than intended, and why",
-            Effect::Reboot,
-        ),
-        managed::RECORD_WANT => (
-            "record-unit-link",
-            "the link that enables the unit",
-            "systemd starts what is linked here",
-            Effect::Reboot,
-        ),
-        managed::INITRAMFS_HOOK => (
-            "initramfs-hook",
-            "the hook that puts vfio-pci, the list and the script into the initramfs",
-            "graphics drivers are loaded in the initramfs already",
-            Effect::Initramfs,
-        ),
-        managed::INITRAMFS_INIT_TOP => (
-            "initramfs-init-top",
-            "the initramfs script that reserves the functions before udev starts",
-            "nothing in the initramfs can then load a driver earlier",
-            Effect::Initramfs,
-        ),
-        managed::DRACUT_CONF => (
-            "dracut-settings",
-            "the settings by which dracut puts vfio-pci, the list and the script into the initramfs",
-            "graphics drivers are loaded in the initramfs already",
-            Effect::Initramfs,
-        ),
-        managed::MODPROBE => (
-            "module-options",
-            "the options by which vfio-pci takes the PCI IDs, ahead of their drivers",
-            "the intent says to bind by PCI ID",
-            Effect::Initramfs,
-        ),
-        _ => return about_loader(path),
-    };
-    About { id, what, why, effect }
-}
-
-/// Of a file that a boot loader reads, or what makes its entries.
-fn about_loader(path: &str) -> About {
-    let (id, what, why) = match path {
-        managed::GRUB_DROP_IN => (
-            "grub-parameter",
-            "the kernel parameter that turns the IOMMU on",
-            "without the IOMMU no device can be given to a guest",
-        ),
-        managed::GRUB_OFF_ENTRY => (
-            "grub-off-entry",
-            "the boot menu entry without passthrough",
-            "the way back, should the host not come up as wanted",
-        ),
-        managed::KERNEL_CMDLINE => (
-            "kernel-cmdline",
-            "the kernel command line that boot entries are made with",
-            "it holds what turns the IOMMU on, and nothing that was typed for one boot alone",
-        ),
-        managed::KERNEL_INSTALL_OFF => (
-            "kernel-install-off-entry",
-            "the plugin of kernel-install that makes a boot entry without passthrough",
-            "the way back, should the host not come up as wanted",
-        ),
-        path if path.ends_with(managed::OFF_ENTRY_ENDING) => (
-            "off-entry",
-            "the boot entry without passthrough",
-            "the way back, should the host not come up as wanted",
-        ),
-        path if managed::has_entries(path) => (
-            "boot-entries",
-            "the boot entries: the kernel command line and, where they are all in one file, an entry without passthrough",
-            "nothing makes these entries anew, so they are changed where they stand",
-        ),
-        _ => (
-            "grub-settings",
-            "the kernel parameter that turns the IOMMU off goes",
-            "without the IOMMU no device can be given to a guest",
-        ),
-    };
-    About { id, what, why, effect: Effect::Reboot }
-}
 
 /// A step that brings a file of ours to a state; `None`: it is there already.
 pub(crate) fn own_file(
@@ -209,9 +78,9 @@ fn foreign(path: &str, before: &FileState) -> Option<String> {
 
 /// A step on a file, named after the path.
 pub(crate) fn file_step(path: &str, before: FileState, after: FileState) -> Step {
-    let About { id, what, why, effect } = about(path);
+    let About { id, what, why, effect } = about(path, &after);
     let (what, why) = match (&before, &after) {
-        _ if id == "boot-entries" => (format!("change {what}"), why.to_owned()),
+        _ if matches!(id, "boot-entries" | "mkinitcpio-hooks") => (format!("change {what}"), why.to_owned()),
         (_, FileState::Absent) => (format!("remove {what}"), "nothing needs it any more".to_owned()),
         (FileState::Absent, _) => (format!("add {what}"), why.to_owned()),
         _ if id == "grub-settings" => (what.to_owned(), why.to_owned()),

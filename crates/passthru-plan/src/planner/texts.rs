@@ -93,10 +93,32 @@ pub(super) fn udev_rule(intent: &Intent, rebuild: &str) -> String {
     text
 }
 
+/// The record of the words that were added to files which are not ours.
+pub(super) fn parameters(words: &[String]) -> String {
+    let mut text = head("take these words out of the kernel command line, then remove this file.");
+    text.push_str(
+        "# The words of the kernel command line that passthru added for [boot] in the intent, one a line.\n",
+    );
+    for word in words {
+        text.push_str(word);
+        text.push('\n');
+    }
+    text
+}
+
 /// The words by which an entry boots without passthrough. Module options are not turned off by our own word, but by an
 /// empty list of ids, which the kernel command line sets after the options.
 pub(super) fn off_parameters(ids: bool) -> &'static str {
     if ids { "passthru.off vfio-pci.ids=" } else { "passthru.off" }
+}
+
+/// The list of ids by which vfio-pci takes the functions of an intent, each once.
+pub(super) fn ids(intent: &Intent) -> String {
+    let mut ids: Vec<String> =
+        intent.isolate.iter().map(|device| format!("{}:{}", device.id, device.subsystem)).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    ids.retain(|id| seen.insert(id.clone()));
+    ids.join(",")
 }
 
 /// Module options for the intent that binds by id.
@@ -105,11 +127,7 @@ pub(super) fn modprobe(facts: &HostFacts, intent: &Intent, rebuild: &str) -> Str
     text.push_str(
         "# Takes every function with these ids (vendor:device:subsystem vendor:subsystem device).\n",
     );
-    let mut ids: Vec<String> =
-        intent.isolate.iter().map(|device| format!("{}:{}", device.id, device.subsystem)).collect();
-    let mut seen = std::collections::BTreeSet::new();
-    ids.retain(|id| seen.insert(id.clone()));
-    let _ = writeln!(text, "options vfio-pci ids={}", ids.join(","));
+    let _ = writeln!(text, "options vfio-pci ids={}", ids(intent));
     text.push_str("# vfio-pci is loaded ahead of every driver that could claim them.\n");
     for driver in native_drivers(facts, intent) {
         let _ = writeln!(text, "softdep {driver} pre: vfio-pci");
@@ -153,7 +171,8 @@ fn known_drivers(vendor: u16, class: ClassCode) -> &'static [&'static str] {
 }
 
 /// The paths of all files that are ours besides the intent, in the order in which they come to be.
-pub(crate) const OURS: [&str; 16] = [
+pub(crate) const OURS: [&str; 20] = [
+    managed::PARAMETERS,
     managed::GRUB_DROP_IN,
     managed::GRUB_OFF_ENTRY,
     managed::KERNEL_INSTALL_OFF,
@@ -167,6 +186,9 @@ pub(crate) const OURS: [&str; 16] = [
     managed::INITRAMFS_HOOK,
     managed::INITRAMFS_INIT_TOP,
     managed::DRACUT_CONF,
+    managed::MKINITCPIO_INSTALL,
+    managed::MKINITCPIO_HOOK,
+    managed::MKINITCPIO_DROP_IN,
     managed::MODPROBE,
     managed::DEVICES,
     managed::UDEV_RULE,

@@ -6,7 +6,7 @@ use passthru_model::intent::Method;
 use passthru_model::plan::{Action, FileState, Plan};
 use passthru_model::program::Program;
 use passthru_model::{Fact, HostFacts, managed};
-use passthru_plan::{Consent, isolate, isolate_by, plan_for, release};
+use passthru_plan::{Consent, IntentEdit, isolate, isolate_by, plan_for, release};
 
 use crate::common::{self, INSISTING, at, cmdline, host, put, shown};
 
@@ -78,7 +78,7 @@ fn make_entries(facts: &mut HostFacts) {
 }
 
 /// The host after a plan.
-fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
+pub(crate) fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
     let mut facts = facts.clone();
     for step in &plan.steps {
         let one = Plan { title: String::new(), steps: vec![step.clone()], notes: Vec::new() };
@@ -140,7 +140,8 @@ fn a_chain_that_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was() 
                 common::with_ids_of_its_own(&mut before);
             }
             let named = [at("02:00.0")];
-            let change = isolate_by(&before, &named, Some(method), &INSISTING).expect("a plan");
+            let change =
+                isolate_by(&before, &named, &IntentEdit::of_method(method), &INSISTING).expect("a plan");
             let done = after(&before, &change.plan);
             let again = plan_for(&done, &change.intent, &INSISTING).expect("a plan");
             assert!(again.is_empty(), "{}", shown(&again));

@@ -21,11 +21,13 @@ use passthru_model::pci::PciFunction;
 use passthru_model::plan::{Action, FileState, Plan};
 use passthru_model::topology::{Core, L3Domain, Part, Topology};
 use passthru_model::tuning::TuningFacts;
+use passthru_model::ways_in::WaysIn;
 use passthru_plan::Consent;
 
 /// Boot chains that were never started in the laboratory are changed only for those who insist.
 pub(crate) const INSISTING: Consent = Consent {
     adopt: false,
+    accept_acs_override: false,
     only_named: false,
     take_only_display: false,
     take_in_use: false,
@@ -196,6 +198,14 @@ pub(crate) fn host() -> HostFacts {
         ),
         in_use: Fact::known(in_use(), "/proc/self/mountinfo", ""),
         in_use_gaps: BTreeMap::new(),
+        ways_in: Fact::known(
+            WaysIn {
+                ssh: Some("/etc/systemd/system/multi-user.target.wants/ssh.service".to_owned()),
+                serial: None,
+            },
+            "/etc/systemd/system",
+            "ssh.service",
+        ),
         files: managed::FILES.iter().map(|path| ((*path).to_owned(), FileState::Absent)).collect(),
         unreadable_files: BTreeMap::new(),
         names: BTreeMap::new(),
@@ -400,11 +410,10 @@ pub(crate) fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
             }
             Action::Run { .. } if step.id == "grub-menu" => {
                 let off = facts.files[managed::GRUB_OFF_ENTRY] != FileState::Absent;
-                let on = if facts.files[managed::GRUB_DROP_IN] == FileState::Absent {
-                    ""
-                } else {
-                    " intel_iommu=on"
-                };
+                let drop_in = facts.files[managed::GRUB_DROP_IN].content().unwrap_or_default();
+                let on = String::from_utf8_lossy(drop_in).into_owned();
+                let on = on.split_once("=\"$GRUB_CMDLINE_LINUX_DEFAULT").map_or("", |(_, words)| words);
+                let on = on.trim_end_matches("\"\n");
                 let old = facts.files[managed::GRUB_DEFAULTS].content().unwrap_or_default();
                 let no = if String::from_utf8_lossy(old).contains("intel_iommu=off") {
                     " intel_iommu=off"

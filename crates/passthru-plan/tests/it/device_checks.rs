@@ -32,7 +32,7 @@ fn choose(facts: &mut HostFacts, addresses: &[&str], method: Method) {
         .iter()
         .map(|address| DeviceIdentity::of(facts.function(at(address)).expect("there")))
         .collect();
-    let text = passthru_formats::intent_toml::new_file(&Intent { method, isolate });
+    let text = passthru_formats::intent_toml::new_file(&Intent { method, isolate, ..Intent::default() });
     put(facts, INTENT_PATH, &text);
 }
 

@@ -2,12 +2,14 @@
 
 mod boot_chains;
 mod boot_records;
+mod boot_settings;
 mod common;
 mod device_checks;
 mod findings;
 mod machine_checks;
 mod machines;
 mod many;
+mod mkinitcpio;
 mod pinning;
 mod plans;
 mod predict;

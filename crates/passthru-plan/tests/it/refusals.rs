@@ -7,6 +7,7 @@ use passthru_model::intent::{DeviceIdentity, Intent, Method};
 use passthru_model::iommu::FirmwareTable;
 use passthru_model::kernel::ModuleState;
 use passthru_model::plan::FileState;
+use passthru_model::ways_in::WaysIn;
 use passthru_model::{Fact, HostFacts, managed};
 use passthru_plan::{Consent, Reason, Refusal, isolate, plan_for, release};
 
@@ -27,7 +28,7 @@ fn why_with(facts: &HostFacts, address: &str, consent: &Consent) -> Reason {
 
 fn intent(facts: &HostFacts, method: Method, addresses: &[&str]) -> Intent {
     let function = |address: &&str| DeviceIdentity::of(facts.function(at(address)).expect("in the host"));
-    Intent { method, isolate: addresses.iter().map(function).collect() }
+    Intent { method, isolate: addresses.iter().map(function).collect(), ..Intent::default() }
 }
 
 #[test]
@@ -68,6 +69,24 @@ fn the_only_display_is_taken_only_when_insisted_on() {
     let consent = Consent { take_only_display: true, ..Consent::default() };
     let change = isolate(&facts, &[at("01:00.0")], &consent).expect("a plan");
     assert!(change.plan.notes.iter().any(|note| note.contains("only display")), "{:?}", change.plan.notes);
+}
+
+#[test]
+fn insisting_on_the_only_display_needs_another_way_in() {
+    let mut facts = host_with_groups();
+    for address in ["02:00.0", "03:00.0"] {
+        edit(&mut facts, address, |function| function.driver = Some("vfio-pci".to_owned()));
+    }
+    let consent = Consent { take_only_display: true, ..Consent::default() };
+    facts.ways_in = Fact::known(WaysIn::default(), "/etc/systemd/system", "");
+    let reason = why_with(&facts, "01:00.0", &consent);
+    assert!(matches!(reason, Reason::NoWayIn { .. }), "{reason}");
+    assert_eq!(reason.flag(), None);
+    facts.ways_in = Fact::unknown("/etc/systemd/system: permission denied");
+    assert!(matches!(why_with(&facts, "01:00.0", &consent), Reason::Unknown { .. }));
+    let serial = WaysIn { ssh: None, serial: Some("console=ttyS0".to_owned()) };
+    facts.ways_in = Fact::known(serial, "/proc/cmdline", "console=ttyS0");
+    assert!(isolate(&facts, &[at("01:00.0")], &consent).is_ok());
 }
 
 #[test]
@@ -259,8 +278,9 @@ fn binding_by_id_is_refused_where_the_host_has_a_twin_or_the_driver_is_built_in(
         kernel.modules = Fact::known(BTreeMap::from([("vfio_pci".to_owned(), ModuleState::BuiltIn)]), "", "");
     });
     let wanted = intent(&facts, Method::Ids, &["02:00.0", "02:00.1"]);
-    let refusal = plan_for(&facts, &wanted, &Consent::default()).expect_err("a refusal");
-    assert!(matches!(refusal.reasons.as_slice(), [Reason::IdsBuiltIn { .. }]), "{refusal}");
+    let plan =
+        plan_for(&facts, &wanted, &Consent::default()).expect("a plan: the kernel command line has the ids");
+    assert!(plan.notes.iter().any(|note| note.contains("is built into kernel")), "{:?}", plan.notes);
 }
 
 #[test]

@@ -32,17 +32,17 @@ fn texts_of(facts: &HostFacts) -> BTreeMap<String, String> {
 
 /// Runs a program where it is there.
 #[expect(clippy::disallowed_types, reason = "the test asks the programs that read these files")]
-fn run(program: &str, arguments: &[&str]) -> Option<Output> {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Option<Output> {
     std::process::Command::new(program).args(arguments).output().ok()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test puts the files where their readers look for them")]
-fn write(path: &Path, text: &str) {
+pub(crate) fn write(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().expect("a directory")).expect("created");
     std::fs::write(path, text).expect("written");
 }
 
-const SHELLS: [&[&str]; 4] = [&["sh"], &["dash"], &["bash"], &["busybox", "sh"]];
+pub(crate) const SHELLS: [&[&str]; 4] = [&["sh"], &["dash"], &["bash"], &["busybox", "sh"]];
 
 #[test]
 fn every_script_is_read_by_every_shell() {

@@ -5,7 +5,7 @@ use passthru_model::facts::Bootloader;
 use passthru_model::intent::Method;
 use passthru_model::plan::{FileState, Plan};
 use passthru_model::{Fact, HostFacts, managed};
-use passthru_plan::{Consent, isolate, isolate_by, plan_for, release};
+use passthru_plan::{Consent, IntentEdit, isolate, isolate_by, plan_for, release};
 
 use crate::common::{self, INSISTING, at, cmdline, host, put, shown};
 
@@ -47,7 +47,7 @@ fn file(dialect: Dialect) -> (&'static str, String) {
 const DIALECTS: [Dialect; 4] = [Dialect::Bls, Dialect::Refind, Dialect::Limine, Dialect::Syslinux];
 
 /// The plain host, booted by entries that were written by hand.
-fn written(dialect: Dialect) -> HostFacts {
+pub(crate) fn written(dialect: Dialect) -> HostFacts {
     let mut facts = host();
     for path in [managed::GRUB_DEFAULTS, managed::GRUB_CFG] {
         facts.files.insert(path.to_owned(), FileState::Absent);
@@ -65,7 +65,7 @@ fn written(dialect: Dialect) -> HostFacts {
     facts
 }
 
-fn after(before: &HostFacts, plan: &Plan) -> HostFacts {
+pub(crate) fn after(before: &HostFacts, plan: &Plan) -> HostFacts {
     let mut facts = before.clone();
     for path in plan.steps.iter().filter_map(passthru_model::plan::Step::path) {
         facts.files.entry(path.to_owned()).or_insert(FileState::Absent);
@@ -84,7 +84,7 @@ fn isolated(facts: &HostFacts) -> passthru_plan::IntentChange {
 }
 
 /// The steps of a plan on boot entries.
-fn entries(plan: &Plan) -> Plan {
+pub(crate) fn entries(plan: &Plan) -> Plan {
     let is_entry = |path: &str| path.starts_with("/boot/");
     let steps = plan.steps.iter().filter(|step| step.path().is_some_and(is_entry)).cloned().collect();
     Plan { title: plan.title.clone(), steps, notes: Vec::new() }
@@ -122,7 +122,8 @@ fn what_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was_but_for_wo
                 common::with_ids_of_its_own(&mut before);
             }
             let named = [at("02:00.0")];
-            let change = isolate_by(&before, &named, Some(method), &INSISTING).expect("a plan");
+            let change =
+                isolate_by(&before, &named, &IntentEdit::of_method(method), &INSISTING).expect("a plan");
             let done = after(&before, &change.plan);
             let again = plan_for(&done, &change.intent, &INSISTING).expect("a plan");
             assert!(again.is_empty(), "{dialect:?}: {}", shown(&again));

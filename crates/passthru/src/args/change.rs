@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use passthru_model::PciAddress;
+use passthru_model::acs_override::AcsOverride;
+use passthru_model::boot_settings::HugePagePool;
+use passthru_model::{CpuSet, PciAddress};
+use passthru_plan::Wish;
 
 /// How a change is agreed to.
 #[derive(Clone, Copy, Debug, Args)]
@@ -37,13 +40,17 @@ pub struct Insist {
     /// Take only the named functions, not their siblings in the slot
     #[arg(long)]
     pub only_named: bool,
+
+    /// Accept that a guest can reach other devices past the IOMMU, as the ACS override of the intent lets it
+    #[arg(long)]
+    pub accept_acs_override: bool,
 }
 
 /// What the user insists on where the way in which the host boots is changed.
 #[derive(Clone, Copy, Debug, Default, Args)]
 #[command(next_help_heading = "Insisting")]
 pub struct BootChain {
-    /// Change a boot chain not yet started in the laboratory: dracut, systemd-boot, rEFInd, Limine, Extlinux, unified kernel images
+    /// Change a boot chain not yet started in the laboratory: dracut, mkinitcpio, systemd-boot, rEFInd, Limine, Extlinux, unified kernel images
     #[arg(long)]
     pub untried_boot_chain: bool,
 }
@@ -57,11 +64,47 @@ pub enum MethodChoice {
     Ids,
 }
 
+/// What else the kernel is told at boot, while any function is isolated. Each is kept as it is when not given.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "At boot")]
+pub struct BootWishes {
+    /// Huge pages to set aside: 1G=16, by NUMA node 1G=0:8,1:8, or none
+    #[arg(long, value_name = "SIZE=PAGES")]
+    pub hugepages: Option<Wish<HugePagePool>>,
+
+    /// CPUs that the host's scheduler leaves alone: 2-7,10, or none
+    #[arg(long, value_name = "CPUS")]
+    pub isolated_cpus: Option<Wish<CpuSet>>,
+
+    /// Leave the IOMMU of Intel's integrated graphics off
+    #[arg(long, value_name = "YES|NO", value_parser = yes_or_no)]
+    pub igfx_off: Option<bool>,
+
+    /// Leave idle devices powered, for those that do not come back from D3
+    #[arg(long, value_name = "YES|NO", value_parser = yes_or_no)]
+    pub disable_idle_d3: Option<bool>,
+
+    /// What a patched kernel is to take for apart: downstream, multifunction, id:vvvv:dddd, or none
+    #[arg(long, value_name = "WORDS")]
+    pub acs_override: Option<Wish<AcsOverride>>,
+}
+
+fn yes_or_no(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("write yes or no"),
+    }
+}
+
 /// Arguments of `isolate`.
 #[derive(Debug, Args)]
 pub struct IsolateArguments {
     /// Functions to isolate, such as 0000:06:00.0 or 06:00.0
-    #[arg(value_name = "ADDRESS", required_unless_present = "adopt")]
+    #[arg(
+        value_name = "ADDRESS",
+        required_unless_present_any = ["adopt", "method", "hugepages", "isolated_cpus", "igfx_off", "disable_idle_d3", "acs_override"]
+    )]
     pub addresses: Vec<PciAddress>,
 
     /// Take over what other tools or hands set up for guests: out of their files, into the intent; without ADDRESS, all of it
@@ -71,6 +114,10 @@ pub struct IsolateArguments {
     /// How the functions are bound at boot; kept as it is when not given
     #[arg(long, value_name = "METHOD")]
     pub method: Option<MethodChoice>,
+
+    /// What else the kernel is told
+    #[command(flatten)]
+    pub wishes: BootWishes,
 
     /// How to agree
     #[command(flatten)]

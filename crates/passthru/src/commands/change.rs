@@ -24,6 +24,7 @@ pub(crate) fn consent(insist: Insist, boot: BootChain) -> Consent {
         take_in_use: insist.take_in_use,
         take_last_keyboard: insist.take_last_keyboard,
         adopt: false,
+        accept_acs_override: insist.accept_acs_override,
         untried_boot_chain: boot.untried_boot_chain,
     }
 }

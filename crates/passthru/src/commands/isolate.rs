@@ -1,7 +1,7 @@
 //! `passthru isolate`: change the intent, then plan and apply.
 
 use passthru_model::intent::Method;
-use passthru_plan::Consent;
+use passthru_plan::{Consent, IntentEdit};
 
 use crate::args::{IsolateArguments, MethodChoice};
 use crate::commands::change;
@@ -19,7 +19,16 @@ pub(crate) fn run(context: &Context, arguments: &IsolateArguments) -> Result<Exi
         MethodChoice::Ids => Method::Ids,
     });
     let consent = Consent { adopt: arguments.adopt, ..change::consent(arguments.insist, arguments.boot) };
-    let planned = passthru_plan::isolate_by(&facts, &arguments.addresses, method, &consent)
+    let wishes = &arguments.wishes;
+    let edit = IntentEdit {
+        method,
+        hugepages: wishes.hugepages.clone(),
+        isolated_cpus: wishes.isolated_cpus.clone(),
+        igfx_off: wishes.igfx_off,
+        disable_idle_d3: wishes.disable_idle_d3,
+        acs_override: wishes.acs_override.clone(),
+    };
+    let planned = passthru_plan::isolate_by(&facts, &arguments.addresses, &edit, &consent)
         .map_err(|refusal| change::refusal(&refusal))?;
     change::carry_out(context, &planned.plan, arguments.agreement)
 }

@@ -6,6 +6,7 @@
 use passthru_formats::cmdline::CommandLine;
 use passthru_formats::{bls, boot_entries};
 use passthru_model::boot::{Dialect, WrittenEntries};
+use passthru_model::boot_settings;
 use passthru_model::fact::Evidence;
 use passthru_model::managed::{LIMINE, OFF_ENTRY_ENDING, REFIND_LINUX, SYSLINUX};
 
@@ -111,6 +112,7 @@ fn is_source(dialect: Dialect, path: &str, text: &str, running: &str) -> bool {
     let changed_by_us = |name: &str| {
         ["iommu", "intel_iommu", "amd_iommu", "passthru.off", "vfio-pci.ids"]
             .iter()
+            .chain(&boot_settings::PARAMETERS)
             .any(|one| passthru_formats::cmdline::same_name(name, one))
     };
     boot_entries::written(dialect, path, text.as_bytes()).iter().any(|entry| {

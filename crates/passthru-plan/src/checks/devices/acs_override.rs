@@ -48,7 +48,7 @@ fn run(facts: &HostFacts) -> Outcome {
     };
     let mut outcome = outcome.seen(&facts.kernel.cmdline);
     if let Some(release) = facts.kernel.release.value()
-        && PATCHED.iter().any(|word| release.contains(word))
+        && is_often_patched(release)
     {
         outcome = outcome
             .evidence("/proc/sys/kernel/osrelease", format!("{release}, of a kind that is often patched"));
@@ -57,6 +57,18 @@ fn run(facts: &HostFacts) -> Outcome {
         "Take it out of the boot loader's settings, unless its risk is accepted; another slot, a firmware update or a firmware option \
          named ACS part devices for real (‘passthru groups --why ADDRESS’ names slots)",
     )
+}
+
+/// Whether a kernel is of a kind that is often built with the patch, by its release.
+pub(crate) fn is_often_patched(release: &str) -> bool {
+    PATCHED.iter().any(|word| release.contains(word))
+}
+
+/// Whether the running kernel has split groups by the override, so that it must have the patch.
+pub(crate) fn has_split(facts: &HostFacts) -> bool {
+    let line = facts.kernel.cmdline.value().map(String::as_str).unwrap_or_default();
+    let word = CommandLine::new(line).value("pcie_acs_override");
+    word.is_some_and(|word| matches!(effect(facts, word), Effect::Splits(_)))
 }
 
 /// What the override does here.

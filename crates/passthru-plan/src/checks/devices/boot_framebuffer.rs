@@ -109,7 +109,7 @@ fn without_map(facts: &HostFacts) -> Outcome {
 }
 
 /// The first two numbers of a release.
-pub(super) fn version(release: &str) -> Option<(u32, u32)> {
+pub(crate) fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }

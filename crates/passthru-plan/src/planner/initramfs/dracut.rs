@@ -54,7 +54,8 @@ impl Generator for Dracut {
         Build {
             program: Program::Dracut,
             arguments: ["--force", image, release].map(str::to_owned).to_vec(),
-            rewrites: vec![image.to_owned()],
+            images: vec![image.to_owned()],
+            rewrites: Vec::new(),
         }
     }
 

@@ -43,7 +43,8 @@ impl Generator for InitramfsTools {
         Build {
             program: Program::UpdateInitramfs,
             arguments: ["-u", "-k", release].map(str::to_owned).to_vec(),
-            rewrites: vec![image.to_owned(), format!("/var/lib/initramfs-tools/{release}")],
+            images: vec![image.to_owned()],
+            rewrites: vec![format!("/var/lib/initramfs-tools/{release}")],
         }
     }
 }

@@ -7,6 +7,7 @@
 set -e
 [ -x /etc/grub.d/10_linux ] || exit 0
 GRUB_CMDLINE_LINUX="${GRUB_CMDLINE_LINUX:+$GRUB_CMDLINE_LINUX }@PARAMETERS@"
+@SETTINGS@
 : "${GRUB_DEVICE_BOOT:=}"
 # The simple entry comes first only where there is a submenu.
 GRUB_DISABLE_SUBMENU=n

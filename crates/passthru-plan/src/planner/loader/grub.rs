@@ -9,7 +9,7 @@ use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
 use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
 
-use super::{BootLoader, Change, Passed, States};
+use super::{BootLoader, Change, Passed, States, words_of};
 use crate::planner::Reason;
 use crate::planner::iommu::{Parameters, off_words};
 use crate::planner::{select, texts};
@@ -90,6 +90,11 @@ impl BootLoader for Settings {
         self.files.iter().any(|(path, text)| path == managed::GRUB_DROP_IN && sets(text, token))
     }
 
+    fn words_elsewhere(&self) -> Vec<String> {
+        let others = self.files.iter().filter(|(path, _)| path != managed::GRUB_DROP_IN);
+        others.flat_map(|(_, text)| values(text)).flat_map(|value| words_of(&value)).collect()
+    }
+
     fn has_elsewhere(&self, token: &str) -> bool {
         self.files.iter().any(|(path, text)| path != managed::GRUB_DROP_IN && sets(text, token))
     }
@@ -137,20 +142,24 @@ impl BootLoader for Settings {
     /// No file that is read after our drop-in may lose what it adds. What is read ahead of it does not matter: the drop-in
     /// keeps the old value, whatever that is made of.
     fn check(&self, needed: &Parameters, reasons: &mut Vec<Reason>) {
-        let (Some(token), name) = (needed.add, VARIABLES[1]) else { return };
+        let added: Vec<&str> = needed.added().collect();
+        if added.is_empty() {
+            return;
+        }
+        let name = VARIABLES[1];
         for (path, text) in self.files.iter().filter(|(path, _)| path.as_str() > managed::GRUB_DROP_IN) {
-            let mut variables = Variables::from([(name.to_owned(), Ok(token.to_owned()))]);
+            let mut variables = Variables::from([(name.to_owned(), Ok(added.join(" ")))]);
             match ShellFile::parse(text) {
                 Ok(file) => file.evaluate(&mut variables),
                 Err(error) => reasons.push(settings(path, &error)),
             }
             match variables.get(name) {
-                Some(Ok(value)) if CommandLine::new(value).has_word(token) => {}
+                Some(Ok(value)) if added.iter().all(|word| CommandLine::new(value).has_word(word)) => {}
                 Some(Err(error)) => reasons.push(settings(path, error)),
                 _ => reasons.push(Reason::Overridden {
                     path: path.clone(),
                     name: name.to_owned(),
-                    token: token.to_owned(),
+                    token: added.join(" "),
                 }),
             }
         }
@@ -185,10 +194,10 @@ impl BootLoader for Settings {
 
     fn own_files(&self, wanted: &Intent, needed: &Parameters) -> States {
         let mut files = States::new();
-        if let Some(token) = needed.add {
-            files.insert(managed::GRUB_DROP_IN, FileState::root_file(drop_in(token), 0o644));
+        if needed.added().next().is_some() {
+            files.insert(managed::GRUB_DROP_IN, FileState::root_file(drop_in(needed), 0o644));
         }
-        let off = off_entry(wanted.method == Method::Ids);
+        let off = off_entry(wanted.method == Method::Ids, &needed.set);
         files.insert(managed::GRUB_OFF_ENTRY, FileState::root_file(off, 0o755));
         files
     }
@@ -200,7 +209,7 @@ impl BootLoader for Settings {
         let normal = || entries.iter().filter(|entry| is_generated(entry) && !entry.is_recovery());
         let lacks = |token: &str| normal().any(|entry| !CommandLine::new(&entry.cmdline).has_word(token));
         let turned_off = || normal().any(|entry| !off_words(&entry.cmdline).is_empty());
-        off != isolating || (isolating && (needed.add.is_some_and(lacks) || turned_off()))
+        off != isolating || (isolating && (needed.added().any(lacks) || turned_off()))
     }
 
     fn regenerate(&self, _: &HostFacts, isolating: bool, needed: &Parameters) -> Vec<Step> {
@@ -210,7 +219,7 @@ impl BootLoader for Settings {
         let mut lacks: Vec<String> = needed.remove.iter().chain(&needed.words).cloned().collect();
         if isolating {
             let mut needles = vec![entry, "passthru.off".to_owned()];
-            needles.extend(needed.add.map(str::to_owned));
+            needles.extend(needed.added().map(str::to_owned));
             expect.push(Expectation::Contains { path: path.clone(), needles });
         } else {
             lacks.push(entry);
@@ -237,9 +246,15 @@ fn settings(path: &str, error: &ShellError) -> Reason {
     Reason::Settings { path: path.to_owned(), problem: error.to_string() }
 }
 
+/// The values of both variables, as far as they can be told.
+fn values(text: &str) -> impl Iterator<Item = String> {
+    VARIABLES
+        .iter()
+        .filter_map(|name| ShellFile::parse(text).and_then(|file| file.value(name)).ok().flatten())
+}
+
 fn sets(text: &str, token: &str) -> bool {
-    let value = |name| ShellFile::parse(text).and_then(|file| file.value(name)).ok().flatten();
-    VARIABLES.iter().any(|name| value(name).is_some_and(|value| CommandLine::new(&value).has_word(token)))
+    values(text).any(|value| CommandLine::new(&value).has_word(token))
 }
 
 /// A settings file without a word, or without the item of its list that turns the IOMMU off.
@@ -261,15 +276,24 @@ fn is_generated(entry: &MenuEntry) -> bool {
     entry.id.as_deref().is_some_and(|id| id.starts_with("gnulinux-") || id == OFF_ID)
 }
 
-/// The drop-in with a kernel parameter.
-fn drop_in(token: &str) -> String {
+/// The drop-in with kernel parameters.
+fn drop_in(needed: &Parameters) -> String {
+    let words: Vec<&str> = needed.added().collect();
     format!(
-        "{}GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT {token}\"\n",
-        texts::head("remove this file, then `update-grub`.")
+        "{}GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT {}\"\n",
+        texts::head("remove this file, then `update-grub`."),
+        words.join(" ")
     )
 }
 
-/// The script that makes the entry without passthrough.
-fn off_entry(ids: bool) -> String {
-    include_str!("grub-off.sh").replace("@PARAMETERS@", texts::off_parameters(ids))
+/// The script that makes the entry without passthrough, and without the words that the drop-in has beside the IOMMU's.
+fn off_entry(ids: bool, set: &[String]) -> String {
+    let without = if set.is_empty() {
+        String::new()
+    } else {
+        include_str!("grub-off-settings.sh").replace("@WORDS@", &set.join(" "))
+    };
+    include_str!("grub-off.sh")
+        .replace("@SETTINGS@\n", &without)
+        .replace("@PARAMETERS@", texts::off_parameters(ids))
 }

@@ -41,5 +41,5 @@ else
     [ -e "$root/EFI/Linux/$token-$release.efi" ] && [ -e /etc/kernel/cmdline ] || exit 0
     mkdir -p "$root/loader/entries"
 fi
-lines > "$off.new"
+lines@SETTINGS@ > "$off.new"
 mv "$off.new" "$off"

@@ -1,6 +1,8 @@
 //! systemd-boot with what kernel-install(8) makes for it: boot entries and copies of the images, or unified kernel images.
 //! Both take the kernel command line from `/etc/kernel/cmdline`, edited one word at a time.
 
+use std::fmt::Write as _;
+
 use passthru_formats::cmdline::CommandLine;
 use passthru_formats::error::Refused;
 use passthru_formats::kernel_cmdline;
@@ -10,9 +12,9 @@ use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
 use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
 
-use super::{BootLoader, Change, Passed, States, refused, text_of};
+use super::{BootLoader, Change, Passed, States, record, refused, text_of, words_of};
 use crate::planner::iommu::{INTEL_ON, Parameters, off_words};
-use crate::planner::{Reason, select, texts};
+use crate::planner::{Reason, select, settings, texts};
 
 /// kernel-install's settings, and what it has made of them.
 #[derive(Clone, Debug)]
@@ -105,6 +107,10 @@ impl BootLoader for Settings {
         false
     }
 
+    fn words_elsewhere(&self) -> Vec<String> {
+        words_of(&self.line())
+    }
+
     fn has_elsewhere(&self, token: &str) -> bool {
         CommandLine::new(&self.line()).has_word(token)
     }
@@ -157,10 +163,23 @@ impl BootLoader for Settings {
         vec![Change { path: path.to_owned(), before: before.clone(), after }]
     }
 
-    fn own_files(&self, wanted: &Intent, _: &Parameters) -> States {
+    fn withdrawals(&self, facts: &HostFacts) -> Vec<Change> {
+        let needed = Parameters { gone: settings::recorded(facts), ..Parameters::default() };
+        match (self.source.0, self.with(&needed), facts.files.get(managed::KERNEL_CMDLINE)) {
+            (Source::Etc, Ok(text), Some(before)) if before.content() != Some(text.as_bytes()) => {
+                let after = before.with_content(text);
+                vec![Change { path: managed::KERNEL_CMDLINE.to_owned(), before: before.clone(), after }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn own_files(&self, wanted: &Intent, needed: &Parameters) -> States {
         let text = include_str!("kernel-install-off.sh")
+            .replace("@SETTINGS@", &without(&needed.set))
             .replace("@PARAMETERS@", texts::off_parameters(wanted.method == Method::Ids));
-        States::from([(managed::KERNEL_INSTALL_OFF, FileState::root_file(text, 0o755))])
+        let plugin = (managed::KERNEL_INSTALL_OFF, FileState::root_file(text, 0o755));
+        std::iter::once(plugin).chain(record(needed)).collect()
     }
 
     fn is_stale(&self, facts: &HostFacts, isolating: bool, needed: &Parameters) -> bool {
@@ -172,7 +191,7 @@ impl BootLoader for Settings {
         isolating
             && made.any(|entry| {
                 let line = CommandLine::new(&entry.cmdline);
-                needed.add.is_some_and(|token| !line.has_word(token)) || !off_words(&entry.cmdline).is_empty()
+                needed.added().any(|token| !line.has_word(token)) || !off_words(&entry.cmdline).is_empty()
             })
     }
 
@@ -182,8 +201,8 @@ impl BootLoader for Settings {
             if isolating {
                 let needles = vec!["passthru.off".to_owned()];
                 expect.push(Expectation::Contains { path: self.found.off_entry(&kernel.release), needles });
-                if let Some(token) = needed.add {
-                    let needles = vec![token.to_owned()];
+                let needles: Vec<String> = needed.added().map(str::to_owned).collect();
+                if !needles.is_empty() {
                     expect.push(Expectation::Contains { path: kernel.path.clone(), needles });
                 }
                 let needles: Vec<String> = needed.remove.iter().chain(&needed.words).cloned().collect();
@@ -231,4 +250,17 @@ impl BootLoader for Settings {
         };
         Some(super::Copies { images, rewritten: self.rewritten(kernel) })
     }
+}
+
+/// What the plugin puts behind what makes an entry, so that words are not on its command line.
+fn without(words: &[String]) -> String {
+    if words.is_empty() {
+        return String::new();
+    }
+    let mut text = " | sed".to_owned();
+    for word in words {
+        let word = word.replace('.', "\\.");
+        let _ = write!(text, " \\\n    -e '/^options/s/ {word} / /' -e '/^options/s/ {word}$//'");
+    }
+    text
 }

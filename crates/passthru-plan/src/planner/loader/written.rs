@@ -9,9 +9,9 @@ use passthru_model::boot::{Dialect, WrittenEntries};
 use passthru_model::intent::{Intent, Method};
 use passthru_model::plan::{FileState, Step};
 
-use super::{BootLoader, Change, Passed, States, refused, text_of};
+use super::{BootLoader, Change, Passed, States, record, refused, text_of, unset, words_of};
 use crate::planner::iommu::{INTEL_ON, Parameters, off_words};
-use crate::planner::{Reason, texts};
+use crate::planner::{Reason, settings, texts};
 
 /// What menus call the entry without passthrough.
 const TITLE: &str = "Without PCI passthrough";
@@ -178,9 +178,9 @@ struct Wanted {
 }
 
 /// The words of the entry without passthrough.
-fn off_changes(ids: bool) -> Vec<WordChange> {
+fn off_changes(ids: bool) -> impl Iterator<Item = WordChange> {
     let words = texts::off_parameters(ids).split(' ').filter_map(|word| Parameter::new(word).ok());
-    words.map(WordChange::Add).collect()
+    words.map(WordChange::Add)
 }
 
 impl BootLoader for Entries {
@@ -197,6 +197,10 @@ impl BootLoader for Entries {
 
     fn has_ours(&self, _: &str) -> bool {
         false
+    }
+
+    fn words_elsewhere(&self) -> Vec<String> {
+        self.usual().flat_map(|line| words_of(&line)).collect()
     }
 
     /// In all of them, for any may be started.
@@ -228,7 +232,7 @@ impl BootLoader for Entries {
         needed: &Parameters,
         reasons: &mut Vec<Reason>,
     ) -> Vec<Change> {
-        let off = off_changes(wanted.method == Method::Ids);
+        let off: Vec<WordChange> = unset(needed).chain(off_changes(wanted.method == Method::Ids)).collect();
         let mut changes = Vec::new();
         for (path, text) in &self.files {
             reasons.extend(self.strange_initramfs(facts, path, text));
@@ -255,9 +259,14 @@ impl BootLoader for Entries {
     }
 
     fn withdrawals(&self, facts: &HostFacts) -> Vec<Change> {
+        let gone = Parameters { gone: settings::recorded(facts), ..Parameters::default() };
         let mut changes = Vec::new();
         for (path, text) in &self.files {
-            let new = self.without_off(text);
+            let mut new = self.without_off(text);
+            for change in gone.changes() {
+                // What cannot be edited any more was edited by others since, and is theirs.
+                new = self.edited(&new, &change).unwrap_or(new);
+            }
             if let (true, Some(before)) = (new != *text, facts.files.get(path)) {
                 let after = before.with_content(new);
                 changes.push(Change { path: path.clone(), before: before.clone(), after });
@@ -266,8 +275,8 @@ impl BootLoader for Entries {
         changes
     }
 
-    fn own_files(&self, _: &Intent, _: &Parameters) -> States {
-        States::new()
+    fn own_files(&self, _: &Intent, needed: &Parameters) -> States {
+        record(needed).into_iter().collect()
     }
 
     /// Nothing is made of anything: what differs is edited.
