@@ -17,6 +17,8 @@ pub enum Program {
     UpdateGrub,
     /// Loads kernel modules (kmod).
     Modprobe,
+    /// Sets properties of units while the host runs (systemd).
+    Systemctl,
     /// The emulator and hypervisor.
     QemuSystemX86_64,
 }
@@ -30,6 +32,7 @@ impl Program {
             Self::KernelInstall => "kernel-install",
             Self::UpdateGrub => "update-grub",
             Self::Modprobe => "modprobe",
+            Self::Systemctl => "systemctl",
             Self::QemuSystemX86_64 => "qemu-system-x86_64",
         }
     }
@@ -39,7 +42,7 @@ impl Program {
         match self {
             Self::UpdateInitramfs => "initramfs-tools",
             Self::Dracut => "dracut",
-            Self::KernelInstall => "systemd",
+            Self::KernelInstall | Self::Systemctl => "systemd",
             Self::UpdateGrub => "grub2-common",
             Self::Modprobe => "kmod",
             Self::QemuSystemX86_64 => "qemu-system-x86",

@@ -55,7 +55,7 @@ pub fn plan_for(facts: &HostFacts, wanted: &Intent, consent: &Consent) -> Result
     } else {
         format!("bring the host to its intent: {} for guests", listed(&addresses(wanted)))
     };
-    let mut plan = Plan { title, steps: Vec::new(), notes: Vec::new() };
+    let mut plan = Plan { title, steps: Vec::new(), notes: Vec::new(), guest: None };
     complete(facts, wanted, consent, &mut plan)?;
     Ok(plan)
 }
@@ -95,7 +95,7 @@ pub fn isolate_by(
     if let Some(method) = method {
         text = intent_toml::set_method(&text, method).map_err(Reason::from)?;
     }
-    let plan = Plan { title: format!("isolate {}", listed(&all)), steps: Vec::new(), notes };
+    let plan = Plan { title: format!("isolate {}", listed(&all)), steps: Vec::new(), notes, guest: None };
     change(facts, old.as_deref(), Some(text), "write down which devices are for guests", plan, consent)
 }
 
@@ -133,7 +133,7 @@ pub fn release(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Re
     // A file that says nothing of the user's own and lists nothing goes with the rest.
     let untouched = |method| intent_toml::new_file(&Intent { method, isolate: Vec::new() }) == text;
     let text = (!untouched(Method::Override) && !untouched(Method::Ids)).then_some(text);
-    let plan = Plan { title: format!("release {}", listed(&all)), steps: Vec::new(), notes };
+    let plan = Plan { title: format!("release {}", listed(&all)), steps: Vec::new(), notes, guest: None };
     change(facts, Some(&old), text, "write down that these devices are the host's again", plan, consent)
 }
 
