@@ -19,6 +19,7 @@ pub mod firmware;
 pub mod graphics;
 pub mod guest_name;
 pub mod guest_report;
+pub mod guest_tuning;
 pub mod hex;
 pub mod holders;
 pub mod intent;

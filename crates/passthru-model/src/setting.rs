@@ -111,6 +111,49 @@ impl Value {
     }
 }
 
+/// A word that is a value of some place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Of a governor, or of a preference: as fast as can be.
+    Performance,
+    /// Of a control group: it is there.
+    Made,
+    /// Of a partition: none.
+    Member,
+    /// Of a partition: the CPUs are the group's alone.
+    Root,
+    /// Of a controller: handed down.
+    On,
+    /// Of a controller: not handed down.
+    Off,
+}
+
+impl From<Word> for Value {
+    fn from(word: Word) -> Self {
+        let text = match word {
+            Word::Performance => "performance",
+            Word::Made => "made",
+            Word::Member => "member",
+            Word::Root => "root",
+            Word::On => "on",
+            Word::Off => "off",
+        };
+        Self(text.to_owned())
+    }
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self(number.to_string())
+    }
+}
+
+impl From<&CpuSet> for Value {
+    fn from(cpus: &CpuSet) -> Self {
+        Self(cpus.to_string())
+    }
+}
+
 impl TryFrom<String> for Value {
     type Error = NoValue;
 

@@ -6,6 +6,7 @@
 mod adopt;
 mod consent;
 mod desired;
+mod guest_run;
 mod initramfs;
 mod iommu;
 mod loader;
@@ -24,6 +25,7 @@ use passthru_model::managed;
 use passthru_model::plan::{FileState, Plan, Step};
 
 pub use consent::Consent;
+pub use guest_run::{GuestRun, PlannedRun, guest_run};
 pub use refusal::{Reason, Refusal};
 pub use run_time::{bind, may_go_back, may_go_on, unbind};
 

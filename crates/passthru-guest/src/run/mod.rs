@@ -20,7 +20,7 @@ use std::path::PathBuf;
 pub use explain::explain;
 pub use memlock::MemlockError;
 pub(crate) use memlock::{limit_for, needed as memlock_needed};
-pub use order::{ThreadPlaces, Tuning};
+pub use order::Tuning;
 pub use paths::GuestPaths;
 pub use put_back::{in_use, left_behind, put_back};
 pub use show::{PassedDevice, ShowError, devices, devices_of};

@@ -4,23 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use passthru_model::cpu_set::CpuSet;
 use passthru_model::guest_name::GuestName;
+use passthru_model::guest_tuning::ThreadPlaces;
 use passthru_model::plan::Plan;
 use serde::{Deserialize, Serialize};
 
 use super::GuestPaths;
-
-/// Where the threads of a guest run on the host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ThreadPlaces {
-    /// The one CPU of each vCPU, by the vCPU's number.
-    pub vcpus: Vec<u32>,
-    /// QEMU's own threads, also those that it makes later: they begin where the thread that makes them is.
-    pub emulator: CpuSet,
-    /// I/O threads.
-    pub iothreads: CpuSet,
-}
 
 /// How the host is changed for a guest while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -43,8 +43,13 @@ pub enum StartError {
     #[error(transparent)]
     Memlock(#[from] MemlockError),
     /// The supervisor could not be started, or ended without a word.
-    #[error("the supervisor of the guest {0}; its log is {}", .1.display())]
-    Supervisor(&'static str, PathBuf),
+    #[error("the supervisor of the guest {what}; its log is {}", log.display())]
+    Supervisor {
+        /// What it did.
+        what: &'static str,
+        /// Its log.
+        log: PathBuf,
+    },
     /// It does not run; what was changed for it is as before, or the message says what is not.
     #[error("{message}")]
     Failed {
@@ -133,7 +138,7 @@ fn supervise(
         .stderr(err)
         .spawn()
         .map_err(|error| StartError::Io(launcher.helper.clone(), error))?;
-    let silent = || StartError::Supervisor("ended without a word", log.clone());
+    let silent = || StartError::Supervisor { what: "ended without a word", log: log.clone() };
     let pipe = child.stdout.take().ok_or_else(silent)?;
     // Whether or not it goes on, nobody waits for it here: it is init's child when we end.
     for line in BufReader::new(pipe).lines() {
@@ -145,7 +150,7 @@ fn supervise(
                 let _ = child.wait();
                 return Err(StartError::Failed { message, exit });
             }
-            Err(_) => return Err(StartError::Supervisor("said what is no report", log)),
+            Err(_) => return Err(StartError::Supervisor { what: "said what is no report", log }),
         }
     }
     let _ = child.wait();

@@ -8,10 +8,10 @@
 use std::time::Duration;
 
 use passthru_model::cpu_set::CpuSet;
+use passthru_model::guest_tuning::ThreadPlaces;
 use rustix::process::Pid;
 use serde_json::Value;
 
-use super::order::ThreadPlaces;
 use crate::qmp::{Qmp, QmpError};
 
 /// Why threads are not where they belong.

@@ -6,6 +6,7 @@ mod write;
 
 use std::path::{Path, PathBuf};
 
+use passthru_model::guest_tuning::GuestTuning;
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
 
@@ -200,6 +201,8 @@ pub struct GuestSpec {
     pub display: Option<Display>,
     /// What its network card is on.
     pub network: Network,
+    /// How the host is tuned while it runs.
+    pub tuning: GuestTuning,
     /// The functions of the host it is given, by identity.
     pub devices: Vec<DeviceIdentity>,
     /// Its disks, in boot order.
@@ -221,6 +224,7 @@ impl GuestSpec {
             accel: AccelChoice::default(),
             display: None,
             network: Network::default(),
+            tuning: GuestTuning::default(),
             devices: Vec::new(),
             disks: Vec::new(),
             media: Vec::new(),

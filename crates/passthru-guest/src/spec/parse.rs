@@ -1,5 +1,6 @@
 //! Text to specification, with errors that name the file, the line and the key.
 
+use passthru_model::guest_tuning::GuestTuning;
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
 
@@ -37,6 +38,8 @@ struct Keys {
     #[serde(default)]
     network: Network,
     #[serde(default)]
+    tuning: GuestTuning,
+    #[serde(default)]
     devices: Vec<DeviceIdentity>,
     #[serde(default)]
     disks: Vec<Disk>,
@@ -56,6 +59,7 @@ pub fn parse(name: GuestName, file: &str, text: &str) -> Result<GuestSpec, SpecE
         accel: keys.accel,
         display: keys.display,
         network: keys.network,
+        tuning: keys.tuning,
         devices: keys.devices,
         disks: keys.disks,
         media: keys.media,
@@ -90,6 +94,7 @@ fn is_bare(c: char) -> bool {
 mod tests {
     use super::parse;
     use crate::spec::{DiskFormat, Display, FirmwareKind, GuestSpec, Network, Os};
+    use passthru_model::guest_tuning::{GuestTuning, Interrupts, Isolation};
     use proptest::prelude::*;
 
     fn read(text: &str) -> Result<GuestSpec, String> {
@@ -111,6 +116,7 @@ mod tests {
     fn every_key_is_read() {
         let spec = read(
             "os = \"windows-10\"\nmemory = \"16G\"\ncpus = 8\nfirmware = \"seabios\"\naccel = \"kvm\"\ndisplay = \"vnc\"\nnetwork = \"user\"\n\
+             [tuning]\nisolation = \"slices\"\ninterrupts = \"move\"\n\
              [[devices]]\naddress = \"0000:06:00.0\"\nid = \"10de:13c2\"\nsubsystem = \"1458:3679\"\nclass = \"030000\"\n\
              [[disks]]\npath = \"/srv/win.qcow2\"\nformat = \"qcow2\"\n[[media]]\npath = \"/srv/win.iso\"\n",
         )
@@ -118,6 +124,12 @@ mod tests {
         assert_eq!(spec.os, Os::Windows10);
         assert_eq!(spec.display, Some(Display::Vnc));
         assert_eq!(spec.network, Network::User);
+        let tuning = GuestTuning {
+            isolation: Isolation::Slices,
+            interrupts: Interrupts::Move,
+            ..GuestTuning::default()
+        };
+        assert_eq!(spec.tuning, tuning);
         assert_eq!(spec.disks[0].format, DiskFormat::Qcow2);
         assert_eq!(spec.devices[0].id.to_string(), "10de:13c2");
     }
@@ -133,6 +145,7 @@ mod tests {
             "memory = \"4G\"\ncpus = 2\nfirmware = \"bios\"\n",
             "memory = \"4G\"\ncpus = 2\n[[disks]]\npath = \"/x\"\n",
             "memory = \"4G\"\ncpus = 2\n[[devices]]\naddress = \"06:00.9\"\n",
+            "memory = \"4G\"\ncpus = 2\n[tuning]\nisolation = \"all\"\n",
             "memory = \"4G\ncpus = 2\n",
             "memory = \"4G\"\nmemory = \"4G\"\n",
         ];

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use passthru_model::guest_tuning::{Frequency, GuestTuning, Interrupts, Isolation};
 use passthru_model::intent::DeviceIdentity;
 
 use super::GuestSpec;
@@ -43,6 +44,7 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
         "# none, or user: QEMU's own network, by which the guest reaches out and is not reached."
     );
     let _ = writeln!(out, "network = {}", quoted(spec.network.word()));
+    tuning_table(&mut out, &spec.tuning);
     for device in &spec.devices {
         out.push('\n');
         if let Some(name) = describe(device) {
@@ -75,6 +77,41 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
     out
 }
 
+/// The table `[tuning]`; what is not asked for stands there as a comment.
+fn tuning_table(out: &mut String, tuning: &GuestTuning) {
+    let isolation = match tuning.isolation {
+        Isolation::None => None,
+        Isolation::Slices => Some("slices"),
+        Isolation::Partition => Some("partition"),
+    };
+    let frequency = (tuning.frequency == Frequency::Performance).then_some("performance");
+    let interrupts = (tuning.interrupts == Interrupts::Move).then_some("move");
+    let asked = *tuning != GuestTuning::default();
+    out.push_str("\n# Changes of the host while the guest runs; all are put back when it ends.\n");
+    out.push_str(if asked { "[tuning]\n" } else { "# [tuning]\n" });
+    for (about, key, word, example) in [
+        (
+            "none, slices (what systemd started keeps to the host's CPUs), or partition (nothing else runs there).",
+            "isolation",
+            isolation,
+            "slices",
+        ),
+        (
+            "leave, or performance: the guest's CPUs run as fast as they can.",
+            "frequency",
+            frequency,
+            "performance",
+        ),
+        ("leave, or move: interrupts of the host go to the host's CPUs.", "interrupts", interrupts, "move"),
+    ] {
+        let _ = writeln!(out, "# {about}");
+        let _ = match word {
+            Some(word) => writeln!(out, "{key} = {}", quoted(word)),
+            None => writeln!(out, "# {key} = {}", quoted(example)),
+        };
+    }
+}
+
 /// One `[[devices]]` table.
 fn device_table(out: &mut String, device: &DeviceIdentity) {
     let _ = writeln!(out, "[[devices]]");
@@ -93,6 +130,7 @@ mod tests {
     use super::write;
     use crate::spec::{Disk, DiskFormat, Display, GuestSpec, Medium, Network, parse};
     use crate::testing;
+    use passthru_model::guest_tuning::{Frequency, GuestTuning, Interrupts, Isolation};
     use proptest::prelude::*;
 
     #[test]
@@ -108,9 +146,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, gpu: bool, networked: bool, named in ".{0,20}") {
+        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, tuned in 0usize..12, gpu: bool, networked: bool, named in ".{0,20}") {
             let mut spec = GuestSpec::new("box".parse().expect("a name"));
             spec.cpus = cpus;
+            spec.tuning = GuestTuning {
+                isolation: [Isolation::None, Isolation::Slices, Isolation::Partition][tuned % 3],
+                frequency: [Frequency::Leave, Frequency::Performance][tuned / 3 % 2],
+                interrupts: [Interrupts::Leave, Interrupts::Move][tuned / 6],
+            };
             spec.network = if networked { Network::User } else { Network::None };
             spec.disks.push(Disk { path: path.clone().into(), format: DiskFormat::Raw });
             spec.media.push(Medium { path: path.into() });
