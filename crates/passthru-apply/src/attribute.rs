@@ -132,6 +132,12 @@ pub enum KernelWrite {
 }
 
 impl KernelWrite {
+    /// What it is done to.
+    pub fn path(&self) -> &str {
+        let (Self::Text { path, .. } | Self::Make { path } | Self::Remove { path }) = self;
+        path
+    }
+
     /// The words that tell the child of it: what is done, the path, and the text.
     fn words(&self) -> [&str; 3] {
         match self {

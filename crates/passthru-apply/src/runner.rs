@@ -50,10 +50,8 @@ pub trait Runner {
     /// done; the answers are in the same order. Refuses, where nothing else is said.
     fn write_kernel(&mut self, writes: &[KernelWrite], _root: &Path) -> Vec<Result<(), AttributeFailure>> {
         let refused = |write: &KernelWrite| {
-            let (KernelWrite::Text { path, .. } | KernelWrite::Make { path } | KernelWrite::Remove { path }) =
-                write;
             let why = "there is no running system here".to_owned();
-            Err(AttributeFailure::Refused { path: path.clone(), text: String::new(), why })
+            Err(AttributeFailure::Refused { path: write.path().to_owned(), text: String::new(), why })
         };
         writes.iter().map(refused).collect()
     }

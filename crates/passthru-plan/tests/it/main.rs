@@ -5,6 +5,7 @@ mod boot_records;
 mod common;
 mod device_checks;
 mod findings;
+mod guest_runs;
 mod machine_checks;
 mod machines;
 mod many;
