@@ -5,7 +5,7 @@
 //! stands, and the next command finds it there ([`super::put_back`]).
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -180,8 +180,10 @@ impl Supervisor<'_> {
         let mut qemu = self.spawn(arguments)?;
         match self.let_go(&mut qemu) {
             Ok(status) => {
+                // Whoever waits for the report may stop the guest at once, for which the lock must be free.
+                hand_over(|null| rustix::stdio::dup2_stdin(null));
                 say(&Report::Started { pid: i32::try_from(qemu.id()).unwrap_or(i32::MAX), status });
-                hand_over();
+                hand_over(|null| rustix::stdio::dup2_stdout(null));
                 self.surroundings.reached(Stage::Running);
                 Ok(qemu)
             }
@@ -365,11 +367,10 @@ fn note(text: &str) {
     let _ = writeln!(io::stderr(), "passthru: {text}");
 }
 
-/// Gives up the guest's lock and the pipe to whoever started us, now that the guest runs.
-fn hand_over() {
+/// Gives up the guest's lock, or the pipe to whoever started us. Without `/dev/null` they are kept until our end.
+fn hand_over(put: impl Fn(&File) -> rustix::io::Result<()>) {
     if let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") {
-        let _ = rustix::stdio::dup2_stdin(&null);
-        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = put(&null);
     }
 }
 

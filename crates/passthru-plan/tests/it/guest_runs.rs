@@ -20,7 +20,7 @@ fn host() -> HostFacts {
     let now = RunTimeFacts {
         systemd: true,
         cpuset: Some(false),
-        slices: [(HostSlice::User, cpus("0-2"))].into(),
+        slices: [(HostSlice::User, cpus("1-3")), (HostSlice::Init, cpus("0-1"))].into(),
         interrupts: [(1, cpus("0-3")), (2, cpus("0")), (3, cpus("3")), (4, cpus("2-3"))].into(),
         irqbalance: false,
     };

@@ -142,10 +142,12 @@ impl Settings<'_> {
             }
             let slices = HostSlice::ALL.map(|slice| limited(slice, now, topology, pinning));
             let settings: Result<Vec<Setting>, Reason> = std::iter::once(Ok(group)).chain(slices).collect();
+            let mut settings = settings?;
+            settings.retain(|setting| setting.before != setting.after);
             let what = format!("keep what systemd has started off {}", self.cpus());
             return Ok(step(
                 "isolation",
-                settings?,
+                settings,
                 what,
                 "tuning.isolation asks for it: no program of the host makes a vCPU wait",
             ));
@@ -200,6 +202,7 @@ impl Settings<'_> {
     /// The guest's CPUs in words.
     fn cpus(&self) -> String {
         match self.run.pinning {
+            Some(pinning) if pinning.guest_cpus.len() == 1 => format!("CPU {}", pinning.guest_cpus),
             Some(pinning) => format!("CPUs {}", pinning.guest_cpus),
             None => "all CPUs".to_owned(),
         }
