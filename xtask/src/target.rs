@@ -57,6 +57,9 @@ pub trait Target {
     /// a fast machine from nothing and with more words for its kernel.
     fn rebuild(&mut self, machine: &str, kernel_args: &[String]) -> Result<()>;
 
+    /// Shuts a distribution down and boots a fast machine with its disk, as a rescue system; the next reboot ends that one.
+    fn rescue(&mut self, machine: &str) -> Result<()>;
+
     /// Runs a program that must succeed, and returns its standard output.
     fn ask(&mut self, argv: &[&str]) -> Result<String> {
         let output = self.run(&Job::new(argv.iter().copied()))?;

@@ -18,6 +18,10 @@ const MOST_CONTENT: u64 = 64 * 1024;
 /// Bytes of a header, of magic numbers and names.
 const HEADER: usize = 110;
 const MOST_NAME: usize = 4096;
+/// The kind of thing in a mode, and two such kinds (`include/uapi/linux/stat.h`).
+const KIND: u64 = 0o170_000;
+const FILE: u64 = 0o100_000;
+const LINK: u64 = 0o120_000;
 
 /// The parts of an image that matter: modules without their content, and settings with it.
 ///
@@ -45,12 +49,15 @@ pub fn names(bytes: &[u8]) -> io::Result<Vec<String>> {
 
 /// The entry that is kept for a file; none for what does not matter. Settings that were not read must not pass for empty
 /// ones.
-fn entry(name: &str, content: Option<&[u8]>) -> Option<Entry> {
-    let content = match (matters(name)?, content) {
-        (Matter::Name, _) => Vec::new(),
-        (Matter::Content, content) => content?.to_vec(),
+fn entry(name: &str, content: Content<'_>) -> Option<Entry> {
+    let kind = match (matters(name)?, content) {
+        // Links to modules count as modules.
+        (Matter::Name, _) => Kind::File(Vec::new()),
+        (Matter::Content, Content::Of(bytes)) => Kind::File(bytes.to_vec()),
+        (Matter::Content, Content::Target(target)) => Kind::Link(target.to_owned()),
+        (Matter::Content, Content::Unread) => return None,
     };
-    Some(Entry { name: name.to_owned(), permissions: 0o644, kind: Kind::File(content) })
+    Some(Entry { name: name.to_owned(), permissions: 0o644, kind })
 }
 
 /// Whether a file's content matters or its name alone.
@@ -74,8 +81,19 @@ fn matters(name: &str) -> Option<Matter> {
         .then_some(Matter::Content)
 }
 
-/// Is told each file and link of an image by name; with its content where that matters, it is a file, and it is small.
-type Found<'a> = dyn FnMut(&str, Option<&[u8]>) + 'a;
+/// What is in an entry of an image.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    /// It was passed over, since it does not matter or is too large to.
+    Unread,
+    /// The bytes of a file.
+    Of(&'a [u8]),
+    /// Where a link leads.
+    Target(&'a str),
+}
+
+/// Is told each file and link of an image by name, with what is in it where that matters.
+type Found<'a> = dyn FnMut(&str, Content<'_>) + 'a;
 
 /// Goes through all files of an image.
 fn walk(bytes: &[u8], found: &mut Found<'_>) -> io::Result<()> {
@@ -171,21 +189,23 @@ fn archive(stream: &mut impl Read, budget: &mut Budget, found: &mut Found<'_>) -
         if name == "TRAILER!!!" {
             return Ok(());
         }
-        let mode = field(1).ok_or_else(bad)?;
-        let wanted = mode & 0o170_000 == 0o100_000 && size <= MOST_CONTENT && matters(name).is_some();
-        if wanted {
+        let kind = field(1).ok_or_else(bad)? & KIND;
+        if matches!(kind, FILE | LINK) && size <= MOST_CONTENT && matters(name).is_some() {
             let mut content = vec![0; usize::try_from(padded).unwrap_or(0)];
             stream.read_exact(&mut content)?;
             content.truncate(usize::try_from(size).unwrap_or(0));
-            found(name, Some(&content));
+            match std::str::from_utf8(&content) {
+                Ok(target) if kind == LINK => found(name, Content::Target(target)),
+                Err(_) if kind == LINK => found(name, Content::Unread),
+                _ => found(name, Content::Of(&content)),
+            }
         } else {
             let skipped = io::copy(&mut stream.by_ref().take(padded), &mut io::sink())?;
             if skipped != padded {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            // Links to modules count as modules.
-            if matches!(mode & 0o170_000, 0o100_000 | 0o120_000) {
-                found(name, None);
+            if matches!(kind, FILE | LINK) {
+                found(name, Content::Unread);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use passthru_model::plan::{Content, FileState};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawMode, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawMode, ResolveFlags, Stat, StatVfsMountFlags};
 use rustix::io::Errno;
 
 use crate::error::ReadErrorKind;
@@ -26,34 +26,64 @@ const BELOW: OFlags = OFlags::RDONLY
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 
+/// Whether a file below a directory could be a device node that can be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nodes {
+    /// It could.
+    Possible,
+    /// The mount does not let any be opened.
+    Closed,
+}
+
 /// A tree of files that is read through the kernel.
 #[derive(Debug)]
 pub(crate) struct Tree {
     /// The directory taken for the root; `None`: the root of this process, which needs no containing.
     root: Option<OwnedFd>,
+    /// Whether no device node can be opened in the root's own mount (`nodev`, mount(8)).
+    without_devices: bool,
 }
 
 impl Tree {
     /// The running system.
     pub(crate) fn live() -> Self {
-        Self { root: None }
+        Self { root: None, without_devices: false }
     }
 
     /// A directory. Links in it are followed as if it were the root, so none leads out.
     pub(crate) fn below(directory: &Path) -> Result<Self, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self { root: Some(rustix::fs::open(directory, flags, Mode::empty())?) })
+        let root = rustix::fs::open(directory, flags, Mode::empty())?;
+        let mount = rustix::fs::fstatvfs(&root);
+        let without_devices = mount.is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::NODEV));
+        Ok(Self { root: Some(root), without_devices })
     }
 
     /// Opens an absolute path.
     pub(crate) fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        self.open_within(path, flags, ResolveFlags::empty())
+    }
+
+    /// Opens a directory that files are opened below, and says whether one of these could be a device node.
+    pub(crate) fn open_directory(&self, path: &str) -> Result<(OwnedFd, Nodes), Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        if self.without_devices
+            && let Ok(directory) = self.open_within(path, flags, ResolveFlags::NO_XDEV)
+        {
+            return Ok((directory, Nodes::Closed));
+        }
+        Ok((self.open(path, flags)?, Nodes::Possible))
+    }
+
+    /// Opens an absolute path, and follows it no further than is allowed.
+    fn open_within(&self, path: &str, flags: OFlags, limits: ResolveFlags) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::CLOEXEC;
         let Some(root) = &self.root else {
             return rustix::fs::open(path, flags, Mode::empty());
         };
         let relative = path.trim_start_matches('/');
         let relative = if relative.is_empty() { "." } else { relative };
-        let contained = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let contained = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | limits;
         // The kernel says EAGAIN where a rename elsewhere kept it from proving that `..` stays inside.
         let mut tries = 0;
         loop {
@@ -91,20 +121,38 @@ impl Tree {
         rustix::fs::openat(directory, name, BELOW, Mode::empty())
     }
 
-    /// Opens a regular file below an opened directory of another tree. `None`: something else is there, or on the way, and
-    /// only the long way from the root can tell what it means.
-    pub(crate) fn open_file_at(directory: &OwnedFd, name: &str) -> Result<Option<OwnedFd>, Errno> {
-        match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_file() => {}
-            // Whether a link on the way led there is not known yet.
-            Err(errno) if !name.contains('/') => return Err(errno),
-            Ok(_) | Err(_) => return Ok(None),
+    /// Opens a file below an opened directory of another tree. `None`: something else is there, or on the way, and only the
+    /// long way from the root can tell what it means.
+    ///
+    /// What it is, is looked at first where it could be a device node, for to open one can already do something.
+    pub(crate) fn open_file_at(
+        directory: &OwnedFd,
+        nodes: Nodes,
+        name: &str,
+    ) -> Result<Option<OwnedFd>, Errno> {
+        let mut contained = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match nodes {
+            Nodes::Closed => contained |= ResolveFlags::NO_XDEV,
+            Nodes::Possible => match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_file() => {}
+                // Whether a link on the way led there is not known yet.
+                Err(errno) if !name.contains('/') => return Err(errno),
+                Ok(_) | Err(_) => return Ok(None),
+            },
         }
-        let contained = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         match rustix::fs::openat2(directory, name, BELOW, Mode::empty(), contained) {
+            Ok(file) => Ok(Some(file)),
+            Err(errno @ Errno::NOENT) if !name.contains('/') => Err(errno),
+            // A link, another mount, a device, a socket.
+            Err(_) if nodes == Nodes::Closed => Ok(None),
             Err(Errno::LOOP | Errno::XDEV | Errno::AGAIN) => Ok(None),
-            file => file.map(Some),
+            Err(errno) => Err(errno),
         }
+    }
+
+    /// Whether what was opened is a regular file.
+    pub(crate) fn is_file(opened: &OwnedFd) -> bool {
+        rustix::fs::fstat(opened).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
     }
 
     /// Reads an opened attribute of sysfs whole.

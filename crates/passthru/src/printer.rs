@@ -19,6 +19,8 @@ const MIDDLING: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const ADDED: Style = AnsiColor::Green.on_default();
 const REMOVED: Style = AnsiColor::Red.on_default();
+/// How many bytes are written at once.
+const AT_ONCE: usize = 64 * 1024;
 const HUNK: Style = AnsiColor::Cyan.on_default();
 
 /// Writes text and JSON, with colour where it is wanted. Colour only ever repeats what a word says already.
@@ -62,19 +64,25 @@ impl Printer {
 
     /// Writes data to standard output. A reader that has gone away ends the program quietly.
     pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
+        self.pieces([text])
+    }
+
+    /// The same of a text in pieces, which need not be put together for it.
+    pub(crate) fn pieces<'a>(&self, pieces: impl IntoIterator<Item = &'a str>) -> Result<(), Failure> {
         #[cfg(test)]
         if let Some(kept) = &self.kept {
-            kept.borrow_mut().push_str(text);
+            kept.borrow_mut().extend(pieces);
             return Ok(());
         }
         let colour = anstream::AutoStream::new(io::stdout(), self.color).current_choice();
-        let text = match colour {
-            anstream::ColorChoice::Never => Cow::Owned(without_styles(text)),
-            _ => Cow::Borrowed(text),
-        };
-        // Written at once: standard output would write it line by line.
-        let mut stream = io::stdout().lock();
-        match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        let styled = colour != anstream::ColorChoice::Never;
+        // Standard output by itself would write it line by line.
+        let mut stream = io::BufWriter::with_capacity(AT_ONCE, io::stdout().lock());
+        let mut pieces = pieces.into_iter();
+        let written = pieces.try_for_each(|piece| {
+            if styled { stream.write_all(piece.as_bytes()) } else { write_without_styles(&mut stream, piece) }
+        });
+        match written.and_then(|()| stream.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             Err(error) => Err(Failure::no(format!("standard output cannot be written: {error}"))),
             Ok(()) => Ok(()),
@@ -148,15 +156,13 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Text without the styles that are written into it here (`ESC [ … m`): all other text has been made [`plain`] before.
-fn without_styles(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for (part, piece) in text.split('\u{1b}').enumerate() {
+/// Writes a text without the styles that are written into it here (`ESC [ … m`): all other text has been made [`plain`] before.
+fn write_without_styles(out: &mut impl io::Write, text: &str) -> io::Result<()> {
+    text.split('\u{1b}').enumerate().try_for_each(|(part, piece)| {
         let styled = piece.strip_prefix('[').filter(|_| part > 0);
         let rest = styled.and_then(|styled| Some(styled.split_once('m')?.1));
-        out.push_str(rest.unwrap_or(piece));
-    }
-    out
+        out.write_all(rest.unwrap_or(piece).as_bytes())
+    })
 }
 
 /// A unified difference with coloured lines; `+` and `-` carry the meaning.
@@ -213,7 +219,7 @@ pub(crate) fn width() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{FAINT, STRONG, plain, without_styles, wrap};
+    use super::{FAINT, STRONG, plain, wrap, write_without_styles};
 
     #[test]
     fn a_terminal_escape_in_a_name_is_shown_and_not_obeyed() {
@@ -235,6 +241,12 @@ mod tests {
         ] {
             assert_eq!(wrap(text, 12, 2), wrapped);
         }
+    }
+
+    fn without_styles(text: &str) -> String {
+        let mut out = Vec::new();
+        write_without_styles(&mut out, text).expect("memory takes it");
+        String::from_utf8(out).expect("of UTF-8 comes UTF-8")
     }
 
     #[test]

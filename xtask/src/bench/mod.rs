@@ -2,7 +2,11 @@
 //!
 //! Figures are wall-clock medians of whole processes, started in turn (A B C A B C …) after one round that is not counted, so
 //! that all read warm files and the machine's moods meet all alike. Nothing is asserted: a busy machine says nothing.
+//!
+//! Trees lie in memory, on a mount without device nodes, as a distribution's `/tmp` is one: passthru then need not look what each
+//! file of another host's tree is before it opens it. Where nothing may be mounted they lie in the directory for temporary files.
 
+mod place;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -75,6 +79,7 @@ pub fn work(binary: Option<&Path>, repeats: usize) -> Result<ExitCode> {
     };
     let passthru = passthru.to_str().context("the binary's path is not UTF-8")?;
     let place = tempfile::tempdir()?;
+    place::mount(place.path());
     let bare = bare_loop(place.path())?;
     let lspci = exec::find("lspci").is_some();
     if !lspci {

@@ -53,6 +53,8 @@ pub struct Kit {
     pub image: Image,
     /// The program under test.
     pub binary: PathBuf,
+    /// The disk of those that have one: an overlay, which is written to. `None`: the image's, of which nothing is kept.
+    pub disk: Option<PathBuf>,
 }
 
 impl Machine {
@@ -89,8 +91,11 @@ impl Machine {
             arguments.extend(uefi_arguments(&variables));
         }
         if spec.disk {
-            let disk = kit.image.disk();
-            let drive = format!("if=none,id=disk,format=raw,snapshot=on,file={}", disk.display());
+            let file = match &kit.disk {
+                Some(overlay) => format!("format=qcow2,file={}", overlay.display()),
+                None => format!("format=raw,snapshot=on,file={}", kit.image.disk().display()),
+            };
+            let drive = format!("if=none,id=disk,{file}");
             let device = "virtio-blk-pci,drive=disk,bus=pcie.0,addr=0x1a".to_owned();
             arguments.extend(["-drive".to_owned(), drive, "-device".to_owned(), device]);
         }
@@ -116,6 +121,13 @@ impl Machine {
         machine.port.set_read_timeout(Some(Duration::from_millis(200)))?;
         machine.answer(BOOT_LIMIT).context("the fast machine did not boot")?;
         Ok(machine)
+    }
+
+    /// Ends it when all that it has written is on its disk.
+    pub fn end(mut self) -> Result<()> {
+        // QEMU too keeps what a guest has written for itself until it is asked for it, as this does.
+        self.ask(&["sync"])?;
+        Ok(())
     }
 
     /// Everything up to the end mark.
@@ -184,6 +196,10 @@ impl Target for Machine {
 
     fn reboot(&mut self, _entry: Option<&str>) -> Result<()> {
         bail!("a fast machine has nothing to reboot into")
+    }
+
+    fn rescue(&mut self, _machine: &str) -> Result<()> {
+        bail!("a fast machine has no system to be rescued")
     }
 
     fn rebuild(&mut self, machine: &str, kernel_args: &[String]) -> Result<()> {

@@ -8,6 +8,7 @@ pub mod spec;
 mod topology;
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -188,6 +189,28 @@ impl Machine {
 }
 
 impl Machine {
+    /// The disk that it writes to, where that can be handed to another machine once this one has ended.
+    pub fn overlay(&self) -> Option<PathBuf> {
+        match &self.setup.disk {
+            Disk::Overlay(file) => Some(file.clone()),
+            Disk::Raw(_) => None,
+        }
+    }
+
+    /// Boots again, after its end, as the same machine or another; the console's log of what was before is kept under a name.
+    pub fn boot_again(&mut self, spec: MachineSpec, before: &str) -> Result<()> {
+        let setup = Setup { spec, incoming: None, ..self.setup.clone() };
+        let serial = setup.logs.join("serial.log");
+        fs::rename(&serial, setup.logs.join(format!("serial-before-{before}.log")))?;
+        *self = Self::boot(setup)?;
+        Ok(())
+    }
+
+    /// What it is made of.
+    pub fn spec(&self) -> &MachineSpec {
+        &self.setup.spec
+    }
+
     /// Has the boot loader boot an entry once: GRUB by its id, systemd-boot by the end of its file's name.
     fn once(&mut self, entry: &str) -> Result<()> {
         const ENTRIES: &str = "/boot/efi/loader/entries";
@@ -220,12 +243,11 @@ impl Target for Machine {
     fn rebuild(&mut self, machine: &str, kernel_args: &[String]) -> Result<()> {
         ensure!(kernel_args.is_empty(), "a distribution takes its command line from its boot loader");
         self.power_off()?;
-        let setup = Setup { spec: MachineSpec::load(machine)?, incoming: None, ..self.setup.clone() };
-        // The console's log of the first machine would be overwritten.
-        let serial = setup.logs.join("serial.log");
-        fs::rename(&serial, setup.logs.join(format!("serial-before-{machine}.log")))?;
-        *self = Self::boot(setup)?;
-        Ok(())
+        self.boot_again(MachineSpec::load(machine)?, machine)
+    }
+
+    fn rescue(&mut self, _machine: &str) -> Result<()> {
+        bail!("only a scenario has a rescue system for its lab host")
     }
 }
 

@@ -5,6 +5,7 @@ pub mod captures;
 mod judge;
 mod manifest;
 pub mod predicted;
+mod rescue;
 pub mod run;
 mod steps;
 
@@ -111,6 +112,8 @@ pub struct Reboot {
     pub boot_entry: Option<String>,
     /// Another machine of `lab/machines`: for the same disk, or a fast machine from nothing.
     pub machine: Option<String>,
+    /// A fast machine with a disk: it boots with the disk of this system, until the next reboot.
+    pub rescue: Option<String>,
     /// Beside `machine`: more words for the kernel command line of a fast machine.
     #[serde(default)]
     pub kernel_args: Vec<String>,
@@ -266,8 +269,8 @@ impl Step {
         );
         if let Some(reboot) = &self.reboot {
             ensure!(
-                reboot.boot_entry.is_none() || reboot.machine.is_none(),
-                "boot_entry and machine do not go together: make it two reboots"
+                [&reboot.boot_entry, &reboot.machine, &reboot.rescue].into_iter().flatten().count() < 2,
+                "boot_entry, machine and rescue do not go together: make it two reboots"
             );
             ensure!(
                 reboot.kernel_args.is_empty() || reboot.machine.is_some(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::rescue::Rescuable;
 use super::steps::Stage;
 use super::{Scenario, Size, Step};
 use crate::host::Hosts;
@@ -77,10 +78,12 @@ impl Lab {
                     variant => Some(Image::ready(&self.ui, self.accel, variant)?),
                 };
                 let hosts = Hosts { image: other.as_ref().unwrap_or(&self.image), ..self.hosts() };
-                let mut machine = hosts.plain(&spec, &logs, scratch.path())?;
-                let outcome = self.steps(scenario, &mut machine, &logs);
-                if outcome.is_err() {
-                    evidence(&mut machine, &logs);
+                let mut host = Rescuable::new(hosts.plain(&spec, &logs, scratch.path())?, self.kit(), &logs);
+                let outcome = self.steps(scenario, &mut host, &logs);
+                if outcome.is_err()
+                    && let Some(machine) = host.machine()
+                {
+                    evidence(machine, &logs);
                 }
                 outcome
             }
@@ -95,7 +98,8 @@ impl Lab {
 
     /// What it takes to have fast machines.
     pub fn kit(&self) -> fast::Kit {
-        fast::Kit { accel: self.accel, image: self.image.clone(), binary: self.payload.binary().to_owned() }
+        let binary = self.payload.binary().to_owned();
+        fast::Kit { accel: self.accel, image: self.image.clone(), binary, disk: None }
     }
 
     /// What it takes to have lab hosts.
@@ -169,10 +173,11 @@ fn title(step: &Step) -> String {
     }
     if let Some(reboot) = &step.reboot {
         let into = reboot.boot_entry.as_ref().map(|entry| format!("reboot into {entry}"));
+        let rescue = reboot.rescue.as_ref().map(|machine| format!("boot a rescue system, machine {machine}"));
         let with = reboot.machine.as_ref().map(|machine| {
             format!("boot machine {machine} {}", reboot.kernel_args.join(" ")).trim_end().to_owned()
         });
-        return into.or(with).unwrap_or_else(|| "reboot".to_owned());
+        return into.or(rescue).or(with).unwrap_or_else(|| "reboot".to_owned());
     }
     if let Some(wanted) = &step.driver {
         let pairs: Vec<_> = wanted.iter().map(|(address, driver)| format!("{address}={driver}")).collect();

@@ -32,9 +32,10 @@ impl Stage {
             return self.run(target, step, argv);
         }
         if let Some(reboot) = &step.reboot {
-            match &reboot.machine {
-                Some(machine) => target.rebuild(machine, &reboot.kernel_args)?,
-                None => target.reboot(reboot.boot_entry.as_deref())?,
+            match (&reboot.rescue, &reboot.machine) {
+                (Some(machine), _) => target.rescue(machine)?,
+                (None, Some(machine)) => target.rebuild(machine, &reboot.kernel_args)?,
+                (None, None) => target.reboot(reboot.boot_entry.as_deref())?,
             }
             return Ok(String::new());
         }

@@ -134,3 +134,20 @@ proptest! {
         }
     }
 }
+
+/// systemd's wants are links, and dracut copies ours as one.
+#[test]
+fn a_link_of_ours_is_kept_as_one_and_a_link_to_a_module_counts_as_the_module() {
+    let link = |name: &str, target: &str| Entry {
+        name: name.to_owned(),
+        permissions: 0o777,
+        kind: Kind::Link(target.to_owned()),
+    };
+    let want =
+        link("etc/systemd/system/sysinit.target.wants/passthru-early.service", "../passthru-early.service");
+    let module = link("usr/lib/modules/6.12/vfio-pci.ko", "kernel/drivers/vfio/pci/vfio-pci.ko");
+    let image = cpio::write(&[want.clone(), module.clone(), link("init", "usr/bin/init")]).expect("written");
+    let kept = cpio::read(&reduced(&image)).expect("an archive");
+    let says: Vec<(&str, &Kind)> = kept.iter().map(|entry| (entry.name.as_str(), &entry.kind)).collect();
+    assert_eq!(says, [(want.name.as_str(), &want.kind), (module.name.as_str(), &Kind::File(Vec::new()))]);
+}

@@ -83,6 +83,7 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
         facts.surroundings.hypervisor = surroundings::hypervisor(host, &facts.cpu);
         facts.surroundings.distribution = surroundings::distribution(host);
     }
+    let mut list = None;
     if wants(Subject::Pci) {
         let details = wants(Subject::PciDetails);
         let space = match (wants(Subject::PciConfig), details) {
@@ -90,10 +91,13 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
             (false, true) => pci::Space::Head,
             (false, false) => pci::Space::Unclear,
         };
-        facts.pci = pci::functions(host, pci::Extent { space, details });
+        let read = || pci::functions(host, pci::Extent { space, details });
+        // A recorder keeps the list only where there is something to name.
+        let both = wants(Subject::Names) && !host.is_recording();
+        (facts.pci, list) = if both { names::beside(host, read) } else { (read(), None) };
     }
     if wants(Subject::Names) {
-        facts.names = names::of(host, &facts.pci);
+        facts.names = names::of(host, &facts.pci, list);
     }
     if wants(Subject::Groups) {
         facts.iommu.groups = iommu::groups(host, &facts.pci, wants(Subject::Iommu));

@@ -9,8 +9,7 @@ use pretty_assertions::assert_eq;
 
 /// A root with a few files and links in it.
 #[expect(clippy::disallowed_methods, reason = "a test builds the tree that it reads")]
-fn tree() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
+fn fill(folder: tempfile::TempDir) -> tempfile::TempDir {
     let root = folder.path();
     std::fs::create_dir_all(root.join("etc/default")).expect("makes");
     std::fs::write(root.join("etc/default/grub"), "A=1\n").expect("writes");
@@ -29,6 +28,10 @@ fn tree() -> tempfile::TempDir {
     )
     .expect("makes");
     folder
+}
+
+fn tree() -> tempfile::TempDir {
+    fill(tempfile::tempdir().expect("a folder"))
 }
 
 #[test]
@@ -96,9 +99,55 @@ fn a_capture_of_a_directory_keeps_modes_links_and_what_could_not_be_read() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test builds the tree that it reads")]
 fn an_attribute_that_is_a_link_or_a_pipe_is_no_way_out_of_a_tree_and_is_not_waited_for() {
     let folder = tree();
+    assert_attributes_are_files(&folder);
+}
+
+/// Where the mount opens no device nodes, they are not looked for before each file.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test builds the tree that it reads")]
+fn on_a_mount_without_devices_the_same_holds_and_a_device_of_another_mount_in_it_is_not_opened() {
+    if !rustix::process::geteuid().is_root() || own_mounts().is_err() {
+        eprintln!("skipped: only root mounts a file system without devices");
+        return;
+    }
+    let mounted = tempfile::tempdir().expect("a folder");
+    let mount = |place: &std::path::Path, flags| {
+        rustix::mount::mount("none", place, "tmpfs", flags, None).expect("mounts");
+    };
+    mount(mounted.path(), rustix::mount::MountFlags::NODEV);
+    let folder = fill(tempfile::tempdir_in(mounted.path()).expect("a folder"));
+    assert_attributes_are_files(&folder);
+
+    let inner = folder.path().join("sys/inner");
+    std::fs::create_dir(&inner).expect("makes");
+    mount(&inner, rustix::mount::MountFlags::empty());
+    let zero = rustix::fs::makedev(1, 5);
+    for place in [folder.path().join("sys"), inner] {
+        let (kind, mode) = (rustix::fs::FileType::CharacterDevice, rustix::fs::Mode::from_raw_mode(0o666));
+        rustix::fs::mknodat(rustix::fs::CWD, place.join("zero"), kind, mode, zero).expect("makes");
+    }
+    let host = Host::open(folder.path()).expect("opens");
+    for (directory, name) in [("/sys/", "zero"), ("/sys/inner", "zero"), ("/sys/", "inner/zero")] {
+        let error = host.directory(directory).read(name).expect_err("a device");
+        assert_eq!(error.kind, ReadErrorKind::Other("it is not a regular file".to_owned()), "{directory}");
+    }
+}
+
+/// From now on this thread's mounts are seen by no other.
+fn own_mounts() -> rustix::io::Result<()> {
+    #[expect(
+        deprecated,
+        reason = "mount points alone are parted, and no descriptors, which is what it warns of"
+    )]
+    rustix::thread::unshare(rustix::thread::UnshareFlags::NEWNS)?;
+    let flags = rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", flags)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test builds the tree that it reads")]
+fn assert_attributes_are_files(folder: &tempfile::TempDir) {
     let device = folder.path().join("sys/bus/pci/devices/0000:00:01.0");
     std::fs::create_dir_all(device.join("deep")).expect("makes");
     std::fs::write(device.join("class"), "0x030000\n").expect("writes");

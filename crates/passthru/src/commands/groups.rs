@@ -50,7 +50,8 @@ pub(crate) fn run(context: &Context, arguments: &GroupsArguments) -> Result<Exit
     if context.printer.json {
         context.printer.json_document(&as_envelope(view(&facts, named), &advice))?;
     } else {
-        context.printer.data(&as_text(&facts, named, &advice))?;
+        let texts = as_text(&facts, named, &advice);
+        context.printer.pieces(texts.iter().map(String::as_str))?;
     }
     Ok(Exit::Done)
 }
@@ -105,12 +106,12 @@ fn as_envelope(view: GroupsView, advice: &dyn Fn(&GroupView) -> Vec<String>) -> 
     }
 }
 
-/// The groups as a person reads them, or those of the named functions; `more` has further reasons for a group.
+/// The groups as a person reads them, or those of the named functions, in pieces; `more` has further reasons for a group.
 fn as_text(
     facts: &HostFacts,
     named: &[PciAddress],
     more: &(dyn Fn(&GroupView) -> Vec<String> + Sync),
-) -> String {
+) -> Vec<String> {
     let width = printer::width();
     let viewer = Viewer::of(facts);
     let meant = |group: &&IommuGroup| is_meant(group.members.iter().copied(), named);
@@ -119,7 +120,7 @@ fn as_text(
         let view = viewer.group(group);
         group_as_text(&view, &more(&view), width)
     });
-    let mut out: String = texts.into_iter().map(|(_, text)| text).collect();
+    let mut out = String::new();
     let mut ungrouped = viewer.ungrouped();
     ungrouped.retain(|device| is_meant([device.address], named));
     if !ungrouped.is_empty() {
@@ -136,7 +137,7 @@ fn as_text(
     } else if groups.is_empty() {
         let _ = writeln!(out, "\nThis host has no IOMMU groups; ‘passthru doctor’ says why");
     }
-    out
+    texts.into_iter().map(|(_, text)| text).chain([out]).collect()
 }
 
 /// One group with its functions and its reasons.

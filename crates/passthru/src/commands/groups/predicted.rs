@@ -46,9 +46,11 @@ pub(super) fn run(
         context.printer.json_document(&document)?;
         return Ok(Exit::Done);
     }
-    let mut text = as_text(&foretold_facts, &arguments.addresses, &|group| reasons(&prediction, group.id));
-    foot(&mut text, facts, &prediction, differences.as_deref(), overridden.as_ref());
-    context.printer.data(&text)?;
+    let mut texts = as_text(&foretold_facts, &arguments.addresses, &|group| reasons(&prediction, group.id));
+    let mut after = String::new();
+    foot(&mut after, facts, &prediction, differences.as_deref(), overridden.as_ref());
+    texts.push(after);
+    context.printer.pieces(texts.iter().map(String::as_str))?;
     Ok(Exit::Done)
 }
 
