@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, 
     };
     let (id, plan) =
         passthru_apply::undo_choice(&target, &which).map_err(|error| change::apply_failure(&error))?;
-    if let Some(guest) = &plan.guest
+    if let (Some(guest), true) = (&plan.guest, context.is_live())
         && passthru_guest::run::in_use(&Places::of_this_user()?.paths(guest)).unwrap_or(true)
     {
         return Err(Failure::refused(format!("this is changed for the guest ‘{guest}’, which runs"))
