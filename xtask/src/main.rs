@@ -58,7 +58,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Times `groups` and `doctor` beside lspci, a bare loop of the same reads and the page's script, and prints ratios.
+    /// Times `groups` and `doctor` beside lspci, a bare loop of the same reads and the page's script, and `guest start` beside QEMU
+    /// by itself and virsh, and prints ratios.
     Bench {
         /// How often each is timed.
         #[arg(long, default_value_t = 11)]

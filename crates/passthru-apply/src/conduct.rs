@@ -54,6 +54,9 @@ impl Conductor<'_> {
             if let Action::Rebind { functions } = &step.action {
                 self.unmoved(index, functions)?;
             }
+            if let Action::Tune { settings } = &step.action {
+                self.untuned(settings)?;
+            }
             let images = match images {
                 Some(images) => images,
                 None => preflight::capture(self.target, &self.journal.directory(), index, step)
@@ -146,6 +149,7 @@ impl Conductor<'_> {
                 rustix::fs::sync();
             }
             Action::Rebind { functions } => self.rebind(index, functions)?,
+            Action::Tune { settings } => self.tune(settings)?,
         }
         let stands = |image: &Image| {
             Standing::at(self.target, &image.real, crate::target::Follow::Nothing).map_err(io_at(&image.path))

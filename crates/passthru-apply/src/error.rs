@@ -50,6 +50,14 @@ pub enum StepFailure {
         /// What is different.
         difference: String,
     },
+    /// The kernel took a value without complaint, and has another one.
+    #[error("{path}: {difference}, although the kernel was asked")]
+    Value {
+        /// The path of the value.
+        path: String,
+        /// What is different.
+        difference: String,
+    },
     /// An attribute of sysfs could not be written.
     #[error(transparent)]
     Attribute(#[from] AttributeFailure),

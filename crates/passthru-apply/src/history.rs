@@ -1,5 +1,7 @@
 //! What was done to this host.
 
+use passthru_model::guest_name::GuestName;
+
 use crate::error::Error;
 use crate::journal;
 use crate::record::Phase;
@@ -39,6 +41,8 @@ pub struct JournalSummary {
     pub steps: usize,
     /// Whether the next boot takes it back by itself.
     pub until_boot: bool,
+    /// The guest that it was done for, and with whose end it is taken back.
+    pub guest: Option<GuestName>,
     /// Where the journal is, inside the root.
     pub directory: String,
     /// Why it was rolled back, where it was.
@@ -73,6 +77,7 @@ fn summary(target: &Target, id: String) -> Result<JournalSummary, Error> {
                 state,
                 steps: saved.plan.steps.len(),
                 until_boot: saved.plan.ends_with_boot(),
+                guest: saved.plan.guest.clone(),
                 directory,
                 failure: course.failed.map(|(_, cause)| cause),
             })
@@ -85,6 +90,7 @@ fn summary(target: &Target, id: String) -> Result<JournalSummary, Error> {
             state: JournalState::Unreadable(why),
             steps: 0,
             until_boot: false,
+            guest: None,
             directory,
             failure: None,
         }),

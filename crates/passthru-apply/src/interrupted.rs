@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use passthru_model::address::PciAddress;
+use passthru_model::guest_name::GuestName;
 use passthru_model::plan::Action;
 
 use crate::conduct::Conductor;
@@ -51,6 +52,8 @@ pub struct Interrupted {
     pub rebooted: Option<bool>,
     /// The functions whose drivers hang: only a reboot frees them.
     pub hung: BTreeSet<PciAddress>,
+    /// The guest that it was done for.
+    pub guest: Option<GuestName>,
     /// How a command is told of the system, where it is a mounted one: ` --root /mnt`.
     pub root: Option<String>,
 }
@@ -60,6 +63,9 @@ impl Interrupted {
     pub(crate) fn way_out(&self) -> String {
         if let (Some(root), true) = (&self.root, self.hung.is_empty()) {
             return format!("take it back with ‘passthru undo{root}’");
+        }
+        if let (Some(guest), true) = (&self.guest, self.hung.is_empty()) {
+            return format!("take it back with ‘passthru guest stop {guest}’ or ‘passthru undo’");
         }
         if self.hung.is_empty() {
             return "finish it with ‘passthru apply --resume’ or take it back with ‘passthru undo’"
@@ -126,6 +132,7 @@ pub fn interrupted(target: &Target) -> Result<Option<Interrupted>, Error> {
             step: at.map(|index| (index, saved.plan.steps[index].what.clone())),
             rebooted: course.boot.zip(journal::boot(target)).map(|(then, now)| then != now),
             hung: course.steps.iter().flat_map(|step| step.hung.iter().copied()).collect(),
+            guest: saved.plan.guest.clone(),
             root: (!target.is_live()).then(|| target.option()),
             title: course.title,
             since: course.started,
@@ -175,12 +182,12 @@ pub fn resume(
 }
 
 /// The first step that must find the host as it expects it: the first that is not done, or the one after it where that
-/// one is a file which is already in place, or has begun to give functions to other drivers.
+/// one is a file which is already in place, or has begun to change the running kernel.
 fn unbegun(target: &Target, journal: &Journal) -> Result<usize, Error> {
     let steps = &journal.course.steps;
     let from = steps.iter().position(|step| step.after.is_none()).unwrap_or(steps.len());
     let Some(step) = journal.plan.steps.get(from) else { return Ok(from) };
-    if matches!(step.action, Action::Rebind { .. }) && steps[from].intent.is_some() {
+    if matches!(step.action, Action::Rebind { .. } | Action::Tune { .. }) && steps[from].intent.is_some() {
         return Ok(from + 1);
     }
     if let Action::File { path, before, after } = &step.action

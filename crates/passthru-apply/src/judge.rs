@@ -86,7 +86,7 @@ fn deed(target: &Target, journal: &Journal, chain: &[Link<'_>], image: &Image) -
     let now = Standing::at(target, &image.real, Follow::Nothing)?;
     let after = |index: usize| match &journal.plan.steps[index].action {
         Action::File { after, .. } => Some(after),
-        Action::Run { .. } | Action::Rebind { .. } => None,
+        Action::Run { .. } | Action::Rebind { .. } | Action::Tune { .. } => None,
     };
     let state = |index: usize| &journal.course.steps[index];
     let left = |index: usize| {

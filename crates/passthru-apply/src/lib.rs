@@ -43,10 +43,12 @@ pub mod rom;
 mod runner;
 mod standing;
 mod target;
+mod tune;
+mod tuned;
 mod undo;
 
 pub use apply::{Applied, apply, drift};
-pub use attribute::{AttributeFailure, AttributeWriter};
+pub use attribute::{AttributeFailure, AttributeWriter, KernelWrite};
 pub use boots::keep_boot_record;
 pub use error::{Conflict, Drift, Error, StepFailure};
 pub use history::{JournalState, JournalSummary, history};

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use passthru_model::plan::{Action, Plan};
 
 use crate::by_hand::{self, Prefix};
-use crate::rebound;
 use crate::record::Image;
+use crate::{rebound, tuned};
 
 /// The text. `images` are the first before-images of every path, `directories` what is made for them.
 pub(crate) fn text(plan: &Plan, journal: &str, images: &[Image], directories: &[String]) -> String {
@@ -31,6 +31,10 @@ pub(crate) fn text(plan: &Plan, journal: &str, images: &[Image], directories: &[
                 one_line(&program.command_line(arguments)),
                 one_line(&rewrites.join(", "))
             ),
+            Action::Tune { settings } => settings.iter().try_for_each(|setting| {
+                let path = setting.place.path();
+                writeln!(text, "      {path}: from {} to {}", setting.before, setting.after)
+            }),
             Action::Rebind { functions } => functions.iter().try_for_each(|function| {
                 let before = function.before.driver.as_deref().unwrap_or("no driver");
                 writeln!(
@@ -59,7 +63,7 @@ pub(crate) fn text(plan: &Plan, journal: &str, images: &[Image], directories: &[
             Action::Run { program, arguments, rewrites, .. } if !rewrites.is_empty() => {
                 Some(program.command_line(arguments))
             }
-            Action::File { .. } | Action::Run { .. } | Action::Rebind { .. } => None,
+            Action::File { .. } | Action::Run { .. } | Action::Rebind { .. } | Action::Tune { .. } => None,
         })
         .collect();
     if !programs.is_empty() {
@@ -77,7 +81,10 @@ pub(crate) fn text(plan: &Plan, journal: &str, images: &[Image], directories: &[
 fn commands(plan: &Plan, journal: &str, images: &[Image], directories: &[String]) -> String {
     let prefix = Prefix::variable();
     let mut lines = vec!["root=${root:-}".to_owned()];
-    lines.extend(plan.rebindings().flat_map(|function| rebound::commands(&prefix, function)));
+    for step in plan.steps.iter().rev() {
+        lines.extend(step.settings().iter().rev().flat_map(|setting| tuned::commands(&prefix, setting)));
+        lines.extend(step.rebindings().iter().flat_map(|function| rebound::commands(&prefix, function)));
+    }
     lines.extend(images.iter().rev().filter_map(|image| by_hand::put_back(&prefix, journal, image)));
     lines.extend(directories.iter().rev().map(|path| by_hand::remove_directory(&prefix, path)));
     lines.push("sync".to_owned());

@@ -102,12 +102,17 @@ fn allowed(step: &Step) -> Result<(), String> {
             }
         }
         Action::Rebind { .. } => Err(AT_RUN_TIME.to_owned()),
+        Action::Tune { .. } => Err(AT_GUEST_START.to_owned()),
     }
 }
 
 /// Why a step that is done at run time has no place in a file: what it starts from is over by then.
 const AT_RUN_TIME: &str =
     "gives functions to other drivers, which ‘passthru bind’ and ‘passthru unbind’ do at once";
+
+/// The same for values of the running kernel.
+const AT_GUEST_START: &str =
+    "changes the running kernel, which ‘passthru guest start’ does while a guest runs";
 
 fn state(path: &str, before: &FileState, after: &FileState) -> Result<(), String> {
     match after {
@@ -160,7 +165,7 @@ fn arguments_allowed(program: Program, arguments: &[String]) -> Result<(), Strin
         },
         // Its arguments go to grub-mkconfig, which can be told to write anywhere.
         Program::UpdateGrub => arguments.is_empty(),
-        Program::Modprobe | Program::QemuSystemX86_64 => false,
+        Program::Modprobe | Program::Systemctl | Program::QemuSystemX86_64 => false,
     };
     if well { Ok(()) } else { Err(format!("runs ‘{}’", program.command_line(arguments))) }
 }

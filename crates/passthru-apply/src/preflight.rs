@@ -14,7 +14,7 @@ use crate::journal::{JOURNALS, copy_name};
 use crate::record::{Image, Prepared};
 use crate::standing::{self, Standing};
 use crate::target::{Follow, Place, Target, split};
-use crate::{install, rebind};
+use crate::{install, rebind, tune};
 
 const MIB: u64 = 1024 * 1024;
 /// What is left free on every file system that is written to.
@@ -33,7 +33,7 @@ pub(crate) fn touched(step: &Step) -> Vec<(&str, Follow)> {
     match &step.action {
         Action::File { path, before, after } => vec![(path, follow(before, after))],
         Action::Run { rewrites, .. } => rewrites.iter().map(|path| (path.as_str(), Follow::Links)).collect(),
-        Action::Rebind { .. } => Vec::new(),
+        Action::Rebind { .. } | Action::Tune { .. } => Vec::new(),
     }
 }
 
@@ -84,6 +84,10 @@ pub(crate) fn drift(target: &Target, plan: &Plan, from: usize) -> Result<Vec<Dri
                     drift.extend(moved(target, function)?);
                 }
             }
+            Action::Tune { settings } => {
+                let found = tune::drift(target, settings);
+                drift.extend(found.map_err(|error| Error::at("the running kernel", error))?);
+            }
         }
     }
     Ok(drift)
@@ -106,7 +110,9 @@ pub(crate) fn writable(target: &Target, plan: &Plan) -> Result<(), Error> {
     let state = (crate::lock::LOCK, Follow::Nothing);
     // In a container /sys is mounted read-only, as a rule.
     let sysfs = plan.rebindings().next().map(|_| (rebind::PROBE, Follow::Nothing));
-    for (path, follow) in plan.steps.iter().flat_map(touched).chain([state]).chain(sysfs) {
+    let values: Vec<String> = plan.settings().map(|setting| setting.place.path()).collect();
+    let values = values.iter().map(|path| (path.as_str(), Follow::Links));
+    for (path, follow) in plan.steps.iter().flat_map(touched).chain([state]).chain(sysfs).chain(values) {
         let at = |error: io::Error| Error::at(path, error);
         let refuse = |why: &str| Err(Error::Unwritable { path: path.to_owned(), why: why.to_owned() });
         let directory = nearest(target, path, follow).map_err(at)?;
@@ -147,7 +153,7 @@ fn room(target: &Target, plan: &Plan) -> Result<(), Error> {
             let new = match &step.action {
                 Action::File { after, .. } => after.content().map_or(0, |content| content.len() as u64),
                 // A program writes its new file beside the old one, and the new one is a little larger.
-                Action::Run { .. } | Action::Rebind { .. } => old,
+                Action::Run { .. } | Action::Rebind { .. } | Action::Tune { .. } => old,
             };
             copies += old + 2 * new.min(old.max(MIB));
             let directory = nearest(target, path, follow).map_err(|error| Error::at(path, error))?;

@@ -2,6 +2,7 @@
 //! had before.
 
 use passthru_model::address::PciAddress;
+use passthru_model::plan::Action;
 use passthru_model::program::quoted;
 use passthru_model::rebinding::Rebinding;
 
@@ -12,33 +13,41 @@ use crate::rebind::{Aim, PROBE, override_path};
 use crate::revert::{How, Revert};
 
 impl Revert<'_, '_> {
-    /// Takes back all steps that gave functions to other drivers, last step first. What goes wrong with one function
-    /// keeps no other from going back.
-    pub(crate) fn rebound_functions(&mut self) {
+    /// Takes back all that is done to the running kernel, last step first.
+    pub(crate) fn running_kernel(&mut self) {
         for index in (0..self.conductor.journal.plan.steps.len()).rev() {
             let state = &self.conductor.journal.course.steps[index];
-            let functions = self.conductor.journal.plan.steps[index].rebindings().to_vec();
-            if functions.is_empty() || state.intent.is_none() || state.reverted {
+            if state.intent.is_none() || state.reverted {
                 continue;
             }
-            let before = self.failures.len();
-            let mut last = How::AlreadyBefore;
-            for function in functions.iter().rev() {
-                match self.function(index, function) {
-                    Ok(how) => {
-                        last = how;
-                        self.say(index, &function.attribute("driver"), how);
-                    }
-                    Err(StepFailure::Hangs { address }) => self.hangs(address),
-                    Err(failure) => {
-                        self.failures.push(failure.to_string());
-                        self.commands.extend(commands(&Prefix::now(self.conductor.target.path()), function));
-                    }
+            match &self.conductor.journal.plan.steps[index].action {
+                Action::Rebind { .. } => self.rebound_functions(index),
+                Action::Tune { .. } => self.tuned_values(index),
+                Action::File { .. } | Action::Run { .. } => {}
+            }
+        }
+    }
+
+    /// Takes back a step that gave functions to other drivers. What goes wrong with one function keeps no other from going back.
+    fn rebound_functions(&mut self, index: usize) {
+        let functions = self.conductor.journal.plan.steps[index].rebindings().to_vec();
+        let before = self.failures.len();
+        let mut last = How::AlreadyBefore;
+        for function in functions.iter().rev() {
+            match self.function(index, function) {
+                Ok(how) => {
+                    last = how;
+                    self.say(index, &function.attribute("driver"), how);
+                }
+                Err(StepFailure::Hangs { address }) => self.hangs(address),
+                Err(failure) => {
+                    self.failures.push(failure.to_string());
+                    self.commands.extend(commands(&Prefix::now(self.conductor.target.path()), function));
                 }
             }
-            if self.failures.len() == before {
-                self.done(index, last);
-            }
+        }
+        if self.failures.len() == before {
+            self.done(index, last);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Taking back what was done: the one way for a rollback and for an undo.
 //!
-//! Drivers first, for nothing of a file matters to them; then files, last step first; then what programs built. So the inputs of a program are as before when its outputs
-//! are put back or, where they were rebuilt since, built again.
+//! The running kernel first, for nothing of a file matters to it; then files, last step first; then what programs built. So the
+//! inputs of a program are as before when its outputs are put back or, where they were rebuilt since, built again.
 
 use std::io;
 
@@ -145,7 +145,7 @@ impl<'c, 'a> Revert<'c, 'a> {
     }
 
     fn everything(&mut self) {
-        self.rebound_functions();
+        self.running_kernel();
         for file in self.judge() {
             self.file(file);
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use passthru_model::program::Program;
 
-use crate::attribute::AttributeFailure;
+use crate::attribute::{AttributeFailure, KernelWrite};
 
 /// Why a program did not do its work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +44,16 @@ pub trait Runner {
     fn write_attribute(&mut self, path: &str, text: &str, _root: &Path) -> Result<(), AttributeFailure> {
         let why = "there is no running system here".to_owned();
         Err(AttributeFailure::Refused { path: path.to_owned(), text: text.to_owned(), why })
+    }
+
+    /// Does several small things to the running kernel of that host, in order and each whether or not those before it could be
+    /// done; the answers are in the same order. Refuses, where nothing else is said.
+    fn write_kernel(&mut self, writes: &[KernelWrite], _root: &Path) -> Vec<Result<(), AttributeFailure>> {
+        let refused = |write: &KernelWrite| {
+            let why = "there is no running system here".to_owned();
+            Err(AttributeFailure::Refused { path: write.path().to_owned(), text: String::new(), why })
+        };
+        writes.iter().map(refused).collect()
     }
 
     /// Whether it starts real processes, which must then hold the lock for as long as they live, should we be killed.

@@ -2,6 +2,7 @@
 //!
 //! [`BuildError`] is the list of what holds of every [`Guest`]. Its fields are private: there is no other way to one.
 
+use passthru_model::guest_tuning::HugePagesWanted;
 use passthru_model::{HostFacts, PciAddress};
 use passthru_plan::pinning::Pinning;
 
@@ -42,7 +43,6 @@ mod window;
 
 pub use devices::{NotReady, group_obstacle};
 pub use errors::{BuildError, BuildErrors};
-pub use memory::HugePagesNeeded;
 
 /// A guest that can be: everything in [`BuildError`] has been ruled out against the facts it was built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,10 +177,10 @@ impl Guest {
     }
 
     /// The static huge pages that it is made of; `None`: ordinary memory.
-    pub fn huge_pages(&self) -> Option<HugePagesNeeded> {
+    pub fn huge_pages(&self) -> Option<HugePagesWanted> {
         let page = self.memory_source.huge?;
         let count = memory::pages(self.memory, page)?;
-        Some(HugePagesNeeded { size_kib: page.kib(), count, node: self.memory_source.node })
+        Some(HugePagesWanted { size_kib: page.kib(), count, node: self.memory_source.node })
     }
 
     /// What was chosen for it, and why.

@@ -6,15 +6,18 @@
 #[expect(dead_code, reason = "the unit tests use all of it")]
 mod testing;
 
+#[path = "qemu/supervised.rs"]
+mod supervised;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use passthru_guest::look::Looked;
 use passthru_guest::run::{
-    GuestPaths, GuestState, HowStopped, Launcher, StartError, StopError, StopOptions, devices, list, start,
-    state, stop,
+    GuestPaths, GuestState, HowStopped, Launcher, StartError, Started, StopError, StopOptions, Tuning,
+    devices, in_use, list, start, state, stop,
 };
 use passthru_guest::spec::{AccelChoice, Disk, DiskFormat, Display, FirmwareKind, Medium};
 use passthru_guest::{Guest, GuestSpec, MemorySize};
@@ -51,6 +54,20 @@ fn build(spec: &GuestSpec) -> Guest {
     Guest::build(spec, &testing::facts(), &Looked::here(spec)).expect("a guest")
 }
 
+/// Starts a guest for which nothing of the host is changed.
+fn begin(guest: &Guest, paths: &GuestPaths, launcher: &Launcher) -> Result<Started, StartError> {
+    start(guest, paths, launcher, &Tuning::none(guest.name()), PATIENCE, &mut |_| {})
+}
+
+/// Waits until something holds, which takes a busy machine its time.
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn at_once(force: bool) -> StopOptions {
     StopOptions { patience: Duration::from_millis(200), force }
 }
@@ -65,7 +82,7 @@ fn a_guest_starts_is_known_again_and_stops() {
     let paths = GuestPaths::new(&run, &data, guest.name());
     assert_eq!(state(&paths).expect("a state"), GuestState::Stopped);
 
-    let started = start(&guest, &paths, &launcher, PATIENCE).expect("started");
+    let started = begin(&guest, &paths, &launcher).expect("started");
     assert_eq!(started.status, "running");
     assert!(started.fresh_vars);
     let vars = paths.vars("raw");
@@ -73,7 +90,7 @@ fn a_guest_starts_is_known_again_and_stops() {
     assert_eq!(state(&paths).expect("a state"), GuestState::Running { pid: started.pid });
     assert_eq!(list(&run, &data).expect("a list").len(), 1);
     assert!(devices(&paths, &[]).expect("an answer").is_empty());
-    let again = start(&guest, &paths, &launcher, PATIENCE);
+    let again = begin(&guest, &paths, &launcher);
     assert!(matches!(again, Err(StartError::Running { pid }) if pid == started.pid));
 
     // Its own session: what ends ours does not end it.
@@ -87,7 +104,7 @@ fn a_guest_starts_is_known_again_and_stops() {
     assert_eq!(state(&paths).expect("a state"), GuestState::Stopped);
     assert_eq!(stop(&paths, at_once(true)).expect("stopped"), HowStopped::NotRunning);
     assert!(vars.exists());
-    assert!(!start(&guest, &paths, &launcher, PATIENCE).expect("started again").fresh_vars);
+    assert!(!begin(&guest, &paths, &launcher).expect("started again").fresh_vars);
     assert_eq!(stop(&paths, at_once(true)).expect("stopped"), HowStopped::Quit);
 }
 
@@ -108,7 +125,7 @@ fn a_tpm_comes_and_goes_with_its_guest_and_keeps_what_it_holds() {
     let paths = GuestPaths::new(directory.path(), directory.path(), guest.name());
     let is_listening = || std::os::unix::net::UnixStream::connect(paths.tpm()).is_ok();
     for _ in 0..2 {
-        start(&guest, &paths, &launcher, PATIENCE).expect("started");
+        begin(&guest, &paths, &launcher).expect("started");
         assert!(is_listening());
         assert_eq!(stop(&paths, at_once(true)).expect("stopped"), HowStopped::Quit);
         let deadline = std::time::Instant::now() + PATIENCE;
@@ -120,7 +137,7 @@ fn a_tpm_comes_and_goes_with_its_guest_and_keeps_what_it_holds() {
     assert!(std::fs::read_dir(paths.tpm_state()).expect("there").count() > 0);
     // A QEMU that does not come up leaves no TPM behind.
     let absent = Launcher { qemu: "/nowhere/qemu".into(), ..launcher };
-    start(&guest, &paths, &absent, PATIENCE).expect_err("no QEMU");
+    begin(&guest, &paths, &absent).expect_err("no QEMU");
     assert!(!is_listening());
 }
 
@@ -133,12 +150,12 @@ fn a_guest_that_was_killed_is_dead_and_starts_again() {
     spec.firmware = FirmwareKind::Seabios;
     let guest = build(&spec);
     let paths = GuestPaths::new(directory.path(), directory.path(), guest.name());
-    let started = start(&guest, &paths, &launcher, PATIENCE).expect("started");
+    let started = begin(&guest, &paths, &launcher).expect("started");
     let pid = rustix::process::Pid::from_raw(started.pid).expect("a pid");
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
-    rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).expect("ended");
+    until("the supervisor has ended", || !in_use(&paths).expect("looked"));
     assert!(matches!(state(&paths).expect("a state"), GuestState::Dead { .. }));
-    start(&guest, &paths, &launcher, PATIENCE).expect("started again");
+    begin(&guest, &paths, &launcher).expect("started again");
     assert_eq!(stop(&paths, at_once(true)).expect("stopped"), HowStopped::Quit);
 }
 
@@ -151,11 +168,11 @@ fn a_qemu_that_cannot_start_says_why_and_leaves_nothing_running() {
     spec.disks[0].format = DiskFormat::Qcow2;
     let guest = build(&spec);
     let paths = GuestPaths::new(directory.path(), directory.path(), guest.name());
-    let error = start(&guest, &paths, &launcher, PATIENCE).expect_err("a raw image is no qcow2").to_string();
+    let error = begin(&guest, &paths, &launcher).expect_err("a raw image is no qcow2").to_string();
     assert!(error.contains("Image is not in qcow2 format"), "{error}");
     assert_eq!(state(&paths).expect("a state"), GuestState::Stopped);
 
     let absent = Launcher { qemu: "/nowhere/qemu".into(), ..launcher };
-    let error = start(&guest, &paths, &absent, PATIENCE).expect_err("no QEMU").to_string();
+    let error = begin(&guest, &paths, &absent).expect_err("no QEMU").to_string();
     assert!(error.contains("/nowhere/qemu cannot be started: No such file"), "{error}");
 }

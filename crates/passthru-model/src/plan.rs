@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::guest_name::GuestName;
 use crate::program::Program;
 use crate::rebinding::Rebinding;
+use crate::setting::Setting;
 
 /// The schema's name and version in saved plans.
 pub const PLAN_SCHEMA: &str = "passthru.plan/1";
@@ -219,6 +221,11 @@ pub enum Action {
         /// The functions, in order of address.
         functions: Vec<Rebinding>,
     },
+    /// Changes values of the running kernel, in order, and puts them back in the opposite order. Lasts until the next boot.
+    Tune {
+        /// The values.
+        settings: Vec<Setting>,
+    },
 }
 
 /// The smallest thing that can be done and undone.
@@ -245,6 +252,7 @@ impl Step {
             Action::File { .. } => "file-edit",
             Action::Run { .. } => "run",
             Action::Rebind { .. } => "sysfs-write",
+            Action::Tune { .. } => "tune",
         }
     }
 
@@ -253,7 +261,7 @@ impl Step {
         match &self.action {
             Action::File { path, .. } => Some(path),
             Action::Run { rewrites, .. } => rewrites.first().map(String::as_str),
-            Action::Rebind { .. } => None,
+            Action::Rebind { .. } | Action::Tune { .. } => None,
         }
     }
 
@@ -261,14 +269,22 @@ impl Step {
     pub fn rebindings(&self) -> &[Rebinding] {
         match &self.action {
             Action::Rebind { functions } => functions,
-            Action::File { .. } | Action::Run { .. } => &[],
+            Action::File { .. } | Action::Run { .. } | Action::Tune { .. } => &[],
+        }
+    }
+
+    /// The values of the running kernel that it changes.
+    pub fn settings(&self) -> &[Setting] {
+        match &self.action {
+            Action::Tune { settings } => settings,
+            Action::File { .. } | Action::Run { .. } | Action::Rebind { .. } => &[],
         }
     }
 
     /// Whether the next boot takes it back by itself, as nothing of it is in a file.
     fn ends_with_boot(&self) -> bool {
         match &self.action {
-            Action::Rebind { .. } => true,
+            Action::Rebind { .. } | Action::Tune { .. } => true,
             Action::Run { rewrites, .. } => rewrites.is_empty(),
             Action::File { .. } => false,
         }
@@ -284,6 +300,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What the reader should know before agreeing, such as "the host loses this display".
     pub notes: Vec<String>,
+    /// The guest that it is carried out for, and until whose end it stands; `None`: it stands until it is undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<GuestName>,
 }
 
 impl Plan {
@@ -305,6 +324,11 @@ impl Plan {
     /// The functions that it gives to other drivers while the host runs.
     pub fn rebindings(&self) -> impl Iterator<Item = &Rebinding> {
         self.steps.iter().flat_map(Step::rebindings)
+    }
+
+    /// The values of the running kernel that it changes.
+    pub fn settings(&self) -> impl Iterator<Item = &Setting> {
+        self.steps.iter().flat_map(Step::settings)
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Program {
     UpdateGrub,
     /// Loads kernel modules (kmod).
     Modprobe,
+    /// Sets properties of units while the host runs (systemd).
+    Systemctl,
     /// The emulator and hypervisor.
     QemuSystemX86_64,
 }
@@ -33,6 +35,7 @@ impl Program {
             Self::KernelInstall => "kernel-install",
             Self::UpdateGrub => "update-grub",
             Self::Modprobe => "modprobe",
+            Self::Systemctl => "systemctl",
             Self::QemuSystemX86_64 => "qemu-system-x86_64",
         }
     }
@@ -43,7 +46,7 @@ impl Program {
             Self::UpdateInitramfs => "initramfs-tools",
             Self::Dracut => "dracut",
             Self::Mkinitcpio => "mkinitcpio",
-            Self::KernelInstall => "systemd",
+            Self::KernelInstall | Self::Systemctl => "systemd",
             Self::UpdateGrub => "grub2-common",
             Self::Modprobe => "kmod",
             Self::QemuSystemX86_64 => "qemu-system-x86",

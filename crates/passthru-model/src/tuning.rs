@@ -1,7 +1,10 @@
 //! Settings of the running host that make a guest faster or slower.
 
+use std::collections::BTreeMap;
+
 use crate::cpu_set::CpuSet;
 use crate::fact::Fact;
+use crate::setting::HostSlice;
 
 /// Settings of the running host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,24 @@ pub struct TuningFacts {
     /// (`Documentation/admin-guide/sysctl/kernel.rst`). Known and `None`: the kernel has no such setting, as
     /// before Linux 6.2.
     pub split_lock_mitigate: Fact<Option<bool>>,
+    /// What may be changed for a guest while it runs; read only where one is started.
+    pub run_time: Fact<RunTimeFacts>,
+}
+
+/// What may be changed of the running kernel for a guest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunTimeFacts {
+    /// Whether systemd runs the host (`/run/systemd/system`, sd_booted(3)).
+    pub systemd: bool,
+    /// Whether groups below the root of the one hierarchy of control groups may be given CPUs; `None`: there is no such
+    /// hierarchy, or it has no CPUs to give.
+    pub cpuset: Option<bool>,
+    /// The CPUs of the units that hold everything but guests; a unit that may run on all of them is not listed.
+    pub slices: BTreeMap<HostSlice, CpuSet>,
+    /// The CPUs that may serve each interrupt (`/proc/irq/N/smp_affinity_list`).
+    pub interrupts: BTreeMap<u32, CpuSet>,
+    /// Whether irqbalance runs, which moves interrupts itself (`/run/irqbalance`).
+    pub irqbalance: bool,
 }
 
 /// CPUs whose frequency is governed together.
@@ -57,6 +78,7 @@ impl TuningFacts {
             frequency: Fact::unknown(because),
             interrupts: Fact::unknown(because),
             split_lock_mitigate: Fact::unknown(because),
+            run_time: Fact::unknown(because),
         }
     }
 }

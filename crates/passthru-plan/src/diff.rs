@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use passthru_model::plan::{Action, Expectation, FileState, Step};
 use passthru_model::rebinding::Rebinding;
+use passthru_model::setting::Setting;
 use similar::TextDiff;
 
 /// What a step changes: a unified diff of its file; what a program is run for and what must hold afterwards; or which
@@ -28,7 +29,16 @@ pub fn of_step(step: &Step) -> String {
             text
         }
         Action::Rebind { functions } => of_functions(functions),
+        Action::Tune { settings } => of_settings(settings),
     }
+}
+
+/// What each value of the running kernel is, and is to be.
+fn of_settings(settings: &[Setting]) -> String {
+    settings.iter().fold(String::new(), |mut text, setting| {
+        let _ = writeln!(text, "{}: {} -> {}", setting.place.path(), setting.before, setting.after);
+        text
+    })
 }
 
 /// Who has each function, and who is to have it.

@@ -7,6 +7,7 @@ mod adopt;
 mod consent;
 mod desired;
 mod edit;
+mod guest_run;
 mod initramfs;
 mod iommu;
 mod loader;
@@ -27,6 +28,7 @@ use passthru_model::plan::{FileState, Plan, Step};
 
 pub use consent::Consent;
 pub use edit::{IntentEdit, Wish};
+pub use guest_run::{GuestRun, PlannedRun, guest_run};
 pub use refusal::{Reason, Refusal};
 pub use run_time::{bind, may_go_back, may_go_on, unbind};
 
@@ -59,7 +61,7 @@ pub fn plan_for(facts: &HostFacts, wanted: &Intent, consent: &Consent) -> Result
     } else {
         format!("bring the host to its intent: {} for guests", listed(&addresses(wanted)))
     };
-    let mut plan = Plan { title, steps: Vec::new(), notes: Vec::new() };
+    let mut plan = Plan { title, steps: Vec::new(), notes: Vec::new(), guest: None };
     complete(facts, wanted, consent, &mut plan)?;
     Ok(plan)
 }
@@ -110,7 +112,7 @@ pub fn isolate_by(
     } else {
         (format!("isolate {}", listed(&all)), "write down which devices are for guests")
     };
-    let plan = Plan { title, steps: Vec::new(), notes };
+    let plan = Plan { title, steps: Vec::new(), notes, guest: None };
     change(facts, old.as_deref(), Some(text), what, plan, consent)
 }
 
@@ -148,7 +150,7 @@ pub fn release(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Re
     // A file that says nothing of the user's own and lists nothing goes with the rest.
     let untouched = |method| intent_toml::new_file(&Intent { method, ..Intent::default() }) == text;
     let text = (!untouched(Method::Override) && !untouched(Method::Ids)).then_some(text);
-    let plan = Plan { title: format!("release {}", listed(&all)), steps: Vec::new(), notes };
+    let plan = Plan { title: format!("release {}", listed(&all)), steps: Vec::new(), notes, guest: None };
     change(facts, Some(&old), text, "write down that these devices are the host's again", plan, consent)
 }
 

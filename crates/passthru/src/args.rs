@@ -17,7 +17,7 @@ pub use change::{
     MountedRoot, PlanArguments, ReleaseArguments, StatusArguments, UndoArguments, VerifyArguments,
 };
 pub use guest::{
-    GuestCheckArguments, GuestCommand, GuestExportArguments, GuestFormat, GuestImportArguments,
+    GuestCheckArguments, GuestCommand, GuestExportArguments, GuestFormat, GuestImportArguments, GuestName,
     GuestNewArguments, GuestShowArguments, GuestStartArguments, GuestStopArguments, NetworkChoice, OsChoice,
 };
 pub use machine::{PreferChoice, ThreadsChoice, TopologyArguments};

@@ -26,6 +26,7 @@ use printer::Printer;
 /// Runs the program and says how it ended.
 pub fn main() -> ExitCode {
     let child = passthru_guest::entry::enter()
+        .or_else(|| passthru_guest::run::supervisor::enter(&mut runner::HostRunner))
         .or_else(passthru_apply::rom::enter)
         .or_else(passthru_apply::attribute::enter)
         .or_else(passthru_host::inside::enter);

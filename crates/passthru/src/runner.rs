@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use passthru_apply::{AttributeFailure, AttributeWriter, RunFailure, Runner};
+use passthru_apply::{AttributeFailure, AttributeWriter, KernelWrite, RunFailure, Runner};
+use passthru_guest::run::supervisor::Surroundings;
 use passthru_host::program::{self, ProgramError, Stream};
 use passthru_model::program::Program;
 
@@ -45,6 +46,24 @@ impl Runner for HostRunner {
             return Err(AttributeFailure::Refused { path: path.to_owned(), text: text.to_owned(), why });
         }
         AttributeWriter::default().write(path, text)
+    }
+
+    fn write_kernel(&mut self, writes: &[KernelWrite], root: &Path) -> Vec<Result<(), AttributeFailure>> {
+        if root != Path::new("/") {
+            let why = format!("{} is not the running system", root.display());
+            let refused = |write: &KernelWrite| {
+                let path = write.path().to_owned();
+                Err(AttributeFailure::Refused { path, text: String::new(), why: why.clone() })
+            };
+            return writes.iter().map(refused).collect();
+        }
+        AttributeWriter::default().write_all(writes)
+    }
+}
+
+impl Surroundings for HostRunner {
+    fn runner(&mut self) -> &mut dyn Runner {
+        self
     }
 }
 

@@ -33,7 +33,13 @@ fn headline(step: &Step) -> String {
                 functions.iter().map(|function| function.device.address.to_string()).collect();
             format!("change the driver of {}", addresses.join(", "))
         }
+        Action::Tune { settings } => format!("change {} of the running kernel", values(settings.len())),
     }
+}
+
+/// How many values, in words.
+fn values(count: usize) -> String {
+    if count == 1 { "a value".to_owned() } else { format!("{count} values") }
 }
 
 /// The whole plan with every difference.
@@ -52,7 +58,7 @@ pub(crate) fn whole(plan: &Plan) -> String {
         let _ = writeln!(out, "     {FAINT}takes effect {}{FAINT:#}", when(step.effect));
         match &step.action {
             Action::File { .. } => out.push_str(&printer::difference(&passthru_plan::diff::of_step(step))),
-            Action::Rebind { .. } => {
+            Action::Rebind { .. } | Action::Tune { .. } => {
                 for line in passthru_plan::diff::of_step(step).lines() {
                     let _ = writeln!(out, "      {}", printer::plain(line));
                 }

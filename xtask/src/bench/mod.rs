@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: how long `groups` and `doctor` take beside what people use today, on the same trees in the same run.
+//! `cargo xtask bench`: how long `groups` and `doctor` take beside what people use today, on the same trees in the same run, and
+//! what `guest start` adds to QEMU's own start.
 //!
 //! Figures are wall-clock medians of whole processes, started in turn (A B C A B C …) after one round that is not counted, so
 //! that all read warm files and the machine's moods meet all alike. Nothing is asserted: a busy machine says nothing.
@@ -6,6 +7,7 @@
 //! Trees lie in memory, on a mount without device nodes, as a distribution's `/tmp` is one: passthru then need not look what each
 //! file of another host's tree is before it opens it. Where nothing may be mounted they lie in the directory for temporary files.
 
+mod guest;
 mod place;
 mod tree;
 
@@ -117,6 +119,7 @@ pub fn work(binary: Option<&Path>, repeats: usize) -> Result<ExitCode> {
         ],
         repeats,
     )?;
+    guest::work(passthru, repeats)?;
     growth(place.path(), passthru, repeats)?;
     calls(place.path(), passthru)?;
     Ok(ExitCode::SUCCESS)

@@ -154,7 +154,12 @@ fn plan(title: &str, before: impl Fn(&str) -> DriverState, after: &DriverGoal) -
         after: after.clone(),
     };
     let action = Action::Rebind { functions: CARD.map(function).to_vec() };
-    Plan { title: title.to_owned(), steps: vec![step(0, action, Effect::Now)], notes: Vec::new() }
+    Plan {
+        title: title.to_owned(),
+        steps: vec![step(0, action, Effect::Now)],
+        notes: Vec::new(),
+        guest: None,
+    }
 }
 
 /// The plan that gives the card to vfio-pci.

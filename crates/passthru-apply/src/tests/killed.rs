@@ -7,6 +7,7 @@ use passthru_model::program::Program;
 
 use super::kernel::{self, CARD};
 use super::tree::{Programs, Snapshot, Tree, copied_plan, difference, whole_plan};
+use super::tuning;
 use crate::{Error, OnConflict, Resumed, RunFailure, Runner, Silent, Target, Underway, Which, failpoint};
 
 const TREE: &str = "PASSTHRU_TEST_TREE";
@@ -50,6 +51,7 @@ fn the_child_that_is_killed() {
     };
     let mut bad = Programs { fails: last, ..Programs::default() };
     bad.kernel.unstartable = Some(CARD[1].0);
+    bad.values.refuses = Some(tuning::LAST);
     failpoint::arm(point.parse().expect("is a number"));
     match work.as_str() {
         "Apply" => drop(crate::apply(&target, &plan, &mut good, &mut Silent).expect("applies")),
@@ -137,6 +139,13 @@ impl Scene {
         let tree = Tree::new();
         kernel::plug_in(&tree);
         Self::of(tree, kernel::bind())
+    }
+
+    /// The plan that changes values of the running kernel, for a guest.
+    fn of_values() -> Self {
+        let tree = Tree::new();
+        tuning::boot(&tree);
+        Self::of(tree, tuning::tune())
     }
 
     fn of(tree: Tree, plan: Plan) -> Self {
@@ -241,9 +250,12 @@ fn killed_at_any_point_of_any_work_the_host_ends_wholly_old_or_wholly_new() {
     ];
     // Where the boot is not known, undo has images made anew. The first image in the tree of copies is of another generator than
     // the one that makes them there, so that it could not come back byte for byte.
-    for (scene, made_alike) in
-        [(Scene::of_files(), true), (Scene::of_copies(), false), (Scene::of_drivers(), true)]
-    {
+    for (scene, made_alike) in [
+        (Scene::of_files(), true),
+        (Scene::of_copies(), false),
+        (Scene::of_drivers(), true),
+        (Scene::of_values(), true),
+    ] {
         for (work, boot_known) in works.into_iter().filter(|(_, boot_known)| *boot_known || made_alike) {
             let points = everywhere(&scene, work, boot_known);
             eprintln!("{}, {work:?}: killed at {points} points, {points} passed", scene.plan.title);
@@ -257,7 +269,9 @@ fn killed_at_any_point_of_any_work_the_host_ends_wholly_old_or_wholly_new() {
 #[test]
 #[expect(clippy::print_stderr, reason = "how many points were tried is what this test is for")]
 fn killed_again_while_it_is_finished_or_undone_it_can_still_be_finished_or_undone() {
-    for (scene, strides) in [(Scene::of_files(), (23, 5)), (Scene::of_drivers(), (9, 3))] {
+    for (scene, strides) in
+        [(Scene::of_files(), (23, 5)), (Scene::of_drivers(), (9, 3)), (Scene::of_values(), (9, 3))]
+    {
         let pairs = twice(&scene, strides);
         eprintln!("{}: killed twice at {pairs} pairs of points, {pairs} passed", scene.plan.title);
         assert!(pairs > 20);

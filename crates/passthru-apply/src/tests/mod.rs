@@ -27,3 +27,4 @@ mod plan_files;
 mod rebinding;
 mod refusals;
 mod tree;
+mod tuning;

@@ -9,7 +9,7 @@ use crate::plan_file::{PlanFileError, parse, write};
 fn plan(action: Action) -> Plan {
     let (what, why) = (String::new(), String::new());
     let step = Step { id: "a-step".to_owned(), action, what, why, effect: Effect::Now };
-    Plan { title: "a test".to_owned(), steps: vec![step], notes: Vec::new() }
+    Plan { title: "a test".to_owned(), steps: vec![step], notes: Vec::new(), guest: None }
 }
 
 fn file(path: &str, after: FileState) -> Action {

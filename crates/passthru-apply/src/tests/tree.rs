@@ -11,9 +11,11 @@ use passthru_model::program::Program;
 use tempfile::TempDir;
 
 use super::kernel::Kernel;
+use super::tuning::{self, Values};
 use crate::failpoint;
 use crate::{
-    Applied, AttributeFailure, Error, OnConflict, RunFailure, Runner, Silent, Target, Undone, Which,
+    Applied, AttributeFailure, Error, KernelWrite, OnConflict, RunFailure, Runner, Silent, Target, Undone,
+    Which,
 };
 
 pub(super) const GRUB: &str = "/etc/default/grub";
@@ -186,6 +188,8 @@ pub(super) struct Programs {
     pub(super) ran: Vec<Program>,
     /// What stands for sysfs.
     pub(super) kernel: Kernel,
+    /// What stands for the values of the running kernel.
+    pub(super) values: Values,
 }
 
 impl Programs {
@@ -228,7 +232,7 @@ impl Runner for Programs {
     fn run(
         &mut self,
         program: Program,
-        _: &[String],
+        arguments: &[String],
         root: &Path,
         line: &mut dyn FnMut(&str),
     ) -> Result<(), RunFailure> {
@@ -265,6 +269,7 @@ impl Runner for Programs {
                     Self::put(&root.join(&OFF_ENTRY[1..]), format!("{line} passthru.off\n").as_bytes());
                 }
             }
+            Program::Systemctl => tuning::set_property(arguments, root),
             Program::Modprobe | Program::QemuSystemX86_64 => {}
         }
         if self.fails == Some(program) {
@@ -280,6 +285,10 @@ impl Runner for Programs {
 
     fn write_attribute(&mut self, path: &str, text: &str, root: &Path) -> Result<(), AttributeFailure> {
         self.kernel.write(path, text, root)
+    }
+
+    fn write_kernel(&mut self, writes: &[KernelWrite], root: &Path) -> Vec<Result<(), AttributeFailure>> {
+        writes.iter().map(|write| self.values.write(write, root)).collect()
     }
 
     fn starts_processes(&self) -> bool {
@@ -303,7 +312,7 @@ pub(super) fn step(id: usize, action: Action, effect: Effect) -> Step {
 
 /// A plan of steps on files, each with the state before it taken from the tree and the steps before it.
 pub(super) fn plan_of(tree: &Tree, changes: &[(&str, FileState)]) -> Plan {
-    let mut plan = Plan { title: "a test".to_owned(), steps: Vec::new(), notes: Vec::new() };
+    let mut plan = Plan { title: "a test".to_owned(), steps: Vec::new(), notes: Vec::new(), guest: None };
     for (path, after) in changes {
         add(tree, &mut plan, path, after.clone());
     }

@@ -14,7 +14,7 @@ use super::{TryError, TryEvent, TryPlan};
 use crate::machine::Machine;
 use crate::qmp::Qmp;
 use crate::render;
-use crate::run::child::{self, Life};
+use crate::run::child::{self, Life, Place};
 use crate::run::{Launcher, explain};
 
 /// How often the serial ports are looked at.
@@ -55,7 +55,8 @@ pub(super) fn boot(
     let at_log = |error| TryError::Io(log.clone(), error);
     let out = File::create(&log).map_err(at_log)?;
     let err = out.try_clone().map_err(at_log)?;
-    let mut command = child::command(launcher, Life::WithParent, &files.at("process.json"), memlock);
+    let place = Place { memlock, ..Place::default() };
+    let mut command = child::command(launcher, Life::WithParent, &files.at("process.json"), &place);
     command.args(render::arguments(machine)).stdin(Stdio::null()).stdout(out).stderr(err);
     let mut qemu = Qemu(command.spawn().map_err(|error| TryError::Io(launcher.helper.clone(), error))?);
     let firmware = plan.may_fall_back_from(machine.accel).then_some(KVM_FIRMWARE);

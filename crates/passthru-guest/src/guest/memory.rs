@@ -9,17 +9,6 @@ use crate::machine::{HugePage, MemorySource};
 use crate::size::MemorySize;
 use crate::spec::{GuestSpec, PagesChoice};
 
-/// Static huge pages that a guest is made of, which must be free when it starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HugePagesNeeded {
-    /// The size of one in KiB, as the kernel's directories are named.
-    pub size_kib: u64,
-    /// How many.
-    pub count: u64,
-    /// The NUMA node that they must be on; `None`: any.
-    pub node: Option<u32>,
-}
-
 /// How many pages of a size a guest's memory is; `None` where that does not come out even.
 pub(super) fn pages(memory: MemorySize, page: HugePage) -> Option<u64> {
     let kib = memory.mib() * 1024;

@@ -1,12 +1,13 @@
 //! Processors, memory, Hyper-V, clocks and the window of a guest: what is chosen for a host and why, and what cannot be.
 
-use super::{BuildError, Guest, HugePagesNeeded};
+use super::{BuildError, Guest};
 use crate::choice::Topic;
 use crate::look::Looked;
 use crate::machine::HugePage;
 use crate::size::MemorySize;
 use crate::spec::{AccelChoice, CacheChoice, FirmwareKind, GuestSpec, Os, PagesChoice, PinningChoice};
 use crate::testing::{self, change, processors, tuned_facts};
+use passthru_model::guest_tuning::HugePagesWanted;
 use passthru_model::{Fact, HostFacts};
 use passthru_plan::hyperv::Enlightenment;
 use passthru_plan::pinning::{GuestTopology, HandRefusal, Threads};
@@ -62,7 +63,7 @@ fn a_windows_with_a_card_is_told_all_that_was_chosen_for_it() {
     let guest = build(&spec, &host());
     insta::assert_snapshot!(reasons(&guest));
     assert_eq!(guest.pinning().map(|pinning| pinning.pins.clone()), Some(vec![6, 14, 7, 15]));
-    assert_eq!(guest.huge_pages(), Some(HugePagesNeeded { size_kib: 1 << 20, count: 4, node: None }));
+    assert_eq!(guest.huge_pages(), Some(HugePagesWanted { size_kib: 1 << 20, count: 4, node: None }));
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! The child that becomes QEMU: it leaves our session, raises the limit of locked memory, writes down who it is, and only
 //! then turns into QEMU. So there is never a QEMU that nothing knows of.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use passthru_model::cpu_set::CpuSet;
+
 use super::process::Record;
-use super::{Launcher, memlock};
+use super::{Launcher, memlock, threads};
 
 /// The name under which the child is started.
 pub const NAME: &str = "passthru-guest-child";
@@ -28,6 +30,9 @@ pub enum Life {
 /// The word for [`Life::Own`] on the child's command line; for [`Life::WithParent`] the parent's process id stands there.
 const OWN: &str = "own";
 
+/// The word for what is left as it is.
+const NOTHING: &str = "-";
+
 impl Life {
     fn word(self) -> String {
         match self {
@@ -37,11 +42,25 @@ impl Life {
     }
 }
 
+/// Where QEMU runs, and how much it may lock. What is `None` is left as it is inherited.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place<'a> {
+    /// Bytes of memory that may be locked.
+    pub(crate) memlock: Option<u64>,
+    /// The CPUs of all threads that are not put elsewhere.
+    pub(crate) cpus: Option<&'a CpuSet>,
+    /// The `cgroup.procs` of the control group.
+    pub(crate) group: Option<&'a Path>,
+}
+
 /// The command that starts a child.
-pub(crate) fn command(launcher: &Launcher, life: Life, record: &Path, memlock: Option<u64>) -> Command {
+pub(crate) fn command(launcher: &Launcher, life: Life, record: &Path, place: &Place<'_>) -> Command {
+    let word = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let mut command = Command::new(&launcher.helper);
     command.arg0(NAME).arg(life.word()).arg(record);
-    command.arg(memlock.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string())).arg(&launcher.qemu);
+    command.arg(word(place.memlock.map(|bytes| bytes.to_string())));
+    command.arg(word(place.cpus.map(ToString::to_string)));
+    command.arg(place.group.map_or(OsStr::new(NOTHING), Path::as_os_str)).arg(&launcher.qemu);
     // QEMU needs none of the caller's surroundings, and some of them (LD_PRELOAD, sound servers) change what it does.
     command
         .env_clear()
@@ -52,10 +71,11 @@ pub(crate) fn command(launcher: &Launcher, life: Life, record: &Path, memlock: O
 
 /// The child's whole life, up to QEMU's.
 pub(crate) fn main(arguments: &[OsString]) -> ExitCode {
-    let [life, record, limit, qemu, rest @ ..] = arguments else {
+    let [life, record, limit, cpus, group, qemu, rest @ ..] = arguments else {
         return failed("started without its arguments");
     };
-    let prepared = prepare(life.to_str(), Path::new(record), limit.to_str());
+    let prepared = prepare(life.to_str(), Path::new(record), limit.to_str())
+        .and_then(|()| settle(cpus.to_str(), Path::new(group)));
     if let Err(why) = prepared {
         return failed(&why);
     }
@@ -83,6 +103,21 @@ fn prepare(life: Option<&str>, record: &Path, limit: Option<&str>) -> Result<(),
     Record::of_this_process()
         .and_then(|made| made.write(record))
         .map_err(|error| format!("{} cannot be written: {error}", record.display()))
+}
+
+/// Goes where QEMU shall run: into the control group first, for it says which CPUs there are.
+fn settle(cpus: Option<&str>, group: &Path) -> Result<(), String> {
+    if group != Path::new(NOTHING) {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open(group)
+            .and_then(|mut file| file.write_all(b"0\n"))
+            .map_err(|error| format!("{} cannot be joined: {error}", group.display()))?;
+    }
+    match cpus.map(str::parse::<CpuSet>) {
+        Some(Ok(cpus)) => threads::bind(None, &cpus, "QEMU").map_err(|error| error.to_string()),
+        _ => Ok(()),
+    }
 }
 
 /// Standard error is the guest's log here.

@@ -3,13 +3,17 @@
 pub mod child;
 mod explain;
 mod memlock;
+mod order;
 mod paths;
 mod process;
+mod put_back;
 mod show;
 mod start;
 mod state;
 mod stop;
+pub mod supervisor;
 pub mod swtpm;
+mod threads;
 mod vars;
 
 use std::path::PathBuf;
@@ -17,11 +21,14 @@ use std::path::PathBuf;
 pub use explain::explain;
 pub use memlock::MemlockError;
 pub(crate) use memlock::{limit_for, needed as memlock_needed};
+pub use order::Tuning;
 pub use paths::GuestPaths;
+pub use put_back::{in_use, left_behind, put_back};
 pub use show::{PassedDevice, ShowError, devices, devices_of};
 pub use start::{StartError, Started, start};
 pub use state::{GuestState, StateError, list, state};
 pub use stop::{HowStopped, StopError, StopOptions, stop};
+pub use threads::ThreadError;
 pub use vars::{VarsError, copy_once};
 
 /// The programs that running a guest takes.

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::name::GuestName;
 
 /// The longest path of a Unix socket (`sun_path` has 108 bytes with its end).
 const LONGEST_SOCKET: usize = 107;
 
 /// The files of one guest.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestPaths {
     state: PathBuf,
     data: PathBuf,
@@ -84,6 +86,21 @@ impl GuestPaths {
     /// Which process it is.
     pub fn record(&self) -> PathBuf {
         self.state.join("process.json")
+    }
+
+    /// Which process supervises it.
+    pub fn supervisor(&self) -> PathBuf {
+        self.state.join("supervisor.json")
+    }
+
+    /// What the supervisor was told to do.
+    pub fn order(&self) -> PathBuf {
+        self.state.join("order.json")
+    }
+
+    /// What the supervisor said.
+    pub fn supervisor_log(&self) -> PathBuf {
+        self.state.join("supervisor.log")
     }
 
     /// Held while a guest is started or stopped.

@@ -45,12 +45,7 @@ impl Record {
 
     /// Writes it, whole or not at all.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        let directory = path.parent().unwrap_or(Path::new("/"));
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        serde_json::to_writer(&mut file, self)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        write_whole(path, self)
     }
 
     /// The process, if it still is the one that was written down.
@@ -93,6 +88,16 @@ impl Process {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Writes a value as JSON, whole or not at all, for its owner alone.
+pub(super) fn write_whole(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    serde_json::to_writer(&mut file, value)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 fn boot_id() -> io::Result<String> {

@@ -1,24 +1,20 @@
 //! Starting a guest.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, BufRead as _, BufReader};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
+use std::time::Duration;
 
-use super::child::{self, Life};
+use super::order::{Order, Report, Tuning};
+use super::put_back::supervisor_of;
 use super::state::{GuestState, StateError, state};
 use super::swtpm::{self, SwtpmError};
 use super::vars::{VarsError, copy_once};
-use super::{GuestPaths, Launcher, MemlockError, explain, memlock};
+use super::{GuestPaths, Launcher, MemlockError, memlock, supervisor};
 use crate::guest::Guest;
-use crate::machine::Machine;
-use crate::qmp::{Qmp, QmpError};
 use crate::render;
-
-/// How often a starting QEMU is looked at.
-const GLANCE: Duration = Duration::from_millis(10);
 
 /// Why a guest did not start.
 #[derive(Debug, thiserror::Error)]
@@ -50,24 +46,21 @@ pub enum StartError {
     /// The TPM.
     #[error(transparent)]
     Tpm(#[from] SwtpmError),
-    /// QEMU ended at once.
-    #[error("QEMU did not start: {}{words}; its log is {}", cause.map(|cause| format!("{cause} — ")).unwrap_or_default(), log.display())]
-    Died {
-        /// What it said.
-        words: String,
-        /// The cause, where known.
-        cause: Option<&'static str>,
-        /// The whole log.
+    /// The supervisor could not be started, or ended without a word.
+    #[error("the supervisor of the guest {what}; its log is {}", log.display())]
+    Supervisor {
+        /// What it did.
+        what: &'static str,
+        /// Its log.
         log: PathBuf,
     },
-    /// QEMU runs and cannot be talked to; it was ended.
-    #[error("QEMU was started and did not become ready, so it was ended again; its log is {}", log.display())]
-    NotReady {
-        /// The whole log.
-        log: PathBuf,
-        /// What was waited for.
-        #[source]
-        error: QmpError,
+    /// It does not run; what was changed for it is as before, or the message says what is not.
+    #[error("{message}")]
+    Failed {
+        /// Why.
+        message: String,
+        /// The exit code that goes with it, as the room that changes hosts has them.
+        exit: u8,
     },
 }
 
@@ -83,12 +76,17 @@ pub struct Started {
 }
 
 /// Starts a guest and waits until QEMU says that it runs, at most this long. Pinning the memory of a large guest takes
-/// its time.
+/// its time. What goes on meanwhile is told to `progress`.
+///
+/// The work is done by a supervisor in a session of its own, which stays until the guest has ended and then puts back what was
+/// changed for it. If this process is ended meanwhile, the guest starts all the same.
 pub fn start(
     guest: &Guest,
     paths: &GuestPaths,
     launcher: &Launcher,
+    tuning: &Tuning,
     patience: Duration,
+    progress: &mut dyn FnMut(&str),
 ) -> Result<Started, StartError> {
     if let Some(path) = paths.socket_too_long() {
         return Err(StartError::SocketPath(path));
@@ -96,9 +94,12 @@ pub fn start(
     for directory in [paths.state(), paths.data()] {
         private_directory(directory).map_err(|error| StartError::Io(directory.to_owned(), error))?;
     }
-    let _lock = lock(paths)?;
+    let lock = lock(paths)?;
     if let GuestState::Running { pid } = state(paths)? {
         return Err(StartError::Running { pid });
+    }
+    if supervisor_of(paths)?.is_some() {
+        return Err(StartError::Busy);
     }
     let fresh_vars = match guest.uefi() {
         Some(uefi) => copy_once(&uefi.template, &paths.vars(&uefi.format), &uefi.format)?,
@@ -108,23 +109,67 @@ pub fn start(
         swtpm::start(paths)?;
     }
     let passes = guest.host_functions().next().is_some();
-    let limit = if passes { memlock::limit_for(memlock::needed(guest.memory()))? } else { None };
+    let memlock = if passes { memlock::limit_for(memlock::needed(guest.memory()))? } else { None };
     let mut machine = guest.machine(paths);
-    let started = match launch(&machine, paths, launcher, limit, patience) {
-        // A QEMU that was built without seccomp refuses the option; then it runs without.
-        Err(StartError::Died { words, .. }) if words.contains("sandbox") => {
-            machine.sandbox = false;
-            launch(&machine, paths, launcher, limit, patience)
-        }
-        other => other,
-    };
+    machine.paused = true;
+    let mut arguments = vec![render::arguments(&machine)];
+    machine.sandbox = false;
+    arguments.push(render::arguments(&machine));
+    let environment =
+        machine.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let Launcher { qemu, helper } = launcher.clone();
+    let (paths_of, tuning) = (paths.clone(), tuning.clone());
+    let order = Order { paths: paths_of, qemu, helper, arguments, environment, memlock, patience, tuning };
+    let file = paths.order();
+    let ordered = order.write(&file).map_err(|error| StartError::Io(file.clone(), error));
     // A TPM that QEMU did not come to would wait for ever.
-    let (pid, status) = started.inspect_err(|_| {
-        if guest.tpm() {
-            swtpm::stop(paths);
-        }
-    })?;
+    let (pid, status) =
+        ordered.and_then(|()| supervise(paths, launcher, lock, progress)).inspect_err(|_| {
+            if guest.tpm() {
+                swtpm::stop(paths);
+            }
+        })?;
     Ok(Started { pid, status, fresh_vars })
+}
+
+/// Starts the supervisor, which takes the guest's lock over, and waits for what it says.
+fn supervise(
+    paths: &GuestPaths,
+    launcher: &Launcher,
+    lock: File,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(i32, String), StartError> {
+    let log = paths.supervisor_log();
+    let err = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&log)
+        .map_err(|error| StartError::Io(log.clone(), error))?;
+    let mut child = supervisor::command(&launcher.helper, &paths.order())
+        .stdin(lock)
+        .stdout(Stdio::piped())
+        .stderr(err)
+        .spawn()
+        .map_err(|error| StartError::Io(launcher.helper.clone(), error))?;
+    let silent = || StartError::Supervisor { what: "ended without a word", log: log.clone() };
+    let pipe = child.stdout.take().ok_or_else(silent)?;
+    // Whether or not it goes on, nobody waits for it here: it is init's child when we end.
+    for line in BufReader::new(pipe).lines() {
+        let line = line.map_err(|_| silent())?;
+        match serde_json::from_str(&line) {
+            Ok(Report::Progress { line }) => progress(&line),
+            Ok(Report::Started { pid, status }) => return Ok((pid, status)),
+            Ok(Report::Failed { message, exit }) => {
+                let _ = child.wait();
+                return Err(StartError::Failed { message, exit });
+            }
+            Err(_) => return Err(StartError::Supervisor { what: "said what is no report", log }),
+        }
+    }
+    let _ = child.wait();
+    Err(silent())
 }
 
 /// Makes a directory that only its owner enters; one that is there is left as it is.
@@ -142,84 +187,5 @@ pub(super) fn lock(paths: &GuestPaths) -> Result<File, StartError> {
         Ok(()) => Ok(file),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::Busy),
         Err(error) => Err(at(error.into())),
-    }
-}
-
-/// Starts QEMU once.
-fn launch(
-    machine: &Machine,
-    paths: &GuestPaths,
-    launcher: &Launcher,
-    limit: Option<u64>,
-    patience: Duration,
-) -> Result<(i32, String), StartError> {
-    clear(paths)?;
-    let log = paths.log();
-    let at_log = |error| StartError::Io(log.clone(), error);
-    let out = OpenOptions::new().create_new(true).append(true).mode(0o600).open(&log).map_err(at_log)?;
-    let err = out.try_clone().map_err(at_log)?;
-    let mut command = child::command(launcher, Life::Own, &paths.record(), limit);
-    command
-        .envs(machine.environment())
-        .args(render::arguments(machine))
-        .stdin(Stdio::null())
-        .stdout(out)
-        .stderr(err)
-        .current_dir("/");
-    let mut child = command.spawn().map_err(|error| StartError::Io(launcher.helper.clone(), error))?;
-    match ready(&mut child, paths, Instant::now() + patience, patience) {
-        Ok(Some(status)) => Ok((i32::try_from(child.id()).unwrap_or(i32::MAX), status)),
-        Ok(None) => {
-            let _ = std::fs::remove_file(paths.record());
-            let text = std::fs::read(&log)
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-                .unwrap_or_default();
-            let (words, cause) = explain(&text);
-            let words = if words.is_empty() { "it ended without a word".to_owned() } else { words };
-            Err(StartError::Died { words, cause, log })
-        }
-        Err(error) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            let _ = std::fs::remove_file(paths.record());
-            Err(StartError::NotReady { log, error })
-        }
-    }
-}
-
-/// Takes away what an earlier run left, but for its log, of which one is kept.
-fn clear(paths: &GuestPaths) -> Result<(), StartError> {
-    let log = paths.log();
-    let _ = std::fs::rename(&log, log.with_extension("log.old"));
-    for path in [paths.record(), paths.qmp(), paths.serial(), paths.vnc(), paths.spice()] {
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StartError::Io(path, error)),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Waits until QEMU says how it is; `None`: it ended.
-fn ready(
-    child: &mut Child,
-    paths: &GuestPaths,
-    deadline: Instant,
-    patience: Duration,
-) -> Result<Option<String>, QmpError> {
-    loop {
-        if matches!(child.try_wait(), Ok(Some(_))) {
-            return Ok(None);
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(QmpError::Timeout { waiting_for: "after its start".to_owned(), limit: patience });
-        }
-        match Qmp::connect(&paths.qmp(), left).and_then(|mut qmp| qmp.status(left)) {
-            Ok(status) => return Ok(Some(status)),
-            // The socket is not there yet, or QEMU ended while it was being talked to.
-            Err(QmpError::Connect(_) | QmpError::Closed) => std::thread::sleep(GLANCE),
-            Err(error) => return Err(error),
-        }
     }
 }

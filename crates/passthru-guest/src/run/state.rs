@@ -37,6 +37,12 @@ pub struct StateError {
     error: io::Error,
 }
 
+impl StateError {
+    pub(super) fn new(path: PathBuf, error: io::Error) -> Self {
+        Self { path, error }
+    }
+}
+
 /// The guest's process, if it runs, and whether there is a record of one.
 pub(super) fn find(paths: &GuestPaths) -> Result<(Option<(i32, Process)>, bool), StateError> {
     let path = paths.record();

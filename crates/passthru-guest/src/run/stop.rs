@@ -1,16 +1,21 @@
 //! Stopping a guest: asked first, then insisted, by what is certainly its process.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::GuestPaths;
 use super::process::Process;
+use super::put_back::supervisor_of;
 use super::start::{StartError, lock};
 use super::state::{StateError, find};
 use crate::qmp::Qmp;
 
 /// How long QEMU gets to answer, and to end once told to.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long it may take to put back what was changed: a driver of the host takes its time to start a device.
+const PUT_BACK: Duration = Duration::from_mins(3);
 
 /// How to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +59,12 @@ pub enum StopError {
         /// The process.
         pid: i32,
     },
+    /// The guest has ended, and what was changed for it is not put back yet.
+    #[error("the guest has ended, and what was changed for it is still being put back; what is done is told in {}", log.display())]
+    NotPutBack {
+        /// The supervisor's log.
+        log: PathBuf,
+    },
     /// The state could not be read.
     #[error(transparent)]
     State(#[from] StateError),
@@ -78,10 +89,29 @@ pub fn stop(paths: &GuestPaths, options: StopOptions) -> Result<HowStopped, Stop
         None => HowStopped::NotRunning,
         Some((pid, process)) => end(paths, pid, &process, options)?,
     };
-    for path in [paths.record(), paths.qmp(), paths.serial(), paths.vnc(), paths.spice()] {
+    cleared_up(paths)?;
+    for path in [
+        paths.record(),
+        paths.qmp(),
+        paths.serial(),
+        paths.vnc(),
+        paths.spice(),
+        paths.supervisor(),
+        paths.order(),
+    ] {
         let _ = std::fs::remove_file(path);
     }
     Ok(how)
+}
+
+/// Waits until the supervisor has put back what was changed for the guest. One that was killed is not waited for.
+fn cleared_up(paths: &GuestPaths) -> Result<(), StopError> {
+    match supervisor_of(paths)? {
+        Some(process) if !process.ended_within(PUT_BACK).map_err(StopError::Process)? => {
+            Err(StopError::NotPutBack { log: paths.supervisor_log() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Asks, tells, and kills, as far as that is allowed.
@@ -92,6 +122,10 @@ fn end(
     options: StopOptions,
 ) -> Result<HowStopped, StopError> {
     let within = |limit| process.ended_within(limit).map_err(StopError::Process);
+    // A guest that has not run its first instruction has nothing to lose: its supervisor was killed before it let it go.
+    if status(paths).is_some_and(|status| status == "prelaunch") && say(paths, "quit") && within(ANSWER)? {
+        return Ok(HowStopped::Quit);
+    }
     if say(paths, "system_powerdown") && within(options.patience)? {
         return Ok(HowStopped::ShutDown);
     }
@@ -106,6 +140,11 @@ fn end(
     }
     process.kill().map_err(StopError::Process)?;
     if within(ANSWER)? { Ok(HowStopped::Killed) } else { Err(StopError::Hangs { pid }) }
+}
+
+/// How QEMU says that it is.
+fn status(paths: &GuestPaths) -> Option<String> {
+    Qmp::connect(&paths.qmp(), ANSWER).ok()?.status(ANSWER).ok()
 }
 
 /// Says one word to QEMU; whether it was taken. `quit` may end QEMU before its answer is out.

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use passthru_model::PciAddress;
+use passthru_model::guest_tuning::GuestTuning;
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
 
@@ -219,6 +220,8 @@ pub struct GuestSpec {
     pub display: Option<Display>,
     /// Its network card.
     pub network: Option<Nic>,
+    /// How the host is tuned while it runs.
+    pub tuning: GuestTuning,
     /// The functions of the host it is given, by identity.
     pub devices: Vec<DeviceIdentity>,
     /// Its disks, in boot order.
@@ -261,6 +264,7 @@ impl GuestSpec {
             accel: AccelChoice::default(),
             display: None,
             network: None,
+            tuning: GuestTuning::default(),
             devices: Vec::new(),
             disks: Vec::new(),
             media: Vec::new(),

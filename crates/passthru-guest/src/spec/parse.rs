@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use passthru_model::PciAddress;
+use passthru_model::guest_tuning::GuestTuning;
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
 
@@ -53,6 +54,8 @@ struct Keys {
     #[serde(default)]
     network: NetworkKey,
     #[serde(default)]
+    tuning: GuestTuning,
+    #[serde(default)]
     devices: Vec<DeviceIdentity>,
     #[serde(default)]
     disks: Vec<Disk>,
@@ -91,6 +94,7 @@ pub fn parse(name: GuestName, file: &str, text: &str) -> Result<GuestSpec, SpecE
         accel: keys.accel,
         display: keys.display,
         network: keys.network.0,
+        tuning: keys.tuning,
         devices: keys.devices,
         disks: keys.disks,
         media: keys.media,
@@ -145,6 +149,7 @@ fn is_bare(c: char) -> bool {
 mod tests {
     use super::parse;
     use crate::spec::{DiskFormat, Display, FirmwareKind, GuestSpec, Nic, NicBackend, Os};
+    use passthru_model::guest_tuning::{GuestTuning, Interrupts, Isolation};
     use proptest::prelude::*;
 
     fn read(text: &str) -> Result<GuestSpec, String> {
@@ -172,6 +177,7 @@ mod tests {
              [memory-backing]\npages = \"1G\"\nnode = 1\nprealloc = true\nmerge = false\n\
              [hyper-v]\nenlightenments = [\"relaxed\", \"stimer-direct\"]\nvendor-id = \"whatever\"\n\
              [clock]\nbase = \"utc\"\nhpet = true\nrtc = \"delay\"\npit = \"discard\"\n\
+             [tuning]\nisolation = \"slices\"\ninterrupts = \"move\"\n\
              [[devices]]\naddress = \"0000:06:00.0\"\nid = \"10de:13c2\"\nsubsystem = \"1458:3679\"\nclass = \"030000\"\n\
              [[disks]]\npath = \"/srv/win.qcow2\"\nformat = \"qcow2\"\n[[media]]\npath = \"/srv/win.iso\"\n",
         )
@@ -179,6 +185,12 @@ mod tests {
         assert_eq!(spec.os, Os::Windows10);
         assert_eq!(spec.display, Some(Display::Vnc));
         assert_eq!(spec.network, Some(Nic::on(NicBackend::User)));
+        let tuning = GuestTuning {
+            isolation: Isolation::Slices,
+            interrupts: Interrupts::Move,
+            ..GuestTuning::default()
+        };
+        assert_eq!(spec.tuning, tuning);
         assert_eq!(spec.disks[0].format, DiskFormat::Qcow2);
         assert_eq!(spec.devices[0].id.to_string(), "10de:13c2");
         insta::assert_debug_snapshot!((
@@ -201,6 +213,7 @@ mod tests {
             "memory = \"4G\"\ncpus = 2\nfirmware = \"bios\"\n",
             "memory = \"4G\"\ncpus = 2\n[[disks]]\npath = \"/x\"\n",
             "memory = \"4G\"\ncpus = 2\n[[devices]]\naddress = \"06:00.9\"\n",
+            "memory = \"4G\"\ncpus = 2\n[tuning]\nisolation = \"all\"\n",
             "memory = \"4G\ncpus = 2\n",
             "memory = \"4G\"\nmemory = \"4G\"\n",
             "memory = \"4G\"\ncpus = 2\nnetwork = \"bridge\"\n",

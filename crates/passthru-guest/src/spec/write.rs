@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use passthru_model::guest_tuning::{Frequency, GuestTuning, Interrupts, Isolation};
 use passthru_model::intent::DeviceIdentity;
 
 use super::{GuestSpec, audio, input, looking_glass, network, rom, storage, usb};
@@ -94,6 +95,7 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
         );
     }
     out.extend(tables);
+    tuning_table(&mut out, &spec.tuning);
     for device in &spec.devices {
         out.push('\n');
         if let Some(name) = describe(device) {
@@ -144,6 +146,41 @@ fn switch(out: &mut String, key: &str, set: Option<bool>) {
     }
 }
 
+/// The table `[tuning]`; what is not asked for stands there as a comment.
+fn tuning_table(out: &mut String, tuning: &GuestTuning) {
+    let isolation = match tuning.isolation {
+        Isolation::None => None,
+        Isolation::Slices => Some("slices"),
+        Isolation::Partition => Some("partition"),
+    };
+    let frequency = (tuning.frequency == Frequency::Performance).then_some("performance");
+    let interrupts = (tuning.interrupts == Interrupts::Move).then_some("move");
+    let asked = *tuning != GuestTuning::default();
+    out.push_str("\n# Changes of the host while the guest runs; all are put back when it ends.\n");
+    out.push_str(if asked { "[tuning]\n" } else { "# [tuning]\n" });
+    for (about, key, word, example) in [
+        (
+            "none, slices (what systemd started keeps to the host's CPUs), or partition (nothing else runs there).",
+            "isolation",
+            isolation,
+            "slices",
+        ),
+        (
+            "leave, or performance: the guest's CPUs run as fast as they can.",
+            "frequency",
+            frequency,
+            "performance",
+        ),
+        ("leave, or move: interrupts of the host go to the host's CPUs.", "interrupts", interrupts, "move"),
+    ] {
+        let _ = writeln!(out, "# {about}");
+        let _ = match word {
+            Some(word) => writeln!(out, "{key} = {}", quoted(word)),
+            None => writeln!(out, "# {key} = {}", quoted(example)),
+        };
+    }
+}
+
 /// One `[[devices]]` table.
 fn device_table(out: &mut String, device: &DeviceIdentity) {
     let _ = writeln!(out, "[[devices]]");
@@ -162,6 +199,7 @@ mod tests {
     use super::write;
     use crate::spec::{Disk, DiskFormat, Display, GuestSpec, Medium, Nic, NicBackend, parse};
     use crate::testing;
+    use passthru_model::guest_tuning::{Frequency, GuestTuning, Interrupts, Isolation};
     use proptest::prelude::*;
 
     #[test]
@@ -177,11 +215,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, gpu: bool, networked: bool, named in ".{0,20}", secure_boot: Option<bool>, tpm: Option<bool>) {
+        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, tuned in 0usize..12, gpu: bool, networked: bool, named in ".{0,20}", secure_boot: Option<bool>, tpm: Option<bool>) {
             let mut spec = GuestSpec::new("box".parse().expect("a name"));
             spec.cpus = cpus;
             (spec.secure_boot, spec.tpm) = (secure_boot, tpm);
             spec.network = networked.then(|| Nic::on(NicBackend::User));
+            spec.tuning = GuestTuning {
+                isolation: [Isolation::None, Isolation::Slices, Isolation::Partition][tuned % 3],
+                frequency: [Frequency::Leave, Frequency::Performance][tuned / 3 % 2],
+                interrupts: [Interrupts::Leave, Interrupts::Move][tuned / 6],
+            };
             spec.disks.push(Disk { path: path.clone().into(), format: DiskFormat::Raw });
             spec.media.push(Medium { path: path.into() });
             if gpu {

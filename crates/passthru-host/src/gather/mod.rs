@@ -122,6 +122,9 @@ pub fn gather_with(host: &Host, options: &Options) -> HostFacts {
     if wants(Subject::Tuning) {
         facts.tuning = tuning::facts(host, &facts.topology);
     }
+    if wants(Subject::RunTime) {
+        facts.tuning.run_time = tuning::run_time(host);
+    }
     if wants(Subject::Memory) {
         facts.memory = memory::facts(host);
     }

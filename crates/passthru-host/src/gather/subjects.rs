@@ -49,6 +49,8 @@ pub enum Subject {
     Topology,
     /// `tuning`.
     Tuning,
+    /// `tuning.run_time`: what may be changed for a guest while it runs. Not among the usual ones.
+    RunTime,
     /// `memory`.
     Memory,
     /// `usb`, and `sessions`: who sits at a keyboard.
@@ -93,6 +95,7 @@ const NEEDS: &[(Subject, Subjects)] = &[
     (Subject::Names, Subjects::of(&[Subject::Pci])),
     (Subject::PciConfig, Subjects::of(&[Subject::Pci])),
     (Subject::Platform, Subjects::of(&[Subject::Iommu])),
+    (Subject::RunTime, Subjects::of(&[Subject::Tuning])),
     (Subject::Tuning, Subjects::of(&[Subject::Topology])),
     (Subject::PossibleDrivers, Subjects::of(&[Subject::Pci, Subject::Kernels, Subject::Kernel])),
     (Subject::PciDetails, Subjects::of(&[Subject::Pci])),
@@ -111,7 +114,9 @@ impl Subjects {
     /// Every subject.
     pub const ALL: Self = Self(u64::MAX);
     /// Every subject but those that look into what the host's users run, or unpack images that few ask for.
-    pub const USUAL: Self = Self(!(1 << (Subject::Holders as u8) | 1 << (Subject::OwnImages as u8)));
+    pub const USUAL: Self = Self(
+        !(1 << (Subject::Holders as u8) | 1 << (Subject::OwnImages as u8) | 1 << (Subject::RunTime as u8)),
+    );
     /// No subject.
     pub const NONE: Self = Self(0);
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use passthru_formats::{interrupts, sysfs};
 use passthru_model::cpu_set::CpuSet;
 use passthru_model::fact::Fact;
+use passthru_model::setting::{CGROUPS, HostSlice, Place};
 use passthru_model::topology::Topology;
-use passthru_model::tuning::{FrequencyPolicy, Interrupt, TuningFacts};
+use passthru_model::tuning::{FrequencyPolicy, Interrupt, RunTimeFacts, TuningFacts};
 
 use super::{because, short};
 use crate::host::Host;
@@ -23,7 +24,36 @@ pub(super) fn facts(host: &Host, topology: &Fact<Topology>) -> TuningFacts {
         frequency: frequency(host),
         interrupts: interrupts(host, topology),
         split_lock_mitigate: split_lock_mitigate(host),
+        run_time: Fact::unknown(super::NOT_ASKED),
     }
+}
+
+/// What may be changed for a guest while it runs.
+pub(super) fn run_time(host: &Host) -> Fact<RunTimeFacts> {
+    let has_cpuset = |text: &str| text.split_ascii_whitespace().any(|controller| controller == "cpuset");
+    let controllers = match host.read_text(&format!("{CGROUPS}/cgroup.controllers")) {
+        Ok(text) => text,
+        // Without the one hierarchy, as where control groups are of the first version.
+        Err(error) if error.is_not_found() => String::new(),
+        Err(error) => return because(&error),
+    };
+    let handed_down = host.read_text(&Place::CpusetController.path()).unwrap_or_default();
+    let cpus = |path: &str| -> Option<CpuSet> { sysfs::line(&host.read(path).ok()?).trim().parse().ok() };
+    let slices = HostSlice::ALL.into_iter().filter_map(|slice| {
+        let cpus = cpus(&format!("{CGROUPS}/{}/cpuset.cpus", slice.unit()))?;
+        (!cpus.is_empty()).then_some((slice, cpus))
+    });
+    let numbers = host.list(IRQS).unwrap_or_default().into_iter().filter_map(|name| name.parse::<u32>().ok());
+    let interrupts = numbers
+        .filter_map(|number| Some((number, cpus(&Place::InterruptCpus { interrupt: number }.path())?)));
+    let facts = RunTimeFacts {
+        systemd: matches!(host.exists("/run/systemd/system"), Ok(true)),
+        cpuset: has_cpuset(&controllers).then(|| has_cpuset(&handed_down)),
+        slices: slices.collect(),
+        interrupts: interrupts.collect(),
+        irqbalance: host.list("/run/irqbalance").is_ok_and(|names| !names.is_empty()),
+    };
+    Fact::known(facts, CGROUPS, short(&controllers))
 }
 
 fn frequency(host: &Host) -> Fact<Vec<FrequencyPolicy>> {

@@ -59,6 +59,9 @@ pub enum Reason {
         /// What would settle it.
         settle: String,
     },
+    /// Something that a guest's specification asks for cannot be done on this host.
+    #[error("{0}")]
+    CannotTune(String),
     /// Nothing was named.
     #[error("no device is named; `passthru groups` lists the devices and their addresses")]
     NothingNamed,

@@ -203,5 +203,5 @@ fn finish(
     let mut seen = std::collections::BTreeSet::new();
     notes.retain(|note| seen.insert(note.clone()));
     let title = if step.is_some() { title } else { "nothing to do".to_owned() };
-    Ok(Plan { title, steps: load.into_iter().chain(step).collect(), notes })
+    Ok(Plan { title, steps: load.into_iter().chain(step).collect(), notes, guest: None })
 }

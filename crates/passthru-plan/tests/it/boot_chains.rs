@@ -81,7 +81,7 @@ fn make_entries(facts: &mut HostFacts) {
 pub(crate) fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
     let mut facts = facts.clone();
     for step in &plan.steps {
-        let one = Plan { title: String::new(), steps: vec![step.clone()], notes: Vec::new() };
+        let one = Plan { title: String::new(), steps: vec![step.clone()], notes: Vec::new(), guest: None };
         facts = common::after(&facts, &one);
         if matches!(step.action, Action::Run { program: Program::KernelInstall, .. }) {
             make_entries(&mut facts);

@@ -423,7 +423,7 @@ pub(crate) fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
                 let menu = grub_cfg(&format!("console=ttyS0{no} quiet{on}"), off);
                 put(&mut facts, managed::GRUB_CFG, &menu);
             }
-            Action::Run { .. } | Action::Rebind { .. } => {}
+            Action::Run { .. } | Action::Rebind { .. } | Action::Tune { .. } => {}
         }
     }
     facts

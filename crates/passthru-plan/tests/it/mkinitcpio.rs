@@ -101,7 +101,7 @@ fn an_image_that_no_preset_makes_is_made_by_itself() {
     let plan = isolate(&facts, &[at("02:00.0")], &INSISTING).expect("a plan").plan;
     let arguments = plan.steps.iter().find_map(|step| match &step.action {
         Action::Run { arguments, .. } => Some(arguments.join(" ")),
-        Action::File { .. } | Action::Rebind { .. } => None,
+        Action::File { .. } | Action::Rebind { .. } | Action::Tune { .. } => None,
     });
     assert_eq!(arguments.as_deref(), Some("-k 6.12.1-arch1-1 -g /boot/initramfs-linux.img"));
 }
@@ -148,7 +148,7 @@ fn the_hook_puts_in_what_stands_there_and_nothing_else() {
             Action::File { path: found, after, .. } if found == path => {
                 Some(String::from_utf8_lossy(after.content()?).replace("/etc/", &format!("{root}/etc/")))
             }
-            Action::File { .. } | Action::Run { .. } | Action::Rebind { .. } => None,
+            Action::File { .. } | Action::Run { .. } | Action::Rebind { .. } | Action::Tune { .. } => None,
         })
     };
     let install = text(managed::MKINITCPIO_INSTALL).expect("the hook");

@@ -25,7 +25,7 @@ fn texts_of(facts: &HostFacts) -> BTreeMap<String, String> {
         Action::File { path, after, .. } => {
             Some((path.clone(), String::from_utf8(after.content()?.to_vec()).expect("text")))
         }
-        Action::Run { .. } | Action::Rebind { .. } => None,
+        Action::Run { .. } | Action::Rebind { .. } | Action::Tune { .. } => None,
     };
     plan.steps.iter().filter_map(|step| text(&step.action)).collect()
 }

@@ -87,7 +87,7 @@ fn isolated(facts: &HostFacts) -> passthru_plan::IntentChange {
 pub(crate) fn entries(plan: &Plan) -> Plan {
     let is_entry = |path: &str| path.starts_with("/boot/");
     let steps = plan.steps.iter().filter(|step| step.path().is_some_and(is_entry)).cloned().collect();
-    Plan { title: plan.title.clone(), steps, notes: Vec::new() }
+    Plan { title: plan.title.clone(), steps, notes: Vec::new(), guest: None }
 }
 
 #[test]

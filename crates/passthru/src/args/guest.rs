@@ -90,6 +90,14 @@ pub enum GuestCommand {
     Stop(GuestStopArguments),
 }
 
+/// The name of a guest.
+#[derive(Debug, Args)]
+pub struct GuestName {
+    /// The guest's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
 /// Arguments of `guest show`.
 #[derive(Debug, Args)]
 pub struct GuestShowArguments {

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 
 /// What is read for a change of drivers: everything, and who has devices open.
-pub(super) const SUBJECTS: Subjects = Subjects::USUAL.with(&[Subject::Holders]);
+pub(crate) const SUBJECTS: Subjects = Subjects::USUAL.with(&[Subject::Holders]);
 
 /// Plans it and carries it out once agreed.
 pub(crate) fn run(context: &Context, arguments: &BindArguments) -> Result<Exit, Failure> {

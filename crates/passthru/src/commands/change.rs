@@ -1,6 +1,7 @@
 //! What every command that changes the host shares: show the plan, agree, carry it out, say what comes next.
 
 use passthru_apply::{Error, Event, Interrupted, JournalState};
+use passthru_guest::GuestName;
 use passthru_host::{Subject, Subjects};
 use passthru_model::HostFacts;
 use passthru_model::plan::Plan;
@@ -8,6 +9,7 @@ use passthru_plan::{Consent, Refusal};
 
 use crate::args::{Agreement, BootChain, Command, Insist};
 use crate::ask::{self, Answer};
+use crate::commands::guest::places::Places;
 use crate::context::{Context, only_root};
 use crate::envelope::PlanEnvelope;
 use crate::exit::{Exit, Failure, chain};
@@ -41,14 +43,49 @@ pub(crate) fn refusal(refusal: &Refusal) -> Failure {
 
 /// An error of the room that changes hosts.
 pub(crate) fn apply_failure(error: &Error) -> Failure {
-    let exit = match error.exit_code() {
+    Failure::new(exit(error.exit_code()), chain(error))
+}
+
+/// What an exit code of that room is called here.
+pub(crate) fn exit(code: u8) -> Exit {
+    match code {
         3 => Exit::Refused,
         4 => Exit::Drift,
         5 => Exit::RolledBack,
         6 => Exit::PartlyRolledBack,
         _ => Exit::No,
-    };
-    Failure::new(exit, chain(error))
+    }
+}
+
+/// The guests that have ended and for which something of the host is still changed, as far as this user may see it.
+pub(crate) fn left_behind(context: &Context, places: &Places) -> Vec<GuestName> {
+    let left = || passthru_guest::run::left_behind(&context.target().ok()?, &places.run, &places.data).ok();
+    if context.is_live() { left().unwrap_or_default() } else { Vec::new() }
+}
+
+/// What is said of such a guest.
+pub(crate) fn say_left_behind(guest: &GuestName) -> String {
+    format!(
+        "‘{guest}’ has ended, and what was changed of the host for it is not put back: passthru guest stop {guest}"
+    )
+}
+
+/// Puts back what was changed for a guest that has ended, and says what became of it. Without root there is nothing to put back.
+pub(crate) fn put_back(context: &Context, guest: &GuestName) -> Result<(), Failure> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let mut hold = Hold::begin()?;
+    let mut progress = |event: Event<'_>| report(context, &mut hold, &event);
+    let undone = passthru_guest::run::put_back(&context.target()?, guest, &mut HostRunner, &mut progress)
+        .map_err(|error| apply_failure(&error))?;
+    let paths = undone.iter().flat_map(|undone| &undone.paths);
+    for path in paths.filter(|path| path.how == passthru_apply::How::LeftAsEdited) {
+        context
+            .printer
+            .say(&format!("{} was changed by somebody else meanwhile, and is left so", plain(&path.path)));
+    }
+    Ok(())
 }
 
 /// Says on standard error that an earlier change was not brought to its end, where there is one that we may see.

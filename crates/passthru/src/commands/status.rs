@@ -8,6 +8,7 @@ use passthru_model::Verdict;
 use passthru_plan::status::Block;
 
 use crate::commands::change;
+use crate::commands::guest::places::Places;
 use crate::context::Context;
 use crate::envelope;
 use crate::exit::{Exit, Failure};
@@ -37,6 +38,8 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     }
     let interrupted = change::interruption(context);
     let until_boot = change::until_boot(context);
+    let left = Places::of_this_user().map(|places| change::left_behind(context, &places)).unwrap_or_default();
+    let left: Vec<String> = left.iter().map(change::say_left_behind).collect();
     if context.printer.json {
         context.printer.json_document(&envelope::Status {
             schema: "passthru.status/1",
@@ -46,6 +49,7 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
             next: summary.next,
             interrupted,
             until_boot,
+            left_behind: left,
         })?;
         return Ok(Exit::Done);
     }
@@ -54,6 +58,9 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     if let Some(interrupted) = &interrupted {
         let _ =
             writeln!(out, "{STRONG}Unfinished:{STRONG:#} {}\n", printer::wrap(&plain(interrupted), width, 2));
+    }
+    for line in &left {
+        let _ = writeln!(out, "{STRONG}Not put back:{STRONG:#} {}\n", printer::wrap(&plain(line), width, 2));
     }
     let _ = writeln!(out, "{STRONG}{}{STRONG:#}", plain(&summary.headline));
     if !summary.ready.is_empty() {

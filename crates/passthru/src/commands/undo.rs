@@ -7,6 +7,7 @@ use passthru_apply::{Event, How, OnConflict, Undone, Which};
 use crate::args::UndoArguments;
 use crate::ask::{self, Answer};
 use crate::commands::change;
+use crate::commands::guest::places::Places;
 use crate::context::{Context, only_root};
 use crate::exit::{Exit, Failure};
 use crate::hold::Hold;
@@ -23,6 +24,12 @@ pub(crate) fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, 
     };
     let (id, plan) =
         passthru_apply::undo_choice(&target, &which).map_err(|error| change::apply_failure(&error))?;
+    if let (Some(guest), true) = (&plan.guest, context.is_live())
+        && passthru_guest::run::in_use(&Places::of_this_user()?.paths(guest)).unwrap_or(true)
+    {
+        return Err(Failure::refused(format!("this is changed for the guest ‘{guest}’, which runs"))
+            .hint(format!("‘passthru guest stop {guest}’ stops it, and takes this back")));
+    }
     let mut out = format!("{STRONG}Take back: {}{STRONG:#} ({id})\n", plain(&plan.title));
     for step in plan.steps.iter().rev() {
         if let Some(path) = step.path() {
@@ -32,6 +39,9 @@ pub(crate) fn run(context: &Context, arguments: &UndoArguments) -> Result<Exit, 
                 _ => "put back",
             };
             let _ = writeln!(out, "  {verb} {}", plain(path));
+        }
+        for setting in step.settings() {
+            let _ = writeln!(out, "  put {} back to {}", setting.place.path(), setting.before);
         }
         for function in step.rebindings() {
             let driver = function.before.driver.as_deref().unwrap_or("no driver");

@@ -24,7 +24,8 @@ pub struct PlanEnvelope {
 pub struct PlanStep {
     /// Its name, unique in the plan.
     pub id: String,
-    /// `file-create`, `file-edit`, `file-remove`, `run`, or `sysfs-write`: giving functions to other drivers.
+    /// `file-create`, `file-edit`, `file-remove`, `run`, `sysfs-write`: giving functions to other drivers, or `tune`: changing
+    /// values of the running kernel while a guest runs.
     pub kind: &'static str,
     /// The file, the first file that the program rewrites, or the attribute of the first function that is written.
     pub path: Option<String>,
@@ -75,7 +76,7 @@ impl PlanEnvelope {
                             .chain(arguments.iter().cloned())
                             .collect(),
                     ),
-                    Action::File { .. } | Action::Rebind { .. } => None,
+                    Action::File { .. } | Action::Rebind { .. } | Action::Tune { .. } => None,
                 },
                 what: step.what.clone(),
                 why: step.why.clone(),

@@ -7,6 +7,7 @@ use passthru_guest::run::{self, GuestState};
 use passthru_guest::spec;
 
 use super::places::Places;
+use crate::commands::change;
 use crate::context::Context;
 use crate::envelope;
 use crate::exit::{Exit, Failure, chain};
@@ -19,6 +20,9 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     let mut guests = BTreeMap::new();
     for name in spec::list(&places.specs).map_err(|error| Failure::no(chain(&error)))? {
         guests.insert(name, GuestState::Stopped);
+    }
+    for guest in change::left_behind(context, &places) {
+        context.printer.say(&change::say_left_behind(&guest));
     }
     guests.extend(run::list(&places.run, &places.data).map_err(|error| Failure::no(chain(&error)))?);
     if context.printer.json {

@@ -4,20 +4,28 @@ use std::time::Duration;
 
 use passthru_guest::check::in_common;
 use passthru_guest::look::Looked;
-use passthru_guest::run::{self, Launcher};
+use passthru_guest::run::{self, GuestState, Launcher, StartError, Tuning};
 use passthru_guest::{Guest, GuestSpec, spec};
+use passthru_host::{Subject, Subjects};
+use passthru_model::{HostFacts, PciAddress};
+use passthru_plan::{GuestRun, PlannedRun, guest_run};
 
 use super::list::pid;
 use super::new::accel;
 use super::places::{Places, name, qemu};
 use crate::args::GuestStartArguments;
+use crate::commands::{bind, change};
 use crate::context::Context;
 use crate::exit::{Exit, Failure, chain};
+use crate::printer::plain;
 
 /// A guest's memory is pinned before QEMU answers: a second for some gigabytes, more where it is fragmented.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Checks that the devices are ready, and starts QEMU.
+/// What a guest is built from, and what is tuned for it.
+const SUBJECTS: Subjects = Subjects::USUAL.with(&[Subject::RunTime]);
+
+/// Plans what is changed of the host for it, and starts the guest.
 pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<Exit, Failure> {
     context.only_live("guest start")?;
     let places = Places::of_this_user()?;
@@ -26,24 +34,40 @@ pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<
     if let Some(choice) = arguments.accel {
         spec.accel = accel(choice);
     }
-    let facts = context.facts()?;
+    let paths = places.paths(&name);
+    // What an earlier run has left is put back first, so that the facts are those of the host as it is without a guest.
+    if change::left_behind(context, &places).contains(&name) {
+        context.printer.say(&format!("Putting back what was changed for the last run of ‘{name}’"));
+        change::put_back(context, &name)?;
+    }
+    let mut facts = context.facts_of(SUBJECTS)?;
     let check = format!("‘passthru guest check {name}’ says more");
-    let guest = Guest::build(&spec, &facts, &Looked::here(&spec))
-        .map_err(|errors| Failure::no(errors.to_string()).hint(check.clone()))?;
-    let not_ready = guest.not_ready(&facts);
-    if !not_ready.is_empty() {
-        let reasons: Vec<String> = not_ready.iter().map(ToString::to_string).collect();
-        return Err(
-            Failure::no(format!("the guest cannot have its devices yet: {}", reasons.join("; "))).hint(check)
-        );
+    let build = |facts: &HostFacts| {
+        Guest::build(&spec, facts, &Looked::here(&spec))
+            .map_err(|errors| Failure::no(errors.to_string()).hint(check.clone()))
+    };
+    let mut guest = build(&facts)?;
+    if let GuestState::Running { pid } = run::state(&paths).map_err(|error| Failure::no(chain(&error)))? {
+        return Err(failed(&StartError::Running { pid }));
+    }
+    if !guest.not_ready(&facts).is_empty() {
+        // Only where functions change drivers it matters who has them open, which takes long to find out.
+        facts = context.facts_of(SUBJECTS | bind::SUBJECTS)?;
+        guest = build(&facts)?;
+    }
+    let planned = plan(&facts, &spec, &guest)?;
+    for note in &planned.plan.notes {
+        context.printer.say(&plain(note));
     }
     if spec.accel == spec::AccelChoice::Auto && guest.accel() == passthru_guest::accel::Accel::Tcg {
         context.printer.say("KVM cannot be used here, so the guest is emulated (TCG), which is slow");
     }
     free_of_others(&places, &spec)?;
-    let paths = places.paths(&name);
-    let started = run::start(&guest, &paths, &Launcher::new(qemu()?), PATIENCE)
-        .map_err(|error| Failure::no(chain(&error)))?;
+    let tuning =
+        Tuning { plan: planned.plan, group: planned.group, threads: planned.threads, ..Tuning::none(&name) };
+    let mut progress = |line: &str| context.printer.say(&plain(line));
+    let started = run::start(&guest, &paths, &Launcher::new(qemu()?), &tuning, PATIENCE, &mut progress)
+        .map_err(|error| failed(&error))?;
     context.printer.say(&format!(
         "‘{name}’ runs (process {}); its log is {}",
         started.pid,
@@ -68,4 +92,25 @@ fn free_of_others(places: &Places, spec: &GuestSpec) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What is changed of the host for a guest.
+fn plan(facts: &HostFacts, spec: &GuestSpec, guest: &Guest) -> Result<PlannedRun, Failure> {
+    let functions: Vec<PciAddress> = guest.host_functions().collect();
+    let run = GuestRun {
+        guest: guest.name(),
+        functions: &functions,
+        tuning: spec.tuning,
+        pinning: guest.pinning(),
+        pages: guest.huge_pages(),
+    };
+    guest_run(facts, &run).map_err(|refusal| change::refusal(&refusal))
+}
+
+/// An error of the room that runs guests.
+fn failed(error: &StartError) -> Failure {
+    match error {
+        StartError::Failed { message, exit } => Failure::new(change::exit(*exit), message.clone()),
+        other => Failure::no(chain(other)),
+    }
 }

@@ -6,6 +6,7 @@ use passthru_guest::run::{self, HowStopped, StopOptions};
 
 use super::places::{Places, name};
 use crate::args::GuestStopArguments;
+use crate::commands::change;
 use crate::context::Context;
 use crate::exit::{Exit, Failure, chain};
 
@@ -15,8 +16,10 @@ pub(crate) fn run(context: &Context, arguments: &GuestStopArguments) -> Result<E
     let places = Places::of_this_user()?;
     let name = name(&arguments.name)?;
     let options = StopOptions { patience: Duration::from_secs(arguments.timeout), force: arguments.force };
+    let paths = places.paths(&name);
     context.printer.say(&format!("Asking ‘{name}’ to shut down; waiting up to {} s", arguments.timeout));
-    let how = run::stop(&places.paths(&name), options).map_err(|error| Failure::no(chain(&error)))?;
+    let how = run::stop(&paths, options).map_err(|error| Failure::no(chain(&error)))?;
+    change::put_back(context, &name)?;
     context.printer.say(&match how {
         HowStopped::NotRunning => format!("‘{name}’ did not run"),
         HowStopped::ShutDown => format!("‘{name}’ shut down"),

@@ -1,0 +1,64 @@
+//! What was changed for guests that have ended, where their supervisor did not live to put it back.
+
+use std::path::Path;
+
+use passthru_apply::{Error, JournalState, Progress, Runner, Target, Undone};
+
+use super::process::Record;
+use super::state::StateError;
+use super::{GuestPaths, GuestState, state, supervisor};
+use crate::name::GuestName;
+
+/// The journals of what stands of changes for a guest, oldest first.
+fn journals(target: &Target, guest: &GuestName) -> Result<Vec<String>, Error> {
+    let stands = |state: &JournalState| matches!(state, JournalState::Applied | JournalState::Unfinished);
+    let all = passthru_apply::history(target)?.into_iter();
+    Ok(all
+        .filter(|journal| journal.guest.as_ref() == Some(guest) && stands(&journal.state))
+        .map(|journal| journal.id)
+        .collect())
+}
+
+/// Puts back what was changed for a guest, which must have ended. What somebody else has changed meanwhile is left.
+pub fn put_back(
+    target: &Target,
+    guest: &GuestName,
+    runner: &mut dyn Runner,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Undone>, Error> {
+    supervisor::take_back(target, &journals(target, guest)?, runner, progress)
+}
+
+/// The guests that have ended, and for which something of the host is changed that nobody is about to put back. Writes nothing.
+///
+/// Where this user may not read journals, there are none for this user.
+pub fn left_behind(target: &Target, run_root: &Path, data_root: &Path) -> Result<Vec<GuestName>, Error> {
+    let mut guests = Vec::new();
+    for journal in passthru_apply::history(target)? {
+        let Some(guest) = journal.guest else { continue };
+        let stands = matches!(journal.state, JournalState::Applied | JournalState::Unfinished);
+        let paths = GuestPaths::new(run_root, data_root, &guest);
+        if stands && !guests.contains(&guest) && !in_use(&paths).unwrap_or(true) {
+            guests.push(guest);
+        }
+    }
+    Ok(guests)
+}
+
+/// Whether a guest runs, or is about to be started or cleared up after.
+pub fn in_use(paths: &GuestPaths) -> Result<bool, StateError> {
+    if matches!(state(paths)?, GuestState::Running { .. }) {
+        return Ok(true);
+    }
+    Ok(supervisor_of(paths)?.is_some())
+}
+
+/// The process that supervises a guest, if there is one.
+pub(super) fn supervisor_of(paths: &GuestPaths) -> Result<Option<super::process::Process>, StateError> {
+    let path = paths.supervisor();
+    let at = |error| StateError::new(path.clone(), error);
+    match Record::read(&path).map_err(at)? {
+        Some(record) => record.process().map_err(at),
+        None => Ok(None),
+    }
+}

@@ -1,0 +1,449 @@
+//! Values of the running kernel that are changed for a guest, and put back when it ends.
+//!
+//! A place is named by what it is and never by a path, so that no plan can reach a file of sysfs that is not meant here.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cpu_set::CpuSet;
+use crate::guest_name::GuestName;
+use crate::program::Program;
+
+/// Where the one hierarchy of control groups is mounted (`Documentation/admin-guide/cgroup-v2.rst`).
+pub const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// A unit of systemd that holds everything but guests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum HostSlice {
+    /// Services.
+    #[serde(rename = "system.slice")]
+    System,
+    /// Sessions of users.
+    #[serde(rename = "user.slice")]
+    User,
+    /// The first process.
+    #[serde(rename = "init.scope")]
+    Init,
+}
+
+impl HostSlice {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::System, Self::User, Self::Init];
+
+    /// The unit's name, which is the name of its control group too.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::System => "system.slice",
+            Self::User => "user.slice",
+            Self::Init => "init.scope",
+        }
+    }
+}
+
+/// A value of the running kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "place")]
+pub enum Place {
+    /// How many huge pages of a size there are (`nr_hugepages`, `Documentation/admin-guide/mm/hugetlbpage.rst`).
+    HugePages {
+        /// The size of one page in KiB.
+        size_kib: u64,
+        /// The NUMA node; `None`: the whole host.
+        node: Option<u32>,
+    },
+    /// Who chooses the frequency of the CPUs of a policy (`scaling_governor`).
+    Governor {
+        /// The number in `policyN`.
+        policy: u32,
+    },
+    /// What the hardware prefers when it chooses the frequency itself (`energy_performance_preference`).
+    EnergyPreference {
+        /// The number in `policyN`.
+        policy: u32,
+    },
+    /// The CPUs that may serve an interrupt (`smp_affinity_list`, `Documentation/core-api/irq/irq-affinity.rst`).
+    InterruptCpus {
+        /// Its number.
+        interrupt: u32,
+    },
+    /// The CPUs on which a unit of systemd runs (`AllowedCPUs=`, systemd.resource-control(5)). The empty value: on all.
+    SliceCpus {
+        /// The unit.
+        slice: HostSlice,
+        /// The CPUs that are online: to be allowed these is to be allowed all.
+        online: CpuSet,
+    },
+    /// Whether the groups below the root may be given CPUs: `on` or `off` (`cgroup.subtree_control`).
+    CpusetController,
+    /// The control group of a guest: `made`, or nothing.
+    GuestGroup {
+        /// The guest.
+        guest: GuestName,
+    },
+    /// The CPUs of that group (`cpuset.cpus`).
+    GuestGroupCpus {
+        /// The guest.
+        guest: GuestName,
+    },
+    /// Whether these CPUs are the group's alone: `member`, `root` or `isolated` (`cpuset.cpus.partition`).
+    GuestGroupPartition {
+        /// The guest.
+        guest: GuestName,
+    },
+}
+
+/// A value in the one form that each value has, so that equal values are equal texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+pub struct Value(String);
+
+/// Why a text is no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("‘{}’ is no value of the kernel's: it has characters that no such value has", .0.escape_debug())]
+pub struct NoValue(String);
+
+impl Value {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A word that is a value of some place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Of a governor, or of a preference: as fast as can be.
+    Performance,
+    /// Of a control group: it is there.
+    Made,
+    /// Of a partition: none.
+    Member,
+    /// Of a partition: the CPUs are the group's alone.
+    Root,
+    /// Of a controller: handed down.
+    On,
+    /// Of a controller: not handed down.
+    Off,
+}
+
+impl From<Word> for Value {
+    fn from(word: Word) -> Self {
+        let text = match word {
+            Word::Performance => "performance",
+            Word::Made => "made",
+            Word::Member => "member",
+            Word::Root => "root",
+            Word::On => "on",
+            Word::Off => "off",
+        };
+        Self(text.to_owned())
+    }
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self(number.to_string())
+    }
+}
+
+impl From<&CpuSet> for Value {
+    fn from(cpus: &CpuSet) -> Self {
+        Self(cpus.to_string())
+    }
+}
+
+impl TryFrom<String> for Value {
+    type Error = NoValue;
+
+    fn try_from(text: String) -> Result<Self, NoValue> {
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" ,-_.()".contains(&byte));
+        if plain && text.trim() == text { Ok(Self(text)) } else { Err(NoValue(text)) }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "nothing" } else { &self.0 })
+    }
+}
+
+/// What has to be done for a place to have a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A text is written to a file.
+    Write {
+        /// The file.
+        path: String,
+        /// The text, without a line's end.
+        text: String,
+    },
+    /// A directory is made, which makes a control group.
+    Make {
+        /// The directory.
+        path: String,
+    },
+    /// An empty directory is removed.
+    Remove {
+        /// The directory.
+        path: String,
+    },
+    /// A program is run.
+    Run {
+        /// The program.
+        program: Program,
+        /// Its arguments.
+        arguments: Vec<String>,
+    },
+}
+
+/// What stands at a place's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen<'a> {
+    /// Nothing.
+    Absent,
+    /// A directory.
+    Directory,
+    /// A file with this text.
+    Text(&'a str),
+}
+
+impl Place {
+    /// The path that says what the value is.
+    pub fn path(&self) -> String {
+        let policy = |policy: &u32, name| format!("/sys/devices/system/cpu/cpufreq/policy{policy}/{name}");
+        match self {
+            Self::HugePages { size_kib, node: None } => {
+                format!("/sys/kernel/mm/hugepages/hugepages-{size_kib}kB/nr_hugepages")
+            }
+            Self::HugePages { size_kib, node: Some(node) } => {
+                format!("/sys/devices/system/node/node{node}/hugepages/hugepages-{size_kib}kB/nr_hugepages")
+            }
+            Self::Governor { policy: number } => policy(number, "scaling_governor"),
+            Self::EnergyPreference { policy: number } => policy(number, "energy_performance_preference"),
+            Self::InterruptCpus { interrupt } => format!("/proc/irq/{interrupt}/smp_affinity_list"),
+            Self::SliceCpus { slice, .. } => format!("{CGROUPS}/{}/cpuset.cpus", slice.unit()),
+            Self::CpusetController => format!("{CGROUPS}/cgroup.subtree_control"),
+            Self::GuestGroup { guest } => guest_group(guest),
+            Self::GuestGroupCpus { guest } => format!("{}/cpuset.cpus", guest_group(guest)),
+            Self::GuestGroupPartition { guest } => format!("{}/cpuset.cpus.partition", guest_group(guest)),
+        }
+    }
+
+    /// The value, from what stands at the path; `None` where that is no value of this place, or the place is not there.
+    pub fn value(&self, seen: Seen<'_>) -> Option<Value> {
+        let cpus = |text: &str| text.parse::<CpuSet>().ok();
+        let text = match (self, seen) {
+            (Self::GuestGroup { .. }, Seen::Directory) => "made".to_owned(),
+            (
+                Self::GuestGroup { .. } | Self::GuestGroupCpus { .. } | Self::SliceCpus { .. },
+                Seen::Absent,
+            ) => String::new(),
+            (Self::GuestGroupPartition { .. }, Seen::Absent) => "member".to_owned(),
+            (Self::GuestGroup { .. }, Seen::Text(_)) | (_, Seen::Absent | Seen::Directory) => return None,
+            (Self::HugePages { .. }, Seen::Text(text)) => text.trim().parse::<u64>().ok()?.to_string(),
+            (Self::Governor { .. } | Self::EnergyPreference { .. }, Seen::Text(text)) => {
+                text.trim().to_owned()
+            }
+            (Self::GuestGroupPartition { .. }, Seen::Text(text)) => text.trim().to_owned(),
+            (Self::InterruptCpus { .. } | Self::GuestGroupCpus { .. }, Seen::Text(text)) => {
+                cpus(text)?.to_string()
+            }
+            (Self::SliceCpus { online, .. }, Seen::Text(text)) => {
+                let cpus = cpus(text)?;
+                if online.is_subset(&cpus) { String::new() } else { cpus.to_string() }
+            }
+            (Self::CpusetController, Seen::Text(text)) => {
+                let on = text.split_ascii_whitespace().any(|controller| controller == "cpuset");
+                if on { "on" } else { "off" }.to_owned()
+            }
+        };
+        text.try_into().ok()
+    }
+
+    /// What gives the place a value, in order.
+    pub fn changes(&self, value: &Value) -> Vec<Change> {
+        let path = self.path();
+        let text = value.0.clone();
+        match self {
+            Self::GuestGroup { .. } if text.is_empty() => vec![Change::Remove { path }],
+            Self::GuestGroup { .. } => vec![Change::Make { path }],
+            Self::CpusetController => {
+                let text = if text == "on" { "+cpuset" } else { "-cpuset" }.to_owned();
+                vec![Change::Write { path, text }]
+            }
+            Self::SliceCpus { slice, online } => {
+                let set = |cpus: &str| Change::Run {
+                    program: Program::Systemctl,
+                    arguments: vec![
+                        "set-property".to_owned(),
+                        "--runtime".to_owned(),
+                        "--".to_owned(),
+                        slice.unit().to_owned(),
+                        format!("AllowedCPUs={cpus}"),
+                    ],
+                };
+                // To take the property away leaves the group with the CPUs that it had, in some versions of systemd.
+                if text.is_empty() { vec![set(&online.to_string()), set("")] } else { vec![set(&text)] }
+            }
+            _ => vec![Change::Write { path, text }],
+        }
+    }
+
+    /// Whether the value is a number that the kernel may reach in part only.
+    fn is_count(&self) -> bool {
+        matches!(self, Self::HugePages { .. })
+    }
+}
+
+/// The directory of a guest's control group, beside those of systemd, which leaves alone what it has not made.
+pub fn guest_group(guest: &GuestName) -> String {
+    format!("{CGROUPS}/passthru-{guest}")
+}
+
+/// A value of the running kernel that changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Setting {
+    /// Which value.
+    pub place: Place,
+    /// What it is, and is again when all is taken back.
+    pub before: Value,
+    /// What it shall be.
+    pub after: Value,
+    /// Whether everything is taken back where the kernel refuses; else the value is left as it is.
+    pub needed: bool,
+}
+
+impl Setting {
+    /// Whether a value is one that carrying out the change leaves behind, at its end or on the way: of huge pages the kernel may
+    /// make fewer than it is asked for.
+    pub fn made(&self, now: &Value) -> bool {
+        let number = |value: &Value| value.0.parse::<u64>().ok();
+        *now == self.after
+            || (self.place.is_count()
+                && matches!(
+                    (number(&self.before), number(now), number(&self.after)),
+                    (Some(before), Some(now), Some(after)) if before < now && now < after
+                ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Change, HostSlice, Place, Seen, Setting, Value};
+    use crate::program::Program;
+    use proptest::prelude::*;
+
+    fn value(text: &str) -> Value {
+        text.to_owned().try_into().expect("a value")
+    }
+
+    fn places() -> Vec<Place> {
+        let guest = || "win".parse().expect("a name");
+        vec![
+            Place::HugePages { size_kib: 2048, node: None },
+            Place::HugePages { size_kib: 1_048_576, node: Some(1) },
+            Place::Governor { policy: 0 },
+            Place::EnergyPreference { policy: 12 },
+            Place::InterruptCpus { interrupt: 30 },
+            Place::SliceCpus { slice: HostSlice::User, online: "0-7".parse().expect("CPUs") },
+            Place::CpusetController,
+            Place::GuestGroup { guest: guest() },
+            Place::GuestGroupCpus { guest: guest() },
+            Place::GuestGroupPartition { guest: guest() },
+        ]
+    }
+
+    #[test]
+    fn each_place_is_one_path_of_the_kernels() {
+        let paths: Vec<String> = places().iter().map(Place::path).collect();
+        assert_eq!(
+            paths,
+            [
+                "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+                "/sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages",
+                "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor",
+                "/sys/devices/system/cpu/cpufreq/policy12/energy_performance_preference",
+                "/proc/irq/30/smp_affinity_list",
+                "/sys/fs/cgroup/user.slice/cpuset.cpus",
+                "/sys/fs/cgroup/cgroup.subtree_control",
+                "/sys/fs/cgroup/passthru-win",
+                "/sys/fs/cgroup/passthru-win/cpuset.cpus",
+                "/sys/fs/cgroup/passthru-win/cpuset.cpus.partition",
+            ]
+        );
+    }
+
+    #[test]
+    fn values_are_compared_by_what_they_mean() {
+        let [_, _, _, _, irq, slice, controller, group, _, partition]: [Place; 10] =
+            places().try_into().expect("ten");
+        assert_eq!(irq.value(Seen::Text("0,1,2,3\n")), Some(value("0-3")));
+        assert_eq!(irq.value(Seen::Absent), None);
+        assert_eq!(slice.value(Seen::Absent), Some(value("")));
+        assert_eq!(slice.value(Seen::Text("0-7\n")), Some(value("")), "all CPUs are no limit");
+        assert_eq!(slice.value(Seen::Text("0-1\n")), Some(value("0-1")));
+        assert_eq!(controller.value(Seen::Text("cpu io memory\n")), Some(value("off")));
+        assert_eq!(controller.value(Seen::Text("cpuset cpu\n")), Some(value("on")));
+        assert_eq!(group.value(Seen::Directory), Some(value("made")));
+        let invalid = partition.value(Seen::Text("root invalid (Cpu list in cpuset.cpus not exclusive)\n"));
+        assert_eq!(invalid, Some(value("root invalid (Cpu list in cpuset.cpus not exclusive)")));
+    }
+
+    #[test]
+    fn systemd_is_asked_for_what_is_systemds() {
+        let slice = &places()[5];
+        let arguments = |value: &Value| -> Vec<String> {
+            slice
+                .changes(value)
+                .into_iter()
+                .map(|change| match change {
+                    Change::Run { program, arguments } => program.command_line(&arguments),
+                    other => panic!("{other:?}"),
+                })
+                .collect()
+        };
+        assert_eq!(Program::Systemctl.debian_package(), "systemd");
+        assert_eq!(
+            arguments(&value("0-1")),
+            ["systemctl set-property --runtime -- user.slice AllowedCPUs=0-1"]
+        );
+        assert_eq!(
+            arguments(&value("")),
+            [
+                "systemctl set-property --runtime -- user.slice AllowedCPUs=0-7",
+                "systemctl set-property --runtime -- user.slice AllowedCPUs=",
+            ]
+        );
+    }
+
+    #[test]
+    fn fewer_huge_pages_than_were_asked_for_are_still_ours() {
+        let place = Place::HugePages { size_kib: 2048, node: None };
+        let setting = Setting { place, before: value("2"), after: value("10"), needed: true };
+        for (now, ours) in [("2", false), ("3", true), ("10", true), ("11", false), ("0", false)] {
+            assert_eq!(setting.made(&value(now)), ours, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_saved_value_that_would_be_a_second_line_is_refused() {
+        for text in ["\"a\\nb\"", "\"../x\\u0000\"", "\" 1\""] {
+            assert!(serde_json::from_str::<Value>(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_at_any_place_is_an_answer_and_never_a_panic(text in ".{0,60}", which in 0usize..10) {
+            let place = &places()[which];
+            if let Some(value) = place.value(Seen::Text(&text)) {
+                // A value is in its one form: written and read again it is the same.
+                let again = place.value(Seen::Text(value.as_str()));
+                let changes_form = matches!(place, Place::CpusetController | Place::SliceCpus { .. });
+                prop_assert!(changes_form || again == Some(value));
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What is changed of the host while a guest runs: what its specification asks for, and no more.
+
+mod settings;
+
+use passthru_model::HostFacts;
+use passthru_model::address::PciAddress;
+use passthru_model::guest_name::GuestName;
+use passthru_model::guest_tuning::{GuestTuning, HugePagesWanted, Isolation, ThreadPlaces};
+use passthru_model::plan::{Action, Effect, Plan, Step};
+use passthru_model::setting::{Setting, guest_group};
+
+use super::run_time;
+use super::{Consent, Reason, Refusal};
+use crate::groups::listed;
+use crate::pinning::Pinning;
+use settings::Settings;
+
+/// A guest that is to be started.
+#[derive(Clone, Copy, Debug)]
+pub struct GuestRun<'a> {
+    /// Its name.
+    pub guest: &'a GuestName,
+    /// The functions of the host that it is given.
+    pub functions: &'a [PciAddress],
+    /// What its specification asks for.
+    pub tuning: GuestTuning,
+    /// Where its threads run; `None`: wherever the scheduler puts them.
+    pub pinning: Option<&'a Pinning>,
+    /// The huge pages that its memory is made of; `None`: of none.
+    pub pages: Option<HugePagesWanted>,
+}
+
+/// What is to be done for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedRun {
+    /// The changes of the host. Empty where there are none.
+    pub plan: Plan,
+    /// The control group that QEMU joins; `None`: it stays in its caller's.
+    pub group: Option<String>,
+    /// Where its threads run.
+    pub threads: Option<ThreadPlaces>,
+}
+
+/// Plans what is changed of the host for a guest, each step with its reason.
+///
+/// Without root nothing of the host can be changed: a guest that would be given a device which a driver of the host has is
+/// refused, and what would only make it faster is left, with a note.
+pub fn guest_run(facts: &HostFacts, run: &GuestRun<'_>) -> Result<PlannedRun, Refusal> {
+    let mut plan = Plan {
+        title: format!("run {}", run.guest),
+        steps: Vec::new(),
+        notes: Vec::new(),
+        guest: Some(run.guest.clone()),
+    };
+    let mut reasons = Vec::new();
+    let settings = Settings { facts, run };
+    let steps = [
+        settings.huge_pages(&mut plan.notes),
+        settings.frequency(&mut plan.notes),
+        settings.interrupts(&mut plan.notes),
+        settings.isolation(),
+    ];
+    for step in steps {
+        match step {
+            Ok(step) => plan.steps.extend(step),
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    match drivers(facts, run) {
+        Ok(Some(bound)) => {
+            // Memory is least broken up before anything else is done, and the guest's CPUs are cleared last.
+            let at = plan.steps.iter().take_while(|step| step.id == HUGE_PAGES).count();
+            plan.steps.splice(at..at, bound.steps);
+            plan.notes.extend(bound.notes);
+        }
+        Ok(None) => {}
+        Err(refusal) => reasons.extend(refusal.reasons),
+    }
+    if !reasons.is_empty() {
+        return Err(Refusal { reasons });
+    }
+    let isolated = run.tuning.isolation != Isolation::None;
+    let mut planned = PlannedRun {
+        group: isolated.then(|| guest_group(run.guest)),
+        threads: run.pinning.map(|pinning| threads(pinning, run.tuning.isolation)),
+        plan,
+    };
+    if !facts.surroundings.root && !planned.plan.is_empty() {
+        let left: Vec<String> = planned.plan.steps.drain(..).map(|step| step.what).collect();
+        planned.plan.notes.push(format!("only root can do this, so it is left: {}", left.join("; ")));
+        planned.group = None;
+        planned.threads = run.pinning.map(|pinning| threads(pinning, Isolation::None));
+    }
+    Ok(planned)
+}
+
+/// The id of the step that makes huge pages.
+const HUGE_PAGES: &str = "huge-pages";
+
+/// Where a guest's threads run. In a partition there are the guest's CPUs, and a core for QEMU's own threads.
+fn threads(pinning: &Pinning, isolation: Isolation) -> ThreadPlaces {
+    let own = if isolation == Isolation::Partition { &pinning.iothread } else { &pinning.emulator };
+    ThreadPlaces { vcpus: pinning.pins.clone(), emulator: own.clone(), iothreads: pinning.iothread.clone() }
+}
+
+/// The plan that gives a guest's functions to vfio-pci, where a driver of the host has some of them.
+fn drivers(facts: &HostFacts, run: &GuestRun<'_>) -> Result<Option<Plan>, Refusal> {
+    let of_host =
+        |address: &&PciAddress| facts.function(**address).is_some_and(|function| !function.is_on_vfio());
+    let moving: Vec<PciAddress> = run.functions.iter().filter(of_host).copied().collect();
+    if moving.is_empty() {
+        return Ok(None);
+    }
+    if !facts.surroundings.root {
+        return Err(Reason::CannotTune(format!(
+            "{} must go to vfio-pci first, which only root can do: start the guest as root, or let root run `passthru bind {0}`",
+            listed(&moving)
+        ))
+        .into());
+    }
+    run_time::bind(facts, &moving, None, &Consent { only_named: true, ..Consent::default() }).map(Some)
+}
+
+/// A step of values; `None` where there are none.
+fn step(id: &str, settings: Vec<Setting>, what: String, why: &str) -> Option<Step> {
+    (!settings.is_empty()).then(|| Step {
+        id: id.to_owned(),
+        action: Action::Tune { settings },
+        what,
+        why: why.to_owned(),
+        effect: Effect::GuestStart,
+    })
+}
