@@ -6,6 +6,7 @@ use passthru_guest::look::Looked;
 use passthru_guest::run::{self, GuestState, Launcher, StartError, Tuning};
 use passthru_guest::{Guest, GuestSpec, spec};
 use passthru_host::{Subject, Subjects};
+use passthru_model::guest_tuning::GuestTuning;
 use passthru_model::{HostFacts, PciAddress};
 use passthru_plan::pinning::{self, Near, Pinning, Request};
 use passthru_plan::{GuestRun, PlannedRun, guest_run};
@@ -91,7 +92,7 @@ fn plan(facts: &HostFacts, spec: &GuestSpec, guest: &Guest) -> Result<PlannedRun
 
 /// Where the threads of a guest run: on CPUs of their own where it is given a device, or something is tuned about them.
 fn pinning(facts: &HostFacts, spec: &GuestSpec, functions: &[PciAddress]) -> Option<Pinning> {
-    if functions.is_empty() && spec.tuning == Default::default() {
+    if functions.is_empty() && spec.tuning == GuestTuning::default() {
         return None;
     }
     let first = functions.first().and_then(|address| facts.function(*address));
