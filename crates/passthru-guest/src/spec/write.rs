@@ -95,7 +95,7 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
         );
     }
     out.extend(tables);
-    tuning_table(&mut out, &spec.tuning);
+    tuning_table(&mut out, spec.tuning);
     for device in &spec.devices {
         out.push('\n');
         if let Some(name) = describe(device) {
@@ -147,7 +147,7 @@ fn switch(out: &mut String, key: &str, set: Option<bool>) {
 }
 
 /// The table `[tuning]`; what is not asked for stands there as a comment.
-fn tuning_table(out: &mut String, tuning: &GuestTuning) {
+fn tuning_table(out: &mut String, tuning: GuestTuning) {
     let isolation = match tuning.isolation {
         Isolation::None => None,
         Isolation::Slices => Some("slices"),
@@ -155,7 +155,7 @@ fn tuning_table(out: &mut String, tuning: &GuestTuning) {
     };
     let frequency = (tuning.frequency == Frequency::Performance).then_some("performance");
     let interrupts = (tuning.interrupts == Interrupts::Move).then_some("move");
-    let asked = *tuning != GuestTuning::default();
+    let asked = tuning != GuestTuning::default();
     out.push_str("\n# Changes of the host while the guest runs; all are put back when it ends.\n");
     out.push_str(if asked { "[tuning]\n" } else { "# [tuning]\n" });
     for (about, key, word, example) in [
