@@ -65,6 +65,14 @@ impl Record {
 }
 
 impl Process {
+    /// The process of a program that writes its id down itself, if it still is the one that was started with this argument.
+    pub(crate) fn of_pid_file(path: &Path, argument: &str) -> Option<Self> {
+        let pid: i32 = std::fs::read_to_string(path).ok()?.trim().parse().ok()?;
+        let fd = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        words.split(|byte| *byte == 0).any(|word| word == argument.as_bytes()).then_some(Self { fd })
+    }
+
     /// Waits for its end; false: it still runs.
     pub(crate) fn ended_within(&self, limit: Duration) -> io::Result<bool> {
         let deadline = Instant::now() + limit;
@@ -81,9 +89,18 @@ impl Process {
         }
     }
 
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) -> io::Result<()> {
+        self.signal(Signal::TERM)
+    }
+
     /// Ends it without asking.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        match rustix::process::pidfd_send_signal(&self.fd, Signal::KILL) {
+        self.signal(Signal::KILL)
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        match rustix::process::pidfd_send_signal(&self.fd, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -1,14 +1,14 @@
 //! The TPM of a guest: swtpm, a program beside QEMU (`swtpm(8)`).
 
 use std::fs::DirBuilder;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::GuestPaths;
+use super::process::Process;
 
 /// The file name of the program.
 pub const PROGRAM: &str = "swtpm";
@@ -61,11 +61,8 @@ pub enum SwtpmError {
 /// Where distributions install it.
 const PROGRAMS: [&str; 2] = ["/usr/bin/swtpm", "/bin/swtpm"];
 
-/// `CMD_SHUTDOWN` of its control channel (`swtpm_ioctls(3)`): end, and keep the state.
-const SHUTDOWN: [u8; 4] = 3_u32.to_be_bytes();
-
-/// How long it gets for an answer.
-const ANSWER: Duration = Duration::from_secs(5);
+/// How long it gets to end by itself.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Starts a guest's TPM; when this returns, QEMU can connect to it.
 pub fn start(paths: &GuestPaths) -> Result<(), SwtpmError> {
@@ -92,19 +89,17 @@ pub fn start(paths: &GuestPaths) -> Result<(), SwtpmError> {
     Err(SwtpmError::Refused { words, log: paths.tpm_log() })
 }
 
-/// Ends a guest's TPM that no QEMU is connected to; one that QEMU has ends with QEMU. There may be none.
+/// Ends a guest's TPM that no QEMU is connected to; one that QEMU has ends with QEMU. There may be none. It is asked by a signal and
+/// not over its socket, for one that makes a new TPM's keys listens to nobody meanwhile.
 pub fn stop(paths: &GuestPaths) {
-    let socket = paths.tpm();
-    if let Ok(mut stream) = UnixStream::connect(&socket) {
-        let told = stream
-            .set_read_timeout(Some(ANSWER))
-            .and_then(|()| stream.set_write_timeout(Some(ANSWER)))
-            .and_then(|()| stream.write_all(&SHUTDOWN));
-        // Its answer, or its end, says that it has let go of the state.
-        let mut answer = [0; 4];
-        let _ = told.and_then(|()| stream.read_exact(&mut answer));
+    let argument = format!("file={}", paths.tpm_record().to_string_lossy());
+    if let Some(process) = Process::of_pid_file(&paths.tpm_record(), &argument) {
+        let asked = process.terminate().and_then(|()| process.ended_within(PATIENCE));
+        if !matches!(asked, Ok(true)) {
+            let _ = process.kill().and_then(|()| process.ended_within(PATIENCE));
+        }
     }
-    let _ = std::fs::remove_file(socket);
+    let _ = std::fs::remove_file(paths.tpm());
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use passthru_guest::look::Looked;
 use passthru_guest::run::{self, GuestState, Launcher, StartError, Tuning};
 use passthru_guest::{Guest, GuestSpec, spec};
 use passthru_host::{Subject, Subjects};
-use passthru_model::guest_tuning::GuestTuning;
 use passthru_model::{HostFacts, PciAddress};
 use passthru_plan::{GuestRun, PlannedRun, guest_run};
 
