@@ -297,18 +297,22 @@ fn the_generator_is_known_where_there_is_but_one() {
     );
 }
 
-/// A host with mkinitcpio and these presets.
-fn with_presets(script: &str, presets: &[(&str, &str)]) -> HostFacts {
+/// A host with these text files.
+pub(crate) fn host_of<'t>(files: impl IntoIterator<Item = (String, &'t str)>) -> Host {
     let mut tar = Builder::new(Vec::new());
-    let files = presets.iter().map(|(name, text)| (format!("etc/mkinitcpio.d/{name}"), *text));
-    for (name, text) in files.chain([("usr/bin/mkinitcpio".to_owned(), script)]) {
+    for (name, text) in files {
         let mut header = Header::new_gnu();
         header.set_size(u64::try_from(text.len()).expect("small"));
         header.set_mode(0o644);
         tar.append_data(&mut header, name, text.as_bytes()).expect("writes");
     }
-    let host = Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads");
-    gather(&host)
+    Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads")
+}
+
+/// A host with mkinitcpio and these presets.
+fn with_presets(script: &str, presets: &[(&str, &str)]) -> HostFacts {
+    let files = presets.iter().map(|(name, text)| (format!("etc/mkinitcpio.d/{name}"), *text));
+    gather(&host_of(files.chain([("usr/bin/mkinitcpio".to_owned(), script)])))
 }
 
 const PRESET: &str = "ALL_kver=/boot/vmlinuz-linux\nPRESETS=(default fallback)\ndefault_image=/boot/initramfs-linux.img\n\

@@ -13,3 +13,4 @@ mod real_files;
 mod roms;
 mod topologies;
 mod trees;
+mod ways_in;
