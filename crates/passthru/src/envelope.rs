@@ -196,7 +196,6 @@ pub struct Status {
     /// Changes that last until the next boot, oldest first, as far as this user may see them.
     pub until_boot: Vec<String>,
     /// Guests that have ended and for which something of the host is still changed, with the command that puts it back.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_behind: Vec<String>,
 }
 

@@ -24,8 +24,7 @@ pub struct PlanEnvelope {
 pub struct PlanStep {
     /// Its name, unique in the plan.
     pub id: String,
-    /// `file-create`, `file-edit`, `file-remove`, `run`, `sysfs-write`: giving functions to other drivers, or `tune`: changing
-    /// values of the running kernel while a guest runs.
+    /// `file-create`, `file-edit`, `file-remove`, `run`, `sysfs-write` (drivers of functions) or `tune` (values of the kernel).
     pub kind: &'static str,
     /// The file, the first file that the program rewrites, or the attribute of the first function that is written.
     pub path: Option<String>,
