@@ -9,7 +9,7 @@ use super::reasons::{
     ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_KEY, NO_SECURE_BOOT,
 };
 use super::{ImportError, Imported, Source};
-use super::{libvirt_devices, libvirt_tuning};
+use super::{libvirt_devices, libvirt_memory, libvirt_tuning};
 use crate::libvirt::osinfo_id;
 use crate::name::GuestName;
 use crate::spec::{AccelChoice, Display, FirmwareKind, Os};
@@ -123,8 +123,8 @@ fn top(draft: &mut Draft<'_>, element: &ReadElement) -> Result<(), ImportError> 
         }
         "seclabel" | "resource" => draft.left_out(element.line, element.tag(), "it is libvirt's"),
         "commandline" => libvirt_tuning::commandline(draft, element),
-        "memoryBacking" => libvirt_tuning::memory_backing(draft, element),
-        "numatune" => libvirt_tuning::numatune(draft, element),
+        "memoryBacking" => libvirt_memory::memory_backing(draft, element),
+        "numatune" => libvirt_memory::numatune(draft, element),
         "cputune" => libvirt_tuning::cputune(draft, element),
         _ => draft.lost(element.line, element.tag(), NO_KEY),
     }

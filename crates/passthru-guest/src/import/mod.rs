@@ -4,6 +4,7 @@
 mod draft;
 mod libvirt;
 mod libvirt_devices;
+mod libvirt_memory;
 mod libvirt_tuning;
 mod qemu;
 mod qemu_drives;
