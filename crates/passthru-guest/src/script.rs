@@ -43,6 +43,21 @@ pub fn script(guest: &Guest, paths: &GuestPaths) -> String {
             list.join(" ")
         );
     }
+    if let Some(pinning) = guest.pinning() {
+        let cpus: Vec<String> = pinning.pins.iter().map(ToString::to_string).collect();
+        let _ = writeln!(
+            out,
+            "# - vCPUs are meant for CPUs {} in turn, and QEMU's own threads for {}: QMP names the threads (query-cpus-fast), taskset\n\
+             #   -cp moves one.",
+            cpus.join(", "),
+            pinning.emulator
+        );
+    }
+    if let Some(needed) = guest.huge_pages() {
+        let place = needed.node.map_or_else(String::new, |node| format!(" on NUMA node {node}"));
+        let _ =
+            writeln!(out, "# - {} huge pages of {} KiB must be free{place}.", needed.count, needed.size_kib);
+    }
     out.push_str(
         "# - It checks disks, memory and groups before it starts QEMU: passthru guest check\n\
          # - It keeps a log, ends what does not come up, and knows the guest again: passthru guest list, show, stop\n\n\
@@ -106,6 +121,26 @@ mod tests {
         let guest = Guest::build(&spec, &testing::facts(), &Looked::default()).expect("a guest");
         let paths = GuestPaths::new("/run/p".as_ref(), "/var/lib/p".as_ref(), guest.name());
         insta::assert_snapshot!(script(&guest, &paths));
+    }
+
+    #[test]
+    fn a_script_names_the_pins_and_pages_that_it_leaves_to_its_user() {
+        let mut spec = GuestSpec::new("box".parse().expect("a name"));
+        spec.devices = testing::gpu_identities();
+        let facts = testing::tuned_facts(testing::processors(8, 4, 2));
+        let guest = Guest::build(&spec, &facts, &Looked::default()).expect("a guest");
+        let paths = GuestPaths::new("/run/p".as_ref(), "/var/lib/p".as_ref(), guest.name());
+        let script = script(&guest, &paths);
+        assert!(
+            script.contains(
+                "# - vCPUs are meant for CPUs 7, 15 in turn, and QEMU's own threads for 4-5,12-13:"
+            ),
+            "{script}"
+        );
+        assert!(
+            script.contains("# - 4 huge pages of 1048576 KiB must be free on NUMA node 1.\n"),
+            "{script}"
+        );
     }
 
     proptest! {

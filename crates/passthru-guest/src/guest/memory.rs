@@ -25,8 +25,8 @@ pub(super) fn decide(
     let wanted = &spec.memory_backing;
     let node = node(spec, facts, pinning, building);
     let huge = match wanted.pages {
-        PagesChoice::Huge1G => named(spec, facts, HugePage::Size1G, building),
-        PagesChoice::Huge2M => named(spec, facts, HugePage::Size2M, building),
+        PagesChoice::Huge1G => Some(named(spec, facts, HugePage::Size1G, building)),
+        PagesChoice::Huge2M => Some(named(spec, facts, HugePage::Size2M, building)),
         PagesChoice::Transparent => {
             transparent(facts, "as the specification wants", building);
             None
@@ -103,7 +103,7 @@ fn node(
 }
 
 /// Static pages that are asked for. Whether so many are free is a question for the start, which may make some.
-fn named(spec: &GuestSpec, facts: &HostFacts, page: HugePage, building: &mut Building) -> Option<HugePage> {
+fn named(spec: &GuestSpec, facts: &HostFacts, page: HugePage, building: &mut Building) -> HugePage {
     let word = page.word();
     if pages(spec.memory, page).is_none() {
         building.wrong(BuildError::PagesUneven { memory: spec.memory, page: word });
@@ -112,7 +112,7 @@ fn named(spec: &GuestSpec, facts: &HostFacts, page: HugePage, building: &mut Bui
         building.wrong(BuildError::NoSuchPages(word));
     }
     building.say(Topic::Memory, format!("static huge pages of {word}, by hand"));
-    Some(page)
+    page
 }
 
 /// The largest static pages of which enough are free.

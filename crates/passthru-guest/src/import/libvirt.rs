@@ -11,7 +11,7 @@ use super::reasons::{
     ALL_CPUS, ALL_MEMORY, BOARD, BOOT_ORDER, FIRMWARE, NEWEST_BOARD, NO_KEY, ONE_THREAD, SECURE_SMM,
 };
 use super::{ImportError, Imported, Source};
-use super::{libvirt_devices, libvirt_tuning};
+use super::{libvirt_devices, libvirt_memory, libvirt_tuning};
 use crate::libvirt::osinfo_id;
 use crate::name::GuestName;
 use crate::spec::{AccelChoice, Display, FirmwareKind, Os};
@@ -128,8 +128,8 @@ fn top(draft: &mut Draft<'_>, element: &ReadElement) -> Result<(), ImportError> 
         "commandline" => {
             own_words(draft, element);
         }
-        "memoryBacking" => libvirt_tuning::memory_backing(draft, element),
-        "numatune" => libvirt_tuning::numatune(draft, element),
+        "memoryBacking" => libvirt_memory::memory_backing(draft, element),
+        "numatune" => libvirt_memory::numatune(draft, element),
         // One is there by itself.
         "iothreads" if element.text == "1" => {}
         "iothreads" | "iothreadids" => draft.lost(element.line, element.tag(), ONE_THREAD),

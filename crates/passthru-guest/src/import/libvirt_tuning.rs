@@ -1,4 +1,4 @@
-//! What domain XML says of processors, pins, memory, Hyper-V and clocks.
+//! What domain XML says of processors, pins, Hyper-V and clocks.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use passthru_plan::hyperv::{Enlightenment, SPINLOCK_RETRIES};
 
 use super::draft::Draft;
 use super::libvirt::only;
-use super::reasons::{LOCKED, NO_KEY, PROCESSOR, TIMERS};
+use super::reasons::{NO_KEY, PROCESSOR, TIMERS};
 use crate::libvirt::handed_on::HOST_CPU;
 use crate::size::MemorySize;
 use crate::spec::{AccelChoice, CacheChoice, ClockBase, PitTicks, RtcTicks};
@@ -31,7 +31,7 @@ pub(super) fn cpu(draft: &mut Draft<'_>, cpu: &ReadElement) {
             }
             "cache" => match (said("mode"), said("level")) {
                 (Some("passthrough"), None) => {
-                    kvm_only(draft, element).processor.cache = Some(CacheChoice::Host)
+                    kvm_only(draft, element).processor.cache = Some(CacheChoice::Host);
                 }
                 (Some("emulate"), Some("3")) => {
                     kvm_only(draft, element).processor.cache = Some(CacheChoice::Emulated);
@@ -76,16 +76,13 @@ pub(super) fn cputune(draft: &mut Draft<'_>, cputune: &ReadElement) {
         match element.name.as_str() {
             "vcpupin" => {
                 let vcpu = element.attribute("vcpu").and_then(|text| text.parse().ok());
-                match (vcpu, cpus.as_ref().map(|cpus| (cpus.len(), cpus.first()))) {
-                    (Some(vcpu), Some((1, Some(cpu)))) => drop(pins.insert(vcpu, cpu)),
-                    _ => {
-                        unread = true;
-                        draft.lost(
-                            element.line,
-                            element.tag(),
-                            "a vCPU is pinned to one CPU, or the scheduler places all",
-                        );
-                    }
+                let one = cpus.as_ref().filter(|cpus| cpus.len() == 1).and_then(CpuSet::first);
+                if let (Some(vcpu), Some(cpu)) = (vcpu, one) {
+                    pins.insert(vcpu, cpu);
+                } else {
+                    unread = true;
+                    let why = "a vCPU is pinned to one CPU, or the scheduler places all";
+                    draft.lost(element.line, element.tag(), why);
                 }
             }
             "emulatorpin" if cpus.is_some() => draft.processor.emulator = cpus,
@@ -117,63 +114,6 @@ pub(super) fn cputune(draft: &mut Draft<'_>, cputune: &ReadElement) {
     {
         if let Some(cpus) = cpus {
             draft.lost(cputune.line, format!("<{name} cpuset='{cpus}'>"), "it goes with the pins of vCPUs");
-        }
-    }
-}
-
-/// `<memoryBacking>`.
-pub(super) fn memory_backing(draft: &mut Draft<'_>, backing: &ReadElement) {
-    for element in &backing.children {
-        let (line, tag) = (element.line, element.tag());
-        match (element.name.as_str(), element.attribute("mode").or_else(|| element.attribute("type"))) {
-            ("hugepages", _) => {
-                let page = element.child("page");
-                if element.children.len() > 1 || page.is_some_and(|page| page.attribute("nodeset").is_some())
-                {
-                    draft.lost(line, tag, "all memory of a guest is of one kind of pages");
-                } else {
-                    draft.huge_pages(line, tag, page.and_then(page_size));
-                }
-            }
-            ("nosharepages", _) => draft.memory_backing.merge = Some(false),
-            ("locked", _) => draft.left_out(line, tag, LOCKED),
-            ("source", Some("memfd" | "anonymous" | "file")) => {
-                draft.left_out(line, tag, "how the host keeps the memory follows from its pages");
-            }
-            ("allocation", Some("immediate")) => draft.memory_backing.prealloc = Some(true),
-            ("allocation", Some("ondemand")) => draft.memory_backing.prealloc = Some(false),
-            _ => draft.lost(line, tag, NO_KEY),
-        }
-    }
-    // Huge pages are taken beforehand anyway.
-    if draft.memory_backing.pages != crate::spec::PagesChoice::Auto {
-        draft.memory_backing.prealloc = None;
-    }
-}
-
-/// The size of a `<page>` in bytes, whose `size` is in KiB where no unit is said.
-fn page_size(page: &ReadElement) -> Option<u64> {
-    let number: u64 = page.attribute("size")?.parse().ok()?;
-    let unit = match page.attribute("unit").unwrap_or("KiB") {
-        "KiB" | "k" | "K" => 1 << 10,
-        "MiB" | "M" => 1 << 20,
-        "GiB" | "G" => 1 << 30,
-        _ => return None,
-    };
-    number.checked_mul(unit)
-}
-
-/// `<numatune>`.
-pub(super) fn numatune(draft: &mut Draft<'_>, numatune: &ReadElement) {
-    for element in &numatune.children {
-        let node = element.attribute("nodeset").and_then(|nodes| nodes.parse().ok());
-        match (element.name.as_str(), element.attribute("mode"), node) {
-            ("memory", Some("strict") | None, Some(node)) => draft.memory_backing.node = Some(node),
-            _ => draft.lost(
-                element.line,
-                element.tag(),
-                "memory comes from one NUMA node (strict), or from all",
-            ),
         }
     }
 }

@@ -6,6 +6,7 @@ mod draft;
 mod libvirt;
 mod libvirt_desktop;
 mod libvirt_devices;
+mod libvirt_memory;
 mod libvirt_tuning;
 mod qemu;
 mod qemu_devices;

@@ -32,16 +32,17 @@ pub(super) fn processor(draft: &mut Draft<'_>, option: &QemuOption) {
         }
         match (name, value) {
             ("model", "host" | "max") | ("migratable", "off" | "no") => {}
+            // Off is the other side of the one that is on, which comes beside it.
+            ("host-cache-info" | "l3-cache", _) if !on => {}
             ("kvm", _) => draft.processor.hide_kvm = !on,
-            ("host-cache-info", _) if on => {
+            ("host-cache-info", _) => {
                 draft.processor.cache = Some(CacheChoice::Host);
                 draft.for_kvm.push((line, what));
             }
-            ("l3-cache", _) if on => {
+            ("l3-cache", _) => {
                 draft.processor.cache = Some(CacheChoice::Emulated);
                 draft.for_kvm.push((line, what));
             }
-            ("host-cache-info" | "l3-cache", _) => {}
             ("topoext", _) => {
                 draft.processor.topoext = Some(on);
                 draft.for_kvm.push((line, what));
@@ -125,12 +126,20 @@ pub(super) fn memory_backend(draft: &mut Draft<'_>, option: &QemuOption) {
         let what = || option.words_of(name, value);
         let on = matches!(value, "on" | "yes" | "true");
         match (name, value) {
-            ("qom-type" | "id" | "size" | "hugetlbsize" | "share" | "prealloc-context", _) => {}
-            ("x-use-canonical-path-for-ramblock-id", _) => {}
+            (
+                "qom-type"
+                | "id"
+                | "size"
+                | "hugetlbsize"
+                | "share"
+                | "prealloc-context"
+                | "x-use-canonical-path-for-ramblock-id",
+                _,
+            )
+            | ("policy", "bind") => {}
             ("hugetlb", _) if on => draft.huge_pages(line, what(), bytes),
             ("mem-path", path) => mem_path(draft, line, what(), path),
             ("prealloc", _) => draft.memory_backing.prealloc = Some(on),
-            ("policy", "bind") => {}
             ("host-nodes" | "host-nodes.0", node) if node.parse::<u32>().is_ok() => {
                 draft.memory_backing.node = node.parse().ok();
             }

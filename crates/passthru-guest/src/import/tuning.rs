@@ -64,7 +64,7 @@ impl Draft<'_> {
             Some(Some((_, pages))) => self.memory_backing.pages = pages,
             Some(None) => self.lost(line, what, "huge pages are of 1G or 2M"),
             None => {
-                self.left_out(line, what, "static huge pages of any size are taken where enough are free")
+                self.left_out(line, what, "static huge pages of any size are taken where enough are free");
             }
         }
     }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use passthru_guest::machine::HugePage;
 use passthru_guest::spec::{
     AccelChoice, CacheChoice, ClockBase, FirmwareKind, PagesChoice, PinningChoice, PitTicks, RtcTicks,
 };
 use passthru_guest::{Guest, GuestSpec, MemorySize, spec};
-use passthru_plan::hyperv::{Enlightenment, USUAL};
+use passthru_plan::hyperv::Enlightenment as E;
+use passthru_plan::hyperv::USUAL;
 use passthru_plan::pinning::{GuestTopology, Prefer, Threads};
 use proptest::prelude::*;
 
@@ -14,6 +16,7 @@ use crate::{build, paths, specs};
 
 /// What is asked for, before it is known whether it can be.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub(crate) struct Wishes {
     pinning: Pins,
     topology: bool,
@@ -26,7 +29,7 @@ pub(crate) struct Wishes {
     prealloc: bool,
     merge: bool,
     window: bool,
-    enlightenments: Option<BTreeSet<Enlightenment>>,
+    enlightenments: Option<BTreeSet<E>>,
     vendor: bool,
     clock: (Option<ClockBase>, Option<bool>, Option<RtcTicks>, Option<PitTicks>),
 }
@@ -56,7 +59,6 @@ pub(crate) fn wishes() -> impl Strategy<Value = Wishes> {
         1 => Just(PagesChoice::Huge2M),
         1 => Just(PagesChoice::Transparent),
     ];
-    use Enlightenment as E;
     let enlightenments = prop_oneof![
         Just(None),
         Just(Some(
@@ -107,7 +109,6 @@ impl Wishes {
         let cpus = spec.cpus;
         let processor = &mut spec.processor;
         match self.pinning {
-            Pins::Auto => {}
             Pins::Off => processor.pinning = PinningChoice::Off,
             Pins::On(threads, prefer) => {
                 let most = match threads {
@@ -122,7 +123,7 @@ impl Wishes {
             }
             // From the last CPU down, so that no two neighbours are siblings.
             Pins::ByHand if cpus < 64 => processor.pins = Some((0..cpus).map(|vcpu| 63 - vcpu).collect()),
-            Pins::ByHand => {}
+            Pins::Auto | Pins::ByHand => {}
         }
         if self.topology && cpus > 2 && cpus.is_multiple_of(2) {
             let cores = usize::try_from(cpus / 2).expect("small");
@@ -179,7 +180,7 @@ pub(crate) fn settled(spec: &GuestSpec, guest: &Guest) -> GuestSpec {
         ..Default::default()
     };
     let source = machine.memory_source;
-    spec.memory_backing.pages = match source.huge.map(|page| page.word()) {
+    spec.memory_backing.pages = match source.huge.map(HugePage::word) {
         None => PagesChoice::Auto,
         Some("1G") => PagesChoice::Huge1G,
         Some(_) => PagesChoice::Huge2M,
