@@ -87,25 +87,16 @@ pub struct Request {
 }
 
 /// The processors that the guest sees. The product of all is the number of vCPUs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct GuestTopology {
     /// Sockets.
-    #[serde(default = "one")]
     pub sockets: usize,
     /// Dies in each socket. Always 1 where it is planned: QEMU's dies do not carry AMD's L3 domains to the guest.
-    #[serde(default = "one")]
     pub dies: usize,
     /// Cores in each die.
     pub cores: usize,
     /// Threads of each core. vCPUs 0 and 1 are siblings where it is 2.
-    #[serde(default = "one")]
     pub threads: usize,
-}
-
-/// What a part of a topology counts that is not named.
-fn one() -> usize {
-    1
 }
 
 impl GuestTopology {

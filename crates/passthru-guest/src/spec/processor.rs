@@ -68,6 +68,7 @@ pub struct Processor {
     /// The host CPUs of I/O threads.
     pub iothread: Option<CpuSet>,
     /// Sockets, dies, cores and threads that the guest sees.
+    #[serde(deserialize_with = "topology")]
     pub topology: Option<GuestTopology>,
     /// What it is told of caches.
     pub cache: Option<CacheChoice>,
@@ -77,6 +78,28 @@ pub struct Processor {
     pub address_bits: Option<u8>,
     /// Whether it is not told that it runs under KVM.
     pub hide_kvm: bool,
+}
+
+/// A topology as it is written: what is not named is one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TopologyKeys {
+    #[serde(default = "one")]
+    sockets: usize,
+    #[serde(default = "one")]
+    dies: usize,
+    cores: usize,
+    #[serde(default = "one")]
+    threads: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn topology<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<GuestTopology>, D::Error> {
+    let TopologyKeys { sockets, dies, cores, threads } = TopologyKeys::deserialize(deserializer)?;
+    Ok(Some(GuestTopology { sockets, dies, cores, threads }))
 }
 
 impl Processor {
