@@ -7,6 +7,8 @@ use crate::by_hand::Prefix;
 use crate::conduct::io_at;
 use crate::error::StepFailure;
 use crate::revert::{How, Revert};
+use crate::standing;
+use crate::target::Follow;
 use crate::tune::look;
 
 impl Revert<'_, '_> {
@@ -40,7 +42,10 @@ impl Revert<'_, '_> {
         let place = &setting.place;
         match look(self.conductor.target, place).map_err(io_at(&place.path()))? {
             None => return Ok(How::Gone),
-            Some(now) if now == setting.before => return Ok(How::AlreadyBefore),
+            Some(now) if now == setting.before && !self.is_between(setting)? => {
+                return Ok(How::AlreadyBefore);
+            }
+            Some(now) if now == setting.before => {}
             Some(now) if !setting.made(&now) => return Ok(How::LeftAsEdited),
             Some(_) => {}
         }
@@ -49,6 +54,17 @@ impl Revert<'_, '_> {
         }
         self.conductor.has(place, &setting.before)?;
         Ok(How::PutBack)
+    }
+
+    /// Whether a value that reads like the one before was left by somebody who was killed while he put it back.
+    fn is_between(&self, setting: &Setting) -> Result<bool, StepFailure> {
+        let Setting { place, before, .. } = setting;
+        if !place.empties_in_stages() || !before.as_str().is_empty() {
+            return Ok(false);
+        }
+        let path = place.path();
+        let text = standing::bytes(self.conductor.target, &path, Follow::Links).map_err(io_at(&path))?;
+        Ok(text.is_some_and(|text| !text.trim_ascii().is_empty()))
     }
 }
 

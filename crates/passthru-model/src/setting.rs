@@ -291,6 +291,11 @@ impl Place {
         }
     }
 
+    /// Whether no value comes back in two stages, of which the first reads like none already.
+    pub fn empties_in_stages(&self) -> bool {
+        matches!(self, Self::SliceCpus { .. })
+    }
+
     /// Whether the value is a number that the kernel may reach in part only.
     fn is_count(&self) -> bool {
         matches!(self, Self::HugePages { .. })

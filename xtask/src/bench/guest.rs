@@ -19,7 +19,7 @@ use crate::exec;
 const NOBODY: u32 = 65534;
 
 /// How long QEMU gets before something is wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is aimed at, in milliseconds above QEMU's own start.
 const TARGET: f64 = 50.0;

@@ -97,6 +97,8 @@ pub(super) fn boot(tree: &Tree) {
         (MANAGED, "0-7"),
         (CONTROLLERS, "cpu io"),
         ("/sys/fs/cgroup/user.slice/cgroup.procs", ""),
+        // A system that does not run has no devices.
+        ("/sys/bus/pci/drivers_probe", ""),
     ] {
         tree.write(path, format!("{text}\n"));
     }

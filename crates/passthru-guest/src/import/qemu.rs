@@ -273,9 +273,8 @@ fn object(draft: &mut Draft<'_>, option: &QemuOption, memory: Option<&str>) {
     let said = option.properties("qom-type");
     let plain = said.iter().all(|(name, _)| matches!(name, "qom-type" | "id" | "size"));
     match said.get("qom-type").unwrap_or_default() {
-        "thread-context" => {}
-        // One is there by itself, as random numbers are.
-        "iothread" | "rng-random" | "rng-builtin" => {}
+        // One thread is there by itself, as random numbers are; which of QEMU's own takes the memory is its affair.
+        "thread-context" | "iothread" | "rng-random" | "rng-builtin" => {}
         "input-linux" => qemu_devices::evdev(draft, option),
         "secret" => draft.left_out(option.line, option.words(), "it is libvirt's"),
         "memory-backend-ram" if plain => {}

@@ -34,7 +34,6 @@ const EXPLAINED: &[(&str, &str)] = &[
     ("machine dump-guest-core=off", "what a crash of QEMU leaves on the host, not the guest's machine"),
     ("firmware pflash1: raw over file ", "each keeps the guest's variables where its own QEMU may write"),
     ("object secret", "the key of libvirt's own secrets"),
-    ("option audiodev", "no sound card hangs on it; the VNC server would have one"),
     ("option display is=none", "what -vnc and -spice imply"),
     ("object thread-context", "which of libvirt's threads takes memory beforehand; the memory is the same"),
     ("option rtc driftfix=none", "QEMU's default"),

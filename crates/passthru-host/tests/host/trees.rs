@@ -107,6 +107,7 @@ fn an_attribute_that_is_a_link_or_a_pipe_is_no_way_out_of_a_tree_and_is_not_wait
 /// Where the mount opens no device nodes, they are not looked for before each file.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test builds the tree that it reads")]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn on_a_mount_without_devices_the_same_holds_and_a_device_of_another_mount_in_it_is_not_opened() {
     if !rustix::process::geteuid().is_root() || own_mounts().is_err() {
         eprintln!("skipped: only root mounts a file system without devices");
