@@ -278,9 +278,7 @@ fn a_program_that_fails_is_asked_to_take_it_back_and_told_of_where_it_does_not()
         "{error}"
     );
     tree.undo().expect("undoes");
-    let other: Vec<String> =
-        difference(&tree.snapshot(), &old).into_iter().filter(|line| !line.contains(&SLICE[1..])).collect();
-    assert_eq!((other, tree.text(SLICE).as_str()), (Vec::new(), "0-7\n"), "all CPUs are no limit");
+    assert_eq!(difference(&tree.snapshot(), &old), Vec::<String>::new());
 }
 
 #[test]
