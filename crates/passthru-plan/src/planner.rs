@@ -236,7 +236,7 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         initramfs::known(facts, &mut reasons);
     }
     if !consent.untried_boot_chain {
-        reasons.extend(chain.untried(entries, images));
+        reasons.extend(chain.untried(facts, entries, images));
     }
     if !reasons.is_empty() {
         // Two questions about one file may meet the same obstacle.

@@ -26,9 +26,9 @@ impl Chain {
     }
 
     /// Why not to change it, where what it does with entries or images has not been started in the laboratory yet.
-    pub(super) fn untried(&self, entries: bool, images: bool) -> Option<Reason> {
+    pub(super) fn untried(&self, facts: &HostFacts, entries: bool, images: bool) -> Option<Reason> {
         let loader = self.loader.untried().filter(|_| entries || images);
-        let generator = self.generator.untried().filter(|_| images);
+        let generator = self.generator.untried(self.copies(facts)).filter(|_| images);
         let parts: Vec<_> = loader.into_iter().chain(generator).collect();
         (!parts.is_empty()).then_some(Reason::UntriedBootChain { parts })
     }

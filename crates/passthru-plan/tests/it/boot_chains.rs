@@ -218,7 +218,8 @@ fn what_stands_in_the_way_is_named_with_its_cure() {
 fn a_chain_that_was_never_started_in_the_laboratory_is_changed_only_for_those_who_insist() {
     let named = [at("02:00.0")];
     let mut reasons = Vec::new();
-    for before in chains() {
+    let untried = [dracut(systemd_boot(Layout::Entries)), dracut(systemd_boot(Layout::Unified))];
+    for before in untried {
         let refusal = isolate(&before, &named, &Consent::default()).expect_err("a refusal");
         assert_eq!(refusal.flags(), ["--untried-boot-chain"]);
         let done = after(&before, &isolated(&before).plan);
@@ -229,5 +230,7 @@ fn a_chain_that_was_never_started_in_the_laboratory_is_changed_only_for_those_wh
         assert!(plan_for(&done, &intent, &Consent::default()).is_ok_and(|plan| plan.is_empty()));
     }
     insta::assert_snapshot!(reasons.join("\n\n"));
-    assert!(isolate(&host(), &named, &Consent::default()).is_ok(), "GRUB and initramfs-tools were started");
+    for started in [host(), dracut(host()), systemd_boot(Layout::Entries), systemd_boot(Layout::Unified)] {
+        assert!(isolate(&started, &named, &Consent::default()).is_ok(), "{:?}", started.bootloader);
+    }
 }

@@ -59,7 +59,7 @@ impl Generator for Dracut {
         }
     }
 
-    fn untried(&self) -> Option<&'static str> {
-        Some("dracut")
+    fn untried(&self, copied: bool) -> Option<&'static str> {
+        copied.then_some("images of dracut that the boot loader has copies of")
     }
 }

@@ -231,13 +231,6 @@ impl BootLoader for Settings {
         self.found.kernels.iter().map(made).collect()
     }
 
-    fn untried(&self) -> Option<&'static str> {
-        Some(match self.found.layout {
-            Layout::Entries => "systemd-boot with kernel-install",
-            Layout::Unified => "unified kernel images",
-        })
-    }
-
     fn copies(&self, release: &str) -> Option<super::Copies> {
         let kernel = self.found.kernels.iter().find(|kernel| kernel.release == release)?;
         let images = match self.found.layout {
