@@ -9,6 +9,9 @@ use rustix::io::Errno;
 
 use crate::error::Error;
 
+/// How often a path is looked up before a storm of renames elsewhere is given way to.
+const TRIES: usize = 4096;
+
 /// How many links are followed before a path is called circular, as in the kernel.
 const MAXIMUM_LINKS: usize = 40;
 
@@ -76,11 +79,11 @@ impl Target {
 
     /// Opens a path inside the root.
     pub(crate) fn open_at(&self, path: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
-        // The kernel asks for another try when something was renamed on the way up a `..`.
-        for _ in 0..16 {
+        // The kernel asks for another try when anything at all was renamed or mounted meanwhile and there is a `..` on the way.
+        for _ in 0..TRIES {
             let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
             match rustix::fs::openat2(&self.root, path, flags | OFlags::CLOEXEC, mode, resolve) {
-                Err(Errno::AGAIN) => {}
+                Err(Errno::AGAIN) => std::thread::yield_now(),
                 other => return other.map_err(Into::into),
             }
         }

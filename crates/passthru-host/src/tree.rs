@@ -19,6 +19,9 @@ const LINK: usize = 256;
 /// The permission bits of a mode, with set-user-id, set-group-id and sticky; above them is the kind of file.
 const PERMISSIONS: RawMode = 0o7777;
 
+/// How often a path is looked up before a storm of renames elsewhere is given way to.
+const TRIES: usize = 4096;
+
 /// How a file is opened that is known to be one: without following a link, waiting for a pipe or taking a terminal.
 const BELOW: OFlags = OFlags::RDONLY
     .union(OFlags::NOFOLLOW)
@@ -88,7 +91,10 @@ impl Tree {
         let mut tries = 0;
         loop {
             match rustix::fs::openat2(root, relative, flags, Mode::empty(), contained) {
-                Err(Errno::AGAIN) if tries < 16 => tries += 1,
+                Err(Errno::AGAIN) if tries < TRIES => {
+                    tries += 1;
+                    std::thread::yield_now();
+                }
                 result => return result,
             }
         }
