@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use passthru_guest::accel::Accel;
 use passthru_guest::machine::Machine;
@@ -108,6 +109,11 @@ fn without_hardware(mut spec: GuestSpec) -> Machine {
     // The libvirt of Debian 12 does not know PipeWire.
     if let Some(Audio { backend: backend @ AudioBackend::Pipewire(_), .. }) = &mut spec.audio {
         *backend = AudioBackend::None;
+    }
+    // libvirt makes no arguments for a TPM that nothing here could emulate.
+    static SWTPM: LazyLock<bool> = LazyLock::new(|| has("swtpm"));
+    if !*SWTPM {
+        spec.tpm = Some(false);
     }
     let guest = build(&spec);
     guest.machine(&paths(&guest))
