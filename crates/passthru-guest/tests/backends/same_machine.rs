@@ -99,6 +99,8 @@ fn ours(machine: &Machine) -> BTreeSet<String> {
     meaning::of(&script::command(&words))
 }
 
+static SWTPM: LazyLock<bool> = LazyLock::new(|| has("swtpm"));
+
 /// The machine of a guest without a card of the host, which libvirt looks for, and without a network, for `domxml-to-native`
 /// takes any network for a tap device, which it makes (`qemuConnectDomainXMLToNative`).
 fn without_hardware(mut spec: GuestSpec) -> Machine {
@@ -111,7 +113,6 @@ fn without_hardware(mut spec: GuestSpec) -> Machine {
         *backend = AudioBackend::None;
     }
     // libvirt makes no arguments for a TPM that nothing here could emulate.
-    static SWTPM: LazyLock<bool> = LazyLock::new(|| has("swtpm"));
     if !*SWTPM {
         spec.tpm = Some(false);
     }
