@@ -84,8 +84,8 @@ fn become_program(root: &Path, name: &OsStr, arguments: &[OsString]) -> io::Erro
     }
 }
 
-/// From now on what this process mounts is seen by nobody else.
-fn own_namespace() -> io::Result<()> {
+/// From now on what this thread and the processes that it starts mount is seen by nobody else. For root.
+pub fn own_namespace() -> io::Result<()> {
     #[expect(
         deprecated,
         reason = "mount points alone are parted, and no descriptors, which is what the other name warns of"

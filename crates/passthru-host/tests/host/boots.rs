@@ -11,23 +11,28 @@ const GRUB: &[&str] = &["etc/default/grub", "boot/grub/grub.cfg", "usr/sbin/upda
 const SELECTED: &str = "sys/firmware/efi/efivars/LoaderEntrySelected-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 const LOADER_INFO: &str = "sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 
-/// Facts of a host that has these files, and was started by this loader.
-fn facts(files: &[&str], loader: Option<&str>) -> HostFacts {
+/// A host with these files.
+pub(crate) fn host_of(
+    files: impl IntoIterator<Item = (impl AsRef<std::path::Path>, impl AsRef<[u8]>)>,
+) -> Host {
     let mut tar = Builder::new(Vec::new());
-    let mut add = |name: &str, bytes: &[u8]| {
+    for (name, bytes) in files {
+        let bytes = bytes.as_ref();
         let mut header = Header::new_gnu();
         header.set_size(u64::try_from(bytes.len()).expect("small"));
         header.set_mode(0o644);
         tar.append_data(&mut header, name, bytes).expect("writes");
-    };
-    for name in files {
-        add(name, b"x");
     }
-    if let Some(loader) = loader {
+    Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads")
+}
+
+/// Facts of a host that has these files, and was started by this loader.
+fn facts(files: &[&str], loader: Option<&str>) -> HostFacts {
+    let name = loader.map(|loader| {
         let text = loader.encode_utf16().chain([0]).flat_map(u16::to_le_bytes);
-        add(LOADER_INFO, &[6, 0, 0, 0].into_iter().chain(text).collect::<Vec<u8>>());
-    }
-    gather(&Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads"))
+        (LOADER_INFO, [6, 0, 0, 0].into_iter().chain(text).collect::<Vec<u8>>())
+    });
+    gather(&host_of(files.iter().map(|path| (*path, b"x".to_vec())).chain(name)))
 }
 
 const TOKEN: &str = "7b1f8f0e5d1b4a579c430a4b6c1d2e3f";
@@ -66,14 +71,7 @@ fn systemd_boot(more: &[(&str, &str)]) -> HostFacts {
             files.insert(path, bytes);
         }
     }
-    let mut tar = Builder::new(Vec::new());
-    for (name, bytes) in files {
-        let mut header = Header::new_gnu();
-        header.set_size(u64::try_from(bytes.len()).expect("small"));
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, bytes.as_slice()).expect("writes");
-    }
-    gather(&Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads"))
+    gather(&host_of(files))
 }
 
 #[test]
@@ -153,14 +151,7 @@ fn what_cannot_be_traced_says_what_would_settle_it() {
 
 /// A host that has these files with these texts, and nothing else.
 fn texts(files: &[(&str, &str)]) -> HostFacts {
-    let mut tar = Builder::new(Vec::new());
-    for (name, text) in files {
-        let mut header = Header::new_gnu();
-        header.set_size(u64::try_from(text.len()).expect("small"));
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, text.as_bytes()).expect("writes");
-    }
-    gather(&Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads"))
+    gather(&host_of(files.iter().copied()))
 }
 
 #[test]
@@ -297,18 +288,6 @@ fn the_generator_is_known_where_there_is_but_one() {
     );
 }
 
-/// A host with these text files.
-pub(crate) fn host_of<'t>(files: impl IntoIterator<Item = (String, &'t str)>) -> Host {
-    let mut tar = Builder::new(Vec::new());
-    for (name, text) in files {
-        let mut header = Header::new_gnu();
-        header.set_size(u64::try_from(text.len()).expect("small"));
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, text.as_bytes()).expect("writes");
-    }
-    Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads")
-}
-
 /// A host with mkinitcpio and these presets.
 fn with_presets(script: &str, presets: &[(&str, &str)]) -> HostFacts {
     let files = presets.iter().map(|(name, text)| (format!("etc/mkinitcpio.d/{name}"), *text));
@@ -378,8 +357,7 @@ fn image(sections: &[(&str, &str)]) -> Vec<u8> {
 fn host_of_images() -> Host {
     let system = "PRETTY_NAME=\"Arch Linux\"\n";
     let line = "root=UUID=1b4e28ba-2fa1-11d2-883f-0016d3cca427 rw resume=/dev/mapper/anna--vault-swap intel_iommu=on\n\0";
-    let mut tar = Builder::new(Vec::new());
-    for (name, bytes) in [
+    host_of([
         ("etc/hostname", b"anna-vault\n".to_vec()),
         (
             "efi/EFI/Linux/arch.efi",
@@ -388,13 +366,7 @@ fn host_of_images() -> Host {
         ("efi/EFI/Linux/arch.efi.extra.d/b.addon.efi", image(&[(".cmdline", "vfio-pci.ids=10de:13c2")])),
         ("efi/EFI/Linux/broken.efi", b"MZ".to_vec()),
         ("efi/loader/addons/a.addon.efi", image(&[(".cmdline", "quiet")])),
-    ] {
-        let mut header = Header::new_gnu();
-        header.set_size(u64::try_from(bytes.len()).expect("small"));
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, bytes.as_slice()).expect("writes");
-    }
-    Host::from_archive(tar.into_inner().expect("writes").as_slice()).expect("reads")
+    ])
 }
 
 #[test]

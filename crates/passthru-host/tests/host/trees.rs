@@ -109,7 +109,7 @@ fn an_attribute_that_is_a_link_or_a_pipe_is_no_way_out_of_a_tree_and_is_not_wait
 #[expect(clippy::disallowed_methods, reason = "a test builds the tree that it reads")]
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn on_a_mount_without_devices_the_same_holds_and_a_device_of_another_mount_in_it_is_not_opened() {
-    if !rustix::process::geteuid().is_root() || own_mounts().is_err() {
+    if !rustix::process::geteuid().is_root() || passthru_host::inside::own_namespace().is_err() {
         eprintln!("skipped: only root mounts a file system without devices");
         return;
     }
@@ -134,17 +134,6 @@ fn on_a_mount_without_devices_the_same_holds_and_a_device_of_another_mount_in_it
         let error = host.directory(directory).read(name).expect_err("a device");
         assert_eq!(error.kind, ReadErrorKind::Other("it is not a regular file".to_owned()), "{directory}");
     }
-}
-
-/// From now on this thread's mounts are seen by no other.
-fn own_mounts() -> rustix::io::Result<()> {
-    #[expect(
-        deprecated,
-        reason = "mount points alone are parted, and no descriptors, which is what it warns of"
-    )]
-    rustix::thread::unshare(rustix::thread::UnshareFlags::NEWNS)?;
-    let flags = rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC;
-    rustix::mount::mount_change("/", flags)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test builds the tree that it reads")]

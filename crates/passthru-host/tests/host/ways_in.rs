@@ -7,7 +7,7 @@ use crate::boots::host_of;
 
 /// The ways into a host with these files.
 fn ways(files: &[(&str, &str)]) -> WaysIn {
-    let facts = gather(&host_of(files.iter().map(|(name, text)| ((*name).to_owned(), *text))));
+    let facts = gather(&host_of(files.iter().copied()));
     facts.ways_in.value().unwrap_or_else(|| panic!("{:?}", facts.ways_in)).clone()
 }
 
