@@ -2,6 +2,8 @@
 //!
 //! [`BuildError`] is the list of what holds of every [`Guest`]. Its fields are private: there is no other way to one.
 
+use std::path::Path;
+
 use passthru_model::guest_tuning::HugePagesWanted;
 use passthru_model::{HostFacts, PciAddress};
 use passthru_plan::pinning::Pinning;
@@ -9,6 +11,7 @@ use passthru_plan::pinning::Pinning;
 use crate::accel::{self, Accel};
 use crate::choice::{Choice, Choices, Topic};
 use crate::firmware::{self, Uefi};
+use crate::layout::Layout;
 use crate::look::Looked;
 use crate::machine::{
     Attachment, Backing, Boot, Card, Cpu, GuestSlot, HyperV, Machine, MemorySource, PassedUsb, Picture,
@@ -231,20 +234,10 @@ impl Guest {
         devices::not_ready(self.host_functions(), facts)
     }
 
-    /// How many root ports it needs.
+    /// How many root ports it needs, wherever its files are.
     fn ports(&self) -> usize {
-        let disks = match self.storage.bus {
-            DiskBus::VirtioBlk => self.disks.len(),
-            DiskBus::VirtioScsi => usize::from(!self.disks.is_empty()),
-            DiskBus::Sata => 0,
-        };
-        self.slots.len()
-            + disks
-            + usize::from(self.network.is_some())
-            // The source of random numbers.
-            + 1
-            + usize::from(self.display != Display::None || !self.usb.is_empty())
-            + if self.inputs.is_empty() || self.os.is_windows() { 0 } else { 2 }
+        let nowhere = Path::new("/");
+        Layout::of(&self.machine(&GuestPaths::new(nowhere, nowhere, &self.name))).ports
     }
 
     /// The machine to render, with its files at these paths.

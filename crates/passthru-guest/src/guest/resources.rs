@@ -34,8 +34,9 @@ pub(super) fn check(
         wrong.push(BuildError::TooManyCpus { wanted: cpus, host });
     }
     memory(guest.memory, looked, wrong);
-    if guest.ports() > MOST_PORTS {
-        wrong.push(BuildError::TooManySlots(guest.ports()));
+    let ports = guest.ports();
+    if ports > MOST_PORTS {
+        wrong.push(BuildError::TooManySlots(ports));
     }
     let sata_disks = if guest.storage.bus == DiskBus::Sata { guest.disks.len() } else { 0 };
     if sata_disks + guest.media.len() > SATA_PORTS {
