@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use passthru_model::setting::KernelWrite;
+
 use crate::child::{self, ChildError};
 
 /// Drivers of GPUs take seconds to let go, of NVMe disks up to ten.
@@ -74,14 +76,14 @@ impl AttributeWriter {
     /// Does several small things in order, each whether or not those before it could be done, in one child. The answers are in
     /// the same order.
     pub fn write_all(&self, writes: &[KernelWrite]) -> Vec<Result<(), AttributeFailure>> {
-        let arguments = writes.iter().flat_map(KernelWrite::words);
+        let arguments = writes.iter().flat_map(words);
         let arguments: Vec<&OsStr> = std::iter::once(MANY).chain(arguments).map(OsStr::new).collect();
         let answer = self.ask(&arguments).and_then(|bytes| {
             let answers: Result<Vec<Option<String>>, _> = serde_json::from_slice(&bytes);
             answers.ok().filter(|answers| answers.len() == writes.len()).ok_or(ChildError::NoAnswer)
         });
         let one = |(index, write): (usize, &KernelWrite)| {
-            let [_, path, text] = write.words();
+            let [_, path, text] = words(write);
             match &answer {
                 Ok(answers) => match answers.get(index).cloned().flatten() {
                     None => Ok(()),
@@ -109,42 +111,12 @@ impl AttributeWriter {
     }
 }
 
-/// Something small that is done to the running kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KernelWrite {
-    /// A text is written to a file.
-    Text {
-        /// The file.
-        path: String,
-        /// The text, without a line's end.
-        text: String,
-    },
-    /// A directory is made. One that is there already is no failure.
-    Make {
-        /// The directory.
-        path: String,
-    },
-    /// A directory is removed. One that is not there is no failure.
-    Remove {
-        /// The directory.
-        path: String,
-    },
-}
-
-impl KernelWrite {
-    /// What it is done to.
-    pub fn path(&self) -> &str {
-        let (Self::Text { path, .. } | Self::Make { path } | Self::Remove { path }) = self;
-        path
-    }
-
-    /// The words that tell the child of it: what is done, the path, and the text.
-    fn words(&self) -> [&str; 3] {
-        match self {
-            Self::Text { path, text } => ["write", path, text],
-            Self::Make { path } => ["make", path, ""],
-            Self::Remove { path } => ["remove", path, ""],
-        }
+/// The words that tell the child of one such thing: what is done, the path, and the text.
+fn words(write: &KernelWrite) -> [&str; 3] {
+    match write {
+        KernelWrite::Text { path, text } => ["write", path, text],
+        KernelWrite::Make { path } => ["make", path, ""],
+        KernelWrite::Remove { path } => ["remove", path, ""],
     }
 }
 

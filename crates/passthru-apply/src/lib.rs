@@ -48,7 +48,7 @@ mod tuned;
 mod undo;
 
 pub use apply::{Applied, apply, drift};
-pub use attribute::{AttributeFailure, AttributeWriter, KernelWrite};
+pub use attribute::{AttributeFailure, AttributeWriter};
 pub use boots::keep_boot_record;
 pub use error::{Conflict, Drift, Error, StepFailure};
 pub use history::{JournalState, JournalSummary, history};

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use passthru_model::program::Program;
+use passthru_model::setting::KernelWrite;
 
-use crate::attribute::{AttributeFailure, KernelWrite};
+use crate::attribute::AttributeFailure;
 
 /// Why a program did not do its work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,9 +3,9 @@
 
 use std::io;
 
-use passthru_model::setting::{Change, Place, Seen, Setting, Value};
+use passthru_model::setting::{Change, KernelWrite, Place, Seen, Setting, Value};
 
-use crate::attribute::{AttributeFailure, KernelWrite};
+use crate::attribute::AttributeFailure;
 use crate::conduct::{Conductor, io_at};
 use crate::error::{Drift, StepFailure};
 use crate::progress::Event;
@@ -100,9 +100,7 @@ impl Conductor<'_> {
         for (place, value) in wanted {
             for change in place.changes(value) {
                 match change {
-                    Change::Write { path, text } => batch.push(KernelWrite::Text { path, text }),
-                    Change::Make { path } => batch.push(KernelWrite::Make { path }),
-                    Change::Remove { path } => batch.push(KernelWrite::Remove { path }),
+                    Change::Kernel(write) => batch.push(write),
                     Change::Run { program, arguments } => {
                         answers.extend(self.write_kernel(&std::mem::take(&mut batch)));
                         self.run(program, &arguments)?;

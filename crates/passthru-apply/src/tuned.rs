@@ -1,7 +1,7 @@
 //! Putting values of the running kernel back. A value that somebody else has changed meanwhile is theirs, and is left.
 
 use passthru_model::program::quoted;
-use passthru_model::setting::{Change, Setting};
+use passthru_model::setting::{Change, KernelWrite, Setting};
 
 use crate::by_hand::Prefix;
 use crate::conduct::io_at;
@@ -75,9 +75,11 @@ pub(crate) fn commands(prefix: &Prefix, setting: &Setting) -> Vec<String> {
         .changes(&setting.before)
         .into_iter()
         .map(|change| match change {
-            Change::Write { path, text } => format!("echo {} > {}", quoted(&text), prefix.path(&path)),
-            Change::Make { path } => format!("mkdir -- {}", prefix.path(&path)),
-            Change::Remove { path } => format!("rmdir -- {}", prefix.path(&path)),
+            Change::Kernel(KernelWrite::Text { path, text }) => {
+                format!("echo {} > {}", quoted(&text), prefix.path(&path))
+            }
+            Change::Kernel(KernelWrite::Make { path }) => format!("mkdir -- {}", prefix.path(&path)),
+            Change::Kernel(KernelWrite::Remove { path }) => format!("rmdir -- {}", prefix.path(&path)),
             Change::Run { program, arguments } => prefix.command(&program.command_line(&arguments)),
         })
         .collect()

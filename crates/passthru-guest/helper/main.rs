@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use passthru_apply::{AttributeFailure, KernelWrite, RunFailure, Runner};
+use passthru_apply::{AttributeFailure, RunFailure, Runner};
 use passthru_guest::run::supervisor::{self, Stage, Surroundings};
 use passthru_model::program::Program;
+use passthru_model::setting::KernelWrite;
 
 /// The file beside the supervisor's order that names the stage at which it dies.
 const DIES_AT: &str = "dies-at";

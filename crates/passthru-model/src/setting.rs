@@ -2,7 +2,8 @@
 //!
 //! A place is named by what it is and never by a path, so that no plan can reach a file of sysfs that is not meant here.
 
-use std::fmt;
+mod change;
+mod value;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::cpu_set::CpuSet;
 use crate::guest_name::GuestName;
 use crate::program::Program;
+
+pub use change::{Change, KernelWrite};
+pub use value::{NoValue, Value, Word};
 
 /// Where the one hierarchy of control groups is mounted (`Documentation/admin-guide/cgroup-v2.rst`).
 pub const CGROUPS: &str = "/sys/fs/cgroup";
@@ -94,110 +98,6 @@ pub enum Place {
     },
 }
 
-/// A value in the one form that each value has, so that equal values are equal texts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-pub struct Value(String);
-
-/// Why a text is no value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("‘{}’ is no value of the kernel's: it has characters that no such value has", .0.escape_debug())]
-pub struct NoValue(String);
-
-impl Value {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A word that is a value of some place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
-    /// Of a governor, or of a preference: as fast as can be.
-    Performance,
-    /// Of a control group: it is there.
-    Made,
-    /// Of a partition: none.
-    Member,
-    /// Of a partition: the CPUs are the group's alone.
-    Root,
-    /// Of a controller: handed down.
-    On,
-    /// Of a controller: not handed down.
-    Off,
-}
-
-impl From<Word> for Value {
-    fn from(word: Word) -> Self {
-        let text = match word {
-            Word::Performance => "performance",
-            Word::Made => "made",
-            Word::Member => "member",
-            Word::Root => "root",
-            Word::On => "on",
-            Word::Off => "off",
-        };
-        Self(text.to_owned())
-    }
-}
-
-impl From<u64> for Value {
-    fn from(number: u64) -> Self {
-        Self(number.to_string())
-    }
-}
-
-impl From<&CpuSet> for Value {
-    fn from(cpus: &CpuSet) -> Self {
-        Self(cpus.to_string())
-    }
-}
-
-impl TryFrom<String> for Value {
-    type Error = NoValue;
-
-    fn try_from(text: String) -> Result<Self, NoValue> {
-        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" ,-_.()".contains(&byte));
-        if plain && text.trim() == text { Ok(Self(text)) } else { Err(NoValue(text)) }
-    }
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() { "nothing" } else { &self.0 })
-    }
-}
-
-/// What has to be done for a place to have a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A text is written to a file.
-    Write {
-        /// The file.
-        path: String,
-        /// The text, without a line's end.
-        text: String,
-    },
-    /// A directory is made, which makes a control group.
-    Make {
-        /// The directory.
-        path: String,
-    },
-    /// An empty directory is removed.
-    Remove {
-        /// The directory.
-        path: String,
-    },
-    /// A program is run.
-    Run {
-        /// The program.
-        program: Program,
-        /// Its arguments.
-        arguments: Vec<String>,
-    },
-}
-
 /// What stands at a place's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen<'a> {
@@ -265,13 +165,13 @@ impl Place {
     /// What gives the place a value, in order.
     pub fn changes(&self, value: &Value) -> Vec<Change> {
         let path = self.path();
-        let text = value.0.clone();
+        let text = value.as_str().to_owned();
         match self {
-            Self::GuestGroup { .. } if text.is_empty() => vec![Change::Remove { path }],
-            Self::GuestGroup { .. } => vec![Change::Make { path }],
+            Self::GuestGroup { .. } if text.is_empty() => vec![Change::Kernel(KernelWrite::Remove { path })],
+            Self::GuestGroup { .. } => vec![Change::Kernel(KernelWrite::Make { path })],
             Self::CpusetController => {
                 let text = if text == "on" { "+cpuset" } else { "-cpuset" }.to_owned();
-                vec![Change::Write { path, text }]
+                vec![Change::Kernel(KernelWrite::Text { path, text })]
             }
             Self::SliceCpus { slice, online } => {
                 let set = |cpus: &str| Change::Run {
@@ -287,7 +187,7 @@ impl Place {
                 // To take the property away leaves the group with the CPUs that it had, in some versions of systemd.
                 if text.is_empty() { vec![set(&online.to_string()), set("")] } else { vec![set(&text)] }
             }
-            _ => vec![Change::Write { path, text }],
+            _ => vec![Change::Kernel(KernelWrite::Text { path, text })],
         }
     }
 
@@ -324,7 +224,7 @@ impl Setting {
     /// Whether a value is one that carrying out the change leaves behind, at its end or on the way: of huge pages the kernel may
     /// make fewer than it is asked for.
     pub fn made(&self, now: &Value) -> bool {
-        let number = |value: &Value| value.0.parse::<u64>().ok();
+        let number = |value: &Value| value.as_str().parse::<u64>().ok();
         *now == self.after
             || (self.place.is_count()
                 && matches!(
@@ -405,7 +305,7 @@ mod tests {
                 .into_iter()
                 .map(|change| match change {
                     Change::Run { program, arguments } => program.command_line(&arguments),
-                    other => panic!("{other:?}"),
+                    Change::Kernel(other) => panic!("{other:?}"),
                 })
                 .collect()
         };

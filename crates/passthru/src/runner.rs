@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use passthru_apply::{AttributeFailure, AttributeWriter, KernelWrite, RunFailure, Runner};
+use passthru_apply::{AttributeFailure, AttributeWriter, RunFailure, Runner};
 use passthru_guest::run::supervisor::Surroundings;
 use passthru_host::program::{self, ProgramError, Stream};
 use passthru_model::program::Program;
+use passthru_model::setting::KernelWrite;
 
 /// Longer than the slowest rebuild that we have seen (an initramfs under emulation: 2.5 minutes), and not for ever.
 const LIMIT: Duration = Duration::from_mins(30);

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use passthru_formats::cpio::{self, Entry, Kind};
 use passthru_model::plan::{Action, Content, Effect, Expectation, FileState, Plan, Step};
 use passthru_model::program::Program;
+use passthru_model::setting::KernelWrite;
 use tempfile::TempDir;
 
 use super::kernel::Kernel;
 use super::tuning::{self, Values};
 use crate::failpoint;
 use crate::{
-    Applied, AttributeFailure, Error, KernelWrite, OnConflict, RunFailure, Runner, Silent, Target, Undone,
-    Which,
+    Applied, AttributeFailure, Error, OnConflict, RunFailure, Runner, Silent, Target, Undone, Which,
 };
 
 pub(super) const GRUB: &str = "/etc/default/grub";

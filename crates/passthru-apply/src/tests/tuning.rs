@@ -6,10 +6,10 @@ use std::path::Path;
 use passthru_model::guest_name::GuestName;
 use passthru_model::plan::{Action, Effect, Plan};
 use passthru_model::program::Program;
-use passthru_model::setting::{HostSlice, Place, Setting};
+use passthru_model::setting::{HostSlice, KernelWrite, Place, Setting};
 
 use super::tree::{Programs, Tree, difference, step};
-use crate::{AttributeFailure, Error, How, JournalState, KernelWrite, OnConflict, Silent, Which, failpoint};
+use crate::{AttributeFailure, Error, How, JournalState, OnConflict, Silent, Which, failpoint};
 
 const PAGES: &str = "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages";
 const GOVERNOR: &str = "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor";

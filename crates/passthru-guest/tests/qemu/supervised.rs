@@ -134,10 +134,10 @@ impl Runner for Tree {
 
     fn write_kernel(
         &mut self,
-        writes: &[passthru_apply::KernelWrite],
+        writes: &[passthru_model::setting::KernelWrite],
         root: &Path,
     ) -> Vec<Result<(), passthru_apply::AttributeFailure>> {
-        use passthru_apply::KernelWrite;
+        use passthru_model::setting::KernelWrite;
         for write in writes {
             let path = root.join(write.path().trim_start_matches('/'));
             match write {
