@@ -42,6 +42,7 @@ const HEADER: &str = "\
 # How devices are given to vfio-pci at boot:
 #   \"override\"  by address, and only if what sits there is the device below; the host's other drivers stay as they are
 #   \"ids\"       by PCI ID, with module options; takes every device with that ID
+#   \"pci-stub\"  by PCI ID with pci-stub, as for kernels before 4.1; a guest's start gives the devices to vfio-pci
 method = \"override\"
 ";
 
@@ -152,10 +153,7 @@ pub fn set_method(text: &str, method: Method) -> Result<String, IntentError> {
     if parse(text)?.method == method {
         return Ok(text.to_owned());
     }
-    let word = match method {
-        Method::Override => "override",
-        Method::Ids => "ids",
-    };
+    let word = method.word();
     let mut document = document(text)?;
     match document.get_mut("method").and_then(Item::as_value_mut) {
         Some(old) => {

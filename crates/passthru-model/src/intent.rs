@@ -59,6 +59,48 @@ pub enum Method {
     Override,
     /// By PCI ID, with `options vfio-pci ids=` and softdeps as the page has it. Takes every device with that id.
     Ids,
+    /// By PCI ID too, but by pci-stub, which only keeps other drivers away: the page's way for kernels before 4.1. A guest's
+    /// start gives the functions to vfio-pci, and its end gives them back.
+    PciStub,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Override, Self::Ids, Self::PciStub];
+
+    /// The word for it in the intent.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Override => "override",
+            Self::Ids => "ids",
+            Self::PciStub => "pci-stub",
+        }
+    }
+
+    /// The driver that the functions have once the host is up.
+    pub fn driver(self) -> &'static str {
+        match self {
+            Self::Override | Self::Ids => "vfio-pci",
+            Self::PciStub => "pci-stub",
+        }
+    }
+
+    /// Its module, with underscores, as module lists have it.
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Override | Self::Ids => "vfio_pci",
+            Self::PciStub => "pci_stub",
+        }
+    }
+
+    /// The parameter by which that driver is given PCI IDs, where the binding goes by these.
+    pub fn ids_parameter(self) -> Option<&'static str> {
+        match self {
+            Self::Override => None,
+            Self::Ids => Some("vfio-pci.ids"),
+            Self::PciStub => Some("pci-stub.ids"),
+        }
+    }
 }
 
 /// The whole intent.

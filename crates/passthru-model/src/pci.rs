@@ -104,6 +104,11 @@ impl PciFunction {
     pub fn is_on_vfio(&self) -> bool {
         self.driver.as_deref().is_some_and(is_vfio_driver)
     }
+
+    /// Whether its driver does no more than keep it for guests: one of VFIO, or pci-stub.
+    pub fn is_set_aside(&self) -> bool {
+        self.is_on_vfio() || self.driver.as_deref() == Some("pci-stub")
+    }
 }
 
 /// Whether a driver name is vfio-pci or one of its variant drivers, which end in `_vfio_pci` (`drivers/vfio/pci/*/`).

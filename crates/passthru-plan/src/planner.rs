@@ -17,7 +17,7 @@ mod run_time;
 mod select;
 mod settings;
 mod steps;
-mod texts;
+pub(crate) mod texts;
 
 use passthru_formats::intent_toml;
 use passthru_model::HostFacts;
@@ -149,7 +149,7 @@ pub fn release(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Re
     }
     // A file that says nothing of the user's own and lists nothing goes with the rest.
     let untouched = |method| intent_toml::new_file(&Intent { method, ..Intent::default() }) == text;
-    let text = (!untouched(Method::Override) && !untouched(Method::Ids)).then_some(text);
+    let text = (!Method::ALL.into_iter().any(untouched)).then_some(text);
     let plan = Plan { title: format!("release {}", listed(&all)), steps: Vec::new(), notes, guest: None };
     change(facts, Some(&old), text, "write down that these devices are the host's again", plan, consent)
 }
@@ -194,7 +194,7 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         let judged = settings::regrouped(facts, wanted);
         select::judge(&judged, wanted, consent, &mut reasons, &mut plan.notes);
         settings::judge(facts, wanted, consent, &mut reasons, &mut plan.notes);
-        select::kernels(facts, &mut reasons);
+        select::kernels(facts, wanted.method, &mut reasons);
         settings::note_ids(facts, wanted, &mut plan.notes);
         settings::note_screen(facts, wanted, &mut plan.notes);
     }
@@ -249,16 +249,16 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         });
         return Err(Refusal { reasons });
     }
-    let contents = Contents::after(facts, chain.generator.as_ref(), isolating, &boot_steps);
+    let contents = Contents::after(facts, chain.generator.as_ref(), wanted, &boot_steps);
     if images {
-        boot_steps.extend(initramfs::rebuild(facts, &chain, isolating, &contents));
+        boot_steps.extend(initramfs::rebuild(facts, &chain, &contents));
     }
     let copies = chain.copies(facts);
     if copies && (images || (entries && isolating)) {
         // The loader starts copies of the images, so they are made last, from the new ones.
         let mut copy = chain.loader.regenerate(facts, isolating, &needed);
         if images {
-            initramfs::look_into_copies(facts, &chain, isolating, &contents, &mut copy);
+            initramfs::look_into_copies(facts, &chain, &contents, &mut copy);
         }
         boot_steps.extend(copy);
     } else if entries && !copies {

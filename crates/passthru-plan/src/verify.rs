@@ -8,7 +8,7 @@ use passthru_formats::cmdline::CommandLine;
 use passthru_model::address::{PciAddress, PciSlot};
 use passthru_model::fact::Evidence;
 use passthru_model::finding::{Finding, Remedy, Verdict};
-use passthru_model::intent::{DeviceIdentity, Intent};
+use passthru_model::intent::{DeviceIdentity, Intent, Method};
 use passthru_model::pci::PciFunction;
 use passthru_model::{HostFacts, managed};
 
@@ -29,7 +29,8 @@ const WHY_FILES: &str = "the next boot does what stands in these files";
 /// Judges a running host against its intent: one finding for each device, each group and card with a problem, the
 /// kernel parameters, and our files. Worst first is up to the caller; the order here is stable.
 pub fn verify(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = intent.isolate.iter().map(|one| device(facts, one)).collect();
+    let mut findings: Vec<Finding> =
+        intent.isolate.iter().map(|one| device(facts, one, intent.method)).collect();
     findings.extend(cards(facts, intent));
     findings.extend(groups(facts, intent));
     findings.extend(strays(facts, intent));
@@ -58,7 +59,7 @@ fn finding(id: impl Into<String>, verdict: Verdict, summary: impl Into<String>, 
     }
 }
 
-fn device(facts: &HostFacts, wanted: &DeviceIdentity) -> Finding {
+fn device(facts: &HostFacts, wanted: &DeviceIdentity, method: Method) -> Finding {
     let address = wanted.address;
     let id = format!("device-{address}");
     if let Some(because) = facts.pci.because() {
@@ -109,7 +110,8 @@ fn device(facts: &HostFacts, wanted: &DeviceIdentity) -> Finding {
     }
     let driver = function.driver.as_deref();
     let seen = Evidence::new(function.attribute("driver"), driver.unwrap_or("no such link"));
-    let mut found = if function.is_on_vfio() {
+    // A guest that runs has what pci-stub keeps for it otherwise.
+    let mut found = if function.is_on_vfio() || driver == Some(method.driver()) {
         finding(
             id,
             Verdict::Pass,
@@ -122,7 +124,7 @@ fn device(facts: &HostFacts, wanted: &DeviceIdentity) -> Finding {
         let mut found = finding(
             id,
             Verdict::Fail,
-            format!("{address} ({name}) {held}, not on vfio-pci: {because}"),
+            format!("{address} ({name}) {held}, not on {}: {because}", method.driver()),
             WHY_DEVICE,
         );
         found.remedy = Some(remedy);
@@ -193,7 +195,7 @@ fn cards(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
             .filter_map(|device| facts.function(device.address))
             .collect();
         let (taken, lost): (Vec<&PciFunction>, Vec<&PciFunction>) =
-            wanted.iter().partition(|one| one.is_on_vfio());
+            wanted.iter().partition(|one| one.is_set_aside());
         if taken.is_empty() || lost.is_empty() {
             continue;
         }
@@ -202,8 +204,9 @@ fn cards(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
                 |f: &&PciFunction| format!("{} ({})", f.address, f.driver.as_deref().unwrap_or("no driver"));
             part.iter().map(one).collect::<Vec<_>>().join(", ")
         };
+        let driver = intent.method.driver();
         let text = format!(
-            "the card at {slot} is half taken: vfio-pci has {}, and not {}",
+            "the card at {slot} is half taken: {driver} has {}, and not {}",
             named(&taken),
             named(&lost)
         );
@@ -224,7 +227,7 @@ fn groups(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
         let id = format!("group-{}", group.id);
         let held: Vec<String> = company(facts, group)
             .iter()
-            .filter(|member| !intent.isolates(member.address) && !member.is_on_vfio())
+            .filter(|member| !intent.isolates(member.address) && !member.is_set_aside())
             .filter_map(|member| Some((member, member.driver.as_deref()?)))
             .map(|(member, driver)| format!("{} ({}) on {driver}", member.address, facts.name_of(member)))
             .collect();
@@ -253,13 +256,17 @@ fn groups(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
 
 /// Functions that vfio-pci has although nobody chose them: a twin taken by mistake, or a device bound by hand.
 fn strays(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
-    let stray = |function: &&PciFunction| function.is_on_vfio() && !intent.isolates(function.address);
+    let taken = |function: &PciFunction| {
+        function.is_on_vfio() || function.driver.as_deref() == Some(intent.method.driver())
+    };
+    let stray = |function: &&PciFunction| taken(function) && !intent.isolates(function.address);
     facts
         .functions()
         .filter(stray)
         .map(|function| {
+            let driver = function.driver.as_deref().unwrap_or_default();
             let text = format!(
-                "{} ({}) is on vfio-pci and was not chosen",
+                "{} ({}) is on {driver} and was not chosen",
                 function.address,
                 facts.name_of(function)
             );
@@ -267,9 +274,9 @@ fn strays(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
                 format!("stray-{}", function.address),
                 Verdict::Warn,
                 text,
-                "the host cannot use a device that vfio-pci has",
+                "the host cannot use a device that is kept for guests",
             );
-            found.evidence.push(Evidence::new(function.attribute("driver"), "vfio-pci"));
+            found.evidence.push(Evidence::new(function.attribute("driver"), driver));
             found
         })
         .collect()

@@ -95,8 +95,8 @@ fn own_files(facts: &HostFacts, chain: &Chain, wanted: &Intent, needed: &Paramet
     let link = |unit: &str| FileState::Link { target: unit.to_owned() };
     files.insert(managed::RECORD_UNIT, FileState::root_file(texts::RECORD_UNIT, 0o644));
     files.insert(managed::RECORD_WANT, link(managed::RECORD_UNIT));
-    if wanted.method == Method::Ids {
-        if settings::reads_options(facts) {
+    if wanted.method != Method::Override {
+        if settings::reads_options(facts, wanted.method) {
             let text = texts::modprobe(facts, wanted, rebuild);
             files.insert(managed::MODPROBE, FileState::root_file(text, 0o644));
         }
@@ -147,9 +147,10 @@ pub(crate) fn missing_in_image(facts: &HostFacts, wanted: &Intent, image: &Image
         wanted_here.map(|(_, entry)| (*entry).to_owned()).filter(|entry| !held(entry)).collect();
     let mut kernels = facts.kernel.installed.value().into_iter().flatten();
     let kernel = kernels.find(|kernel| kernel.release == image.release);
-    let loadable = kernel.is_some_and(|kernel| kernel.module("vfio_pci") == Some(ModuleState::Loadable));
-    if loadable && !image.modules.contains("vfio_pci") {
-        missing.push("vfio-pci.ko".to_owned());
+    let module = wanted.method.module();
+    let loadable = kernel.is_some_and(|kernel| kernel.module(module) == Some(ModuleState::Loadable));
+    if loadable && !image.modules.contains(module) {
+        missing.push(format!("{}.ko", wanted.method.driver()));
     }
     missing
 }

@@ -6,7 +6,7 @@ mod initramfs_tools;
 mod mkinitcpio;
 
 use passthru_model::facts::InitramfsGenerator;
-use passthru_model::intent::Intent;
+use passthru_model::intent::{Intent, Method};
 use passthru_model::kernel::{InstalledKernel, ModuleState};
 use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
 use passthru_model::program::Program;
@@ -95,6 +95,8 @@ pub(super) fn reads(generator: &dyn Generator, path: &str) -> bool {
 /// What images must hold and must not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Contents {
+    /// The driver that takes the functions, while any is isolated.
+    driver: Option<Method>,
     holds: Vec<String>,
     lacks: Vec<String>,
 }
@@ -104,11 +106,12 @@ impl Contents {
     pub(super) fn after(
         facts: &HostFacts,
         generator: &dyn Generator,
-        isolating: bool,
+        wanted: &Intent,
         files: &[Step],
     ) -> Self {
         let stands = |path: &str| matches!(facts.files.get(path), Some(state) if *state != FileState::Absent);
-        let mut contents = Self::default();
+        let isolating = !wanted.isolate.is_empty();
+        let mut contents = Self { driver: isolating.then_some(wanted.method), ..Self::default() };
         for (path, entry) in generator.in_image() {
             let step = files.iter().find(|step| step.path() == Some(path));
             match step.map(Step::kind) {
@@ -122,16 +125,10 @@ impl Contents {
     }
 
     /// What is to be seen in an image of a kernel.
-    pub(super) fn expected(
-        &self,
-        kernel: &InstalledKernel,
-        isolating: bool,
-        image: &str,
-    ) -> Vec<Expectation> {
+    pub(super) fn expected(&self, kernel: &InstalledKernel, image: &str) -> Vec<Expectation> {
         let mut holds = self.holds.clone();
-        if isolating && kernel.module("vfio_pci") == Some(ModuleState::Loadable) {
-            holds.push("vfio-pci.ko".to_owned());
-        }
+        let loaded = |method: &Method| kernel.module(method.module()) == Some(ModuleState::Loadable);
+        holds.extend(self.driver.filter(loaded).map(|method| format!("{}.ko", method.driver())));
         let path = || image.to_owned();
         let mut expect = Vec::new();
         if !holds.is_empty() {
@@ -145,7 +142,7 @@ impl Contents {
 }
 
 /// One step for each kernel that has an initramfs: rebuild it, and look into it afterwards.
-pub(super) fn rebuild(facts: &HostFacts, chain: &Chain, isolating: bool, contents: &Contents) -> Vec<Step> {
+pub(super) fn rebuild(facts: &HostFacts, chain: &Chain, contents: &Contents) -> Vec<Step> {
     let kernels = facts.kernel.installed.value().into_iter().flatten();
     kernels
         .filter_map(|kernel| Some((kernel, kernel.initramfs.as_ref()?)))
@@ -153,8 +150,7 @@ pub(super) fn rebuild(facts: &HostFacts, chain: &Chain, isolating: bool, content
             let release = &kernel.release;
             let Build { program, arguments, images, rewrites: others } =
                 chain.generator.build(release, image);
-            let expect =
-                images.iter().flat_map(|image| contents.expected(kernel, isolating, image)).collect();
+            let expect = images.iter().flat_map(|image| contents.expected(kernel, image)).collect();
             let mut rewrites = images;
             rewrites.extend(others);
             // Hooks of the generator may hand the new image to the boot loader at once.
@@ -171,20 +167,14 @@ pub(super) fn rebuild(facts: &HostFacts, chain: &Chain, isolating: bool, content
 }
 
 /// Adds to the steps that make boot entries anew what must be seen in the copies of images that they make.
-pub(super) fn look_into_copies(
-    facts: &HostFacts,
-    chain: &Chain,
-    isolating: bool,
-    contents: &Contents,
-    steps: &mut [Step],
-) {
+pub(super) fn look_into_copies(facts: &HostFacts, chain: &Chain, contents: &Contents, steps: &mut [Step]) {
     for kernel in facts.kernel.installed.value().into_iter().flatten() {
         let Some(copies) = chain.loader.copies(&kernel.release) else { continue };
         for step in steps.iter_mut() {
             if let Action::Run { rewrites, expect, .. } = &mut step.action
                 && *rewrites == copies.rewritten
             {
-                let expected = |image: &String| contents.expected(kernel, isolating, image);
+                let expected = |image: &String| contents.expected(kernel, image);
                 expect.extend(copies.images.iter().flat_map(expected));
             }
         }

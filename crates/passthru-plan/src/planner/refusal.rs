@@ -339,6 +339,14 @@ pub enum Reason {
         /// The kernel's release.
         release: String,
     },
+    /// A kernel lacks pci-stub, by which the intent binds.
+    #[error(
+        "kernel {release} has no pci-stub, by which the intent binds: choose `--method override`, which needs vfio-pci alone"
+    )]
+    NoStub {
+        /// The kernel's release.
+        release: String,
+    },
     /// No kernel with an initramfs was found.
     #[error(
         "no installed kernel with an initramfs was found under /boot, so nothing could be isolated at boot; mount /boot if it is a file system of its own"

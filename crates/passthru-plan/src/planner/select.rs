@@ -134,7 +134,7 @@ pub(crate) fn judge(
             group(facts, function, id, &taken, reasons);
         }
     }
-    if wanted.method == Method::Ids {
+    if wanted.method.ids_parameter().is_some() {
         ids(facts, wanted, &taken, reasons);
     }
 }
@@ -148,14 +148,14 @@ fn mismatch(device: &DeviceIdentity, function: &PciFunction) -> Reason {
     }
 }
 
-/// Whether the device was agreed to before: vfio-pci has it, or the list of the early script names it exactly so.
+/// Whether the device was agreed to before: it is set aside by its driver, or the list of the early script names it exactly so.
 fn is_settled(facts: &HostFacts, device: &DeviceIdentity, function: &PciFunction) -> bool {
     let listed = || {
         let bytes = facts.files.get(managed::DEVICES)?.content()?;
         let text = std::str::from_utf8(bytes).ok()?;
         Some(text.lines().any(|line| line == device_line(device)))
     };
-    function.is_on_vfio() || listed().unwrap_or(false)
+    function.is_set_aside() || listed().unwrap_or(false)
 }
 
 pub(super) fn stakes(
@@ -299,8 +299,8 @@ fn ids(facts: &HostFacts, wanted: &Intent, taken: &[PciAddress], reasons: &mut V
     }
 }
 
-/// Judges the installed kernels: each that can be booted must have vfio-pci.
-pub(crate) fn kernels(facts: &HostFacts, reasons: &mut Vec<Reason>) {
+/// Judges the installed kernels: each that can be booted must have vfio-pci, and what keeps functions for it.
+pub(crate) fn kernels(facts: &HostFacts, method: Method, reasons: &mut Vec<Reason>) {
     match &facts.kernel.installed {
         passthru_model::Fact::Unknown(because) => {
             reasons.push(unknown(facts, "which kernels are installed", because));
@@ -312,6 +312,11 @@ pub(crate) fn kernels(facts: &HostFacts, reasons: &mut Vec<Reason>) {
             }
             for kernel in bootable {
                 let release = kernel.release.clone();
+                if method == Method::PciStub
+                    && matches!(kernel.module(method.module()), None | Some(ModuleState::Absent))
+                {
+                    reasons.push(Reason::NoStub { release: release.clone() });
+                }
                 match (kernel.module("vfio_pci"), &kernel.modules) {
                     (_, passthru_model::Fact::Unknown(because)) => {
                         reasons.push(unknown(

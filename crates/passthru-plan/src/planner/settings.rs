@@ -42,8 +42,10 @@ pub(crate) fn words(facts: &HostFacts, wanted: &Intent) -> Vec<String> {
         // Read by a built-in driver, and by modprobe for one that is loaded.
         words.push("vfio_pci.disable_idle_d3=1".to_owned());
     }
-    if wanted.method == Method::Ids && bootable(facts).any(has_vfio_built_in) {
-        words.push(format!("vfio-pci.ids={}", texts::ids(wanted)));
+    if let Some(name) = wanted.method.ids_parameter()
+        && bootable(facts).any(|kernel| has_built_in(kernel, wanted.method))
+    {
+        words.push(format!("{name}={}", texts::ids(wanted)));
     }
     words.extend(screen::word(facts, wanted).map(str::to_owned));
     words.extend(boot.acs_override.as_ref().map(|words| format!("pcie_acs_override={words}")));
@@ -55,21 +57,30 @@ fn has_no_tick(facts: &HostFacts) -> bool {
     bootable(facts).any(|kernel| kernel.options.value().is_none_or(|options| options.is_on("NO_HZ_FULL")))
 }
 
-fn has_vfio_built_in(kernel: &InstalledKernel) -> bool {
-    kernel.module("vfio_pci") == Some(ModuleState::BuiltIn)
+fn has_built_in(kernel: &InstalledKernel, method: Method) -> bool {
+    kernel.module(method.module()) == Some(ModuleState::BuiltIn)
 }
 
-/// Whether any kernel loads vfio-pci as a module, so that it reads module options.
-pub(super) fn reads_options(facts: &HostFacts) -> bool {
-    !bootable(facts).all(has_vfio_built_in)
+/// Whether any kernel loads the driver of a method as a module, so that it reads module options.
+pub(super) fn reads_options(facts: &HostFacts, method: Method) -> bool {
+    !bootable(facts).all(|kernel| has_built_in(kernel, method))
 }
 
-/// Says how a vfio-pci that is built in gets its ids.
+/// Says what follows from binding by ids: how a driver that is built in gets them, and what pci-stub leaves to be done.
 pub(super) fn note_ids(facts: &HostFacts, wanted: &Intent, notes: &mut Vec<String>) {
-    if wanted.method == Method::Ids {
-        notes.extend(bootable(facts).filter(|kernel| has_vfio_built_in(kernel)).map(|kernel| {
+    let driver = wanted.method.driver();
+    if wanted.method == Method::PciStub {
+        notes.push(
+            "pci-stub only keeps other drivers away, and leaves the devices awake: `passthru guest start`, or `passthru bind` \
+             for a guest of libvirt without managed='yes', gives them to vfio-pci; `--method override` does that at boot"
+                .to_owned(),
+        );
+    }
+    if wanted.method != Method::Override {
+        let built_in = bootable(facts).filter(|kernel| has_built_in(kernel, wanted.method));
+        notes.extend(built_in.map(|kernel| {
             format!(
-                "vfio-pci is built into kernel {} and reads no module options, so it gets the PCI IDs on the kernel command line; a \
+                "{driver} is built into kernel {} and reads no module options, so it gets the PCI IDs on the kernel command line; a \
                  driver that is built in too may still have a device first, which `passthru verify` shows after the reboot",
                 kernel.release
             )

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use passthru_model::HostFacts;
 use passthru_model::hex::ClassCode;
-use passthru_model::intent::{DeviceIdentity, Intent};
+use passthru_model::intent::{DeviceIdentity, Intent, Method};
 use passthru_model::managed;
 
 /// What tells our files from others, in one of their first lines.
@@ -108,12 +108,21 @@ pub(super) fn parameters(words: &[String]) -> String {
 
 /// The words by which an entry boots without passthrough. Module options are not turned off by our own word, but by an
 /// empty list of ids, which the kernel command line sets after the options.
-pub(super) fn off_parameters(ids: bool) -> &'static str {
-    if ids { "passthru.off vfio-pci.ids=" } else { "passthru.off" }
+pub(super) fn off_parameters(method: Method) -> String {
+    let ids = method.ids_parameter().map(|name| format!(" {name}="));
+    format!("passthru.off{}", ids.unwrap_or_default())
 }
 
-/// The list of ids by which vfio-pci takes the functions of an intent, each once.
-pub(super) fn ids(intent: &Intent) -> String {
+/// The modules that come into an image.
+pub(super) fn modules(method: Method) -> &'static str {
+    match method {
+        Method::Override | Method::Ids => "vfio-pci vfio_iommu_type1",
+        Method::PciStub => "pci-stub",
+    }
+}
+
+/// The list of ids by which a driver takes the functions of an intent, each once.
+pub(crate) fn ids(intent: &Intent) -> String {
     let mut ids: Vec<String> =
         intent.isolate.iter().map(|device| format!("{}:{}", device.id, device.subsystem)).collect();
     let mut seen = std::collections::BTreeSet::new();
@@ -127,10 +136,11 @@ pub(super) fn modprobe(facts: &HostFacts, intent: &Intent, rebuild: &str) -> Str
     text.push_str(
         "# Takes every function with these ids (vendor:device:subsystem vendor:subsystem device).\n",
     );
-    let _ = writeln!(text, "options vfio-pci ids={}", ids(intent));
-    text.push_str("# vfio-pci is loaded ahead of every driver that could claim them.\n");
+    let taker = intent.method.driver();
+    let _ = writeln!(text, "options {taker} ids={}", ids(intent));
+    let _ = writeln!(text, "# {taker} is loaded ahead of every driver that could claim them.");
     for driver in native_drivers(facts, intent) {
-        let _ = writeln!(text, "softdep {driver} pre: vfio-pci");
+        let _ = writeln!(text, "softdep {driver} pre: {taker}");
     }
     text
 }
@@ -143,6 +153,7 @@ fn native_drivers(facts: &HostFacts, intent: &Intent) -> Vec<String> {
     for device in &intent.isolate {
         if let Some(driver) = facts.function(device.address).and_then(|function| function.driver.as_deref())
             && !passthru_model::pci::is_vfio_driver(driver)
+            && driver != Method::PciStub.driver()
         {
             drivers.push(driver.replace('-', "_"));
         }

@@ -134,9 +134,9 @@ fn chains() -> Vec<HostFacts> {
 #[test]
 fn a_chain_that_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was() {
     for before in chains() {
-        for method in [Method::Override, Method::Ids] {
+        for method in Method::ALL {
             let mut before = before.clone();
-            if method == Method::Ids {
+            if method.ids_parameter().is_some() {
                 common::with_ids_of_its_own(&mut before);
             }
             let named = [at("02:00.0")];

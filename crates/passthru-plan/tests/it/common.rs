@@ -126,7 +126,7 @@ pub(crate) fn host() -> HostFacts {
         image: Some("/boot/vmlinuz-6.12.43+deb13-amd64".to_owned()),
         initramfs: Some("/boot/initrd.img-6.12.43+deb13-amd64".to_owned()),
         modules: Fact::known(
-            BTreeMap::from([("vfio_pci".to_owned(), ModuleState::Loadable)]),
+            ["vfio_pci", "pci_stub"].map(|name| (name.to_owned(), ModuleState::Loadable)).into(),
             "/lib/modules/6.12.43+deb13-amd64/modules.dep",
             "",
         ),

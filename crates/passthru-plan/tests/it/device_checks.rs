@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use passthru_model::binding::ModprobeSettings;
 use passthru_model::device_state::{DeviceState, Link, LinkState, SriovState};
 use passthru_model::graphics::{FirmwareScreen, Graphics};
 use passthru_model::holders::{Holder, Holders};
@@ -231,6 +232,8 @@ fn twins_are_taken_together_by_their_pci_id() {
     let mut by_ids = chosen();
     choose(&mut by_ids, &["02:00.0", "02:00.1"], Method::Ids);
     assert_found(&by_ids, "identical-devices", Verdict::Fail, "the intent binds by PCI ID");
+    choose(&mut by_ids, &["02:00.0", "02:00.1"], Method::PciStub);
+    assert_found(&by_ids, "identical-devices", Verdict::Fail, "the intent binds by PCI ID");
     choose(&mut by_ids, &["00:05.0"], Method::Ids);
     assert_found(&by_ids, "identical-devices", Verdict::Pass, "no device that a guest could have has a twin");
 }
@@ -415,4 +418,20 @@ fn what_could_not_be_looked_at_is_unknown_and_never_right_or_wrong() {
             finding.summary
         );
     }
+}
+
+#[test]
+fn pci_stub_is_advised_against_unless_it_was_chosen() {
+    let mut facts = chosen();
+    facts.binding.modprobe = Fact::known(ModprobeSettings::default(), "/etc/modprobe.d", "");
+    assert_found(&facts, "pci-stub", Verdict::Pass, "pci-stub holds nothing");
+    for address in ["02:00.0", "02:00.1"] {
+        edit(&mut facts, address, |function| function.driver = Some("pci-stub".to_owned()));
+    }
+    cmdline(&mut facts, "quiet pci-stub.ids=1234:1111:1af4:1100,8086:293e:1af4:1100");
+    assert_found(&facts, "pci-stub", Verdict::Warn, "pci-stub is given ids");
+    choose(&mut facts, &["02:00.0", "02:00.1"], Method::PciStub);
+    assert_found(&facts, "pci-stub", Verdict::Pass, "pci-stub holds what the intent gives to it");
+    choose(&mut facts, &["02:00.0"], Method::PciStub);
+    assert_found(&facts, "pci-stub", Verdict::Warn, "0000:02:00.1 is on pci-stub");
 }

@@ -11,6 +11,7 @@ mod machine_checks;
 mod machines;
 mod many;
 mod mkinitcpio;
+mod pci_stub;
 mod pinning;
 mod plans;
 mod predict;

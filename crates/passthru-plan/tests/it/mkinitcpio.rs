@@ -78,7 +78,7 @@ fn isolating_where_only_the_main_file_is_read() {
 fn what_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was() {
     let string = "HOOKS=\"base udev modconf\"\n";
     for (drop_ins, conf) in [(true, CONF), (false, CONF), (true, string), (false, string)] {
-        for method in [Method::Override, Method::Ids] {
+        for method in Method::ALL {
             let mut before = arch(drop_ins, conf);
             common::with_ids_of_its_own(&mut before);
             let edit = IntentEdit::of_method(method);

@@ -116,9 +116,9 @@ fn the_way_back_stands_before_what_it_leads_back_from() {
 #[test]
 fn what_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was_but_for_words() {
     for dialect in DIALECTS {
-        for method in [Method::Override, Method::Ids] {
+        for method in Method::ALL {
             let mut before = written(dialect);
-            if method == Method::Ids {
+            if method.ids_parameter().is_some() {
                 common::with_ids_of_its_own(&mut before);
             }
             let named = [at("02:00.0")];

@@ -62,6 +62,8 @@ pub enum MethodChoice {
     Override,
     /// By PCI ID with module options, as the wiki page has it; takes every device of that id
     Ids,
+    /// By PCI ID with pci-stub, the page's way for kernels before 4.1; vfio-pci gets the devices when a guest starts
+    PciStub,
 }
 
 /// What else the kernel is told at boot, while any function is isolated. Each is kept as it is when not given.

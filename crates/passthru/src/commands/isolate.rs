@@ -17,6 +17,7 @@ pub(crate) fn run(context: &Context, arguments: &IsolateArguments) -> Result<Exi
     let method = arguments.method.map(|choice| match choice {
         MethodChoice::Override => Method::Override,
         MethodChoice::Ids => Method::Ids,
+        MethodChoice::PciStub => Method::PciStub,
     });
     let consent = Consent { adopt: arguments.adopt, ..change::consent(arguments.insist, arguments.boot) };
     let wishes = &arguments.wishes;

@@ -1,11 +1,13 @@
-//! Whether pci-stub holds devices, which vfio-pci does better.
+//! Whether pci-stub holds devices without having been chosen for it: vfio-pci does it better.
 
 use passthru_model::HostFacts;
+use passthru_model::intent::Method;
 
 use crate::binding::ids;
 use crate::checks::remarks::Remarks;
 use crate::checks::{Check, Outcome};
 use crate::groups::listed;
+use crate::planner::texts;
 
 pub(super) const CHECK: Check = Check {
     id: "pci-stub",
@@ -18,7 +20,10 @@ pub(super) const CHECK: Check = Check {
 fn run(facts: &HostFacts) -> Outcome {
     let unseen = facts.binding.modprobe.because().or(facts.kernel.cmdline.because());
     let mut remarks = Remarks::default();
-    for setting in ids(facts, "pci_stub") {
+    // What was asked for in so many words is not advised against.
+    let intent = crate::intent::of(facts).ok().flatten().filter(|intent| intent.method == Method::PciStub);
+    let wanted = intent.as_ref().map(texts::ids);
+    for setting in ids(facts, "pci_stub").iter().filter(|one| Some(&one.value) != wanted.as_ref()) {
         remarks
             .warn(format!("pci-stub is given ids ({}), as kernels before 4.1 needed it", setting.place))
             .seen(setting.place.clone(), format!("ids={}", setting.value))
@@ -27,6 +32,7 @@ fn run(facts: &HostFacts) -> Outcome {
     let held: Vec<_> = facts
         .functions()
         .filter(|function| function.driver.as_deref() == Some("pci-stub"))
+        .filter(|function| !intent.as_ref().is_some_and(|intent| intent.isolates(function.address)))
         .map(|function| function.address)
         .collect();
     if !held.is_empty() {
@@ -37,5 +43,9 @@ fn run(facts: &HostFacts) -> Outcome {
     if let (true, Some(because)) = (remarks.is_empty(), unseen) {
         return Outcome::unknown("what pci-stub is told", because);
     }
-    remarks.outcome("pci-stub holds nothing")
+    remarks.outcome(if intent.is_some() {
+        "pci-stub holds what the intent gives to it, until a guest starts"
+    } else {
+        "pci-stub holds nothing"
+    })
 }

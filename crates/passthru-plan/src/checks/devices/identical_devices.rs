@@ -7,7 +7,6 @@ use passthru_formats::vfio_ids::{self, IdEntry};
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
 use passthru_model::finding::Verdict;
-use passthru_model::intent::Method;
 use passthru_model::pci::PciFunction;
 
 use super::subjects::{cards, judged, subjects};
@@ -61,7 +60,10 @@ fn run(facts: &HostFacts) -> Outcome {
         });
         remarks.push(if by_ids {
             (Verdict::Fail, format!("{both}, and ‘vfio-pci.ids={}’ takes them all", ids.join(",")))
-        } else if subjects.chosen && intent.method == Method::Ids && !intent.isolate.is_empty() && boards > 0
+        } else if subjects.chosen
+            && intent.method.ids_parameter().is_some()
+            && !intent.isolate.is_empty()
+            && boards > 0
         {
             (Verdict::Fail, format!("{both}, and the intent binds by PCI ID"))
         } else {

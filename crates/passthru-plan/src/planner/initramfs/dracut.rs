@@ -22,15 +22,16 @@ impl Generator for Dracut {
     fn own_files(&self, wanted: &Intent) -> States {
         let items = match wanted.method {
             Method::Override => OVERRIDE.join(" "),
-            Method::Ids => managed::MODPROBE.to_owned(),
+            Method::Ids | Method::PciStub => managed::MODPROBE.to_owned(),
         };
         let text = format!(
             "{}#\n\
-             # Puts vfio-pci and what reserves the chosen functions into the image. dracut copies neither udev rules nor module\n\
+             # Puts the driver and what reserves the chosen functions into the image. dracut copies neither udev rules nor module\n\
              # options of this host by itself where the image is to fit any host (hostonly=no).\n\
-             add_drivers+=\" vfio-pci vfio_iommu_type1 \"\n\
+             add_drivers+=\" {} \"\n\
              install_items+=\" {items} \"\n",
-            texts::head(&format!("remove this file, then `{}`.", self.by_hand()))
+            texts::head(&format!("remove this file, then `{}`.", self.by_hand())),
+            texts::modules(wanted.method)
         );
         States::from([(managed::DRACUT_CONF, FileState::root_file(text, 0o644))])
     }

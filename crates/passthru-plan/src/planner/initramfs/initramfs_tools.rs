@@ -7,6 +7,7 @@ use passthru_model::program::Program;
 
 use super::{Build, Generator};
 use crate::planner::loader::States;
+use crate::planner::texts;
 
 /// The hook.
 const HOOK: &str = include_str!("initramfs-tools-hook.sh");
@@ -18,7 +19,8 @@ pub(super) struct InitramfsTools;
 
 impl Generator for InitramfsTools {
     fn own_files(&self, wanted: &Intent) -> States {
-        let mut files = States::from([(managed::INITRAMFS_HOOK, FileState::root_file(HOOK, 0o755))]);
+        let hook = HOOK.replace("@MODULES@", texts::modules(wanted.method));
+        let mut files = States::from([(managed::INITRAMFS_HOOK, FileState::root_file(hook, 0o755))]);
         if wanted.method == Method::Override {
             files.insert(managed::INITRAMFS_INIT_TOP, FileState::root_file(INIT_TOP, 0o755));
         }

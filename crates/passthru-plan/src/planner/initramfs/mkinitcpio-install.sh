@@ -2,13 +2,14 @@
 # Written by passthru. To undo: `passthru release ADDRESS` for one device, `passthru undo` for the last change.
 # By hand: remove this file and /etc/mkinitcpio.conf.d/90-passthru.conf, or ‘passthru’ from HOOKS, then `mkinitcpio -P`.
 #
-# Puts vfio-pci, the list of chosen functions and what reserves them into the image.
+# Puts the driver, the list of chosen functions and what reserves them into the image.
 
 build() {
-    local file unit=/etc/systemd/system/passthru-early.service
+    local file module unit=/etc/systemd/system/passthru-early.service
     # With the question mark one that is built in is no error. passthru looks into the image afterwards.
-    add_module 'vfio-pci?'
-    add_module 'vfio_iommu_type1?'
+    for module in @MODULES@; do
+        add_module "$module?"
+    done
     for file in /etc/passthru/devices /etc/passthru/early /etc/udev/rules.d/10-passthru.rules \
         /etc/modprobe.d/passthru.conf "$unit"; do
         [[ ! -f $file ]] || add_file "$file"

@@ -108,7 +108,8 @@ impl Settings {
 
 impl Generator for Settings {
     fn own_files(&self, wanted: &Intent) -> States {
-        let mut files = States::from([(managed::MKINITCPIO_INSTALL, FileState::root_file(INSTALL, 0o755))]);
+        let install = INSTALL.replace("@MODULES@", texts::modules(wanted.method));
+        let mut files = States::from([(managed::MKINITCPIO_INSTALL, FileState::root_file(install, 0o755))]);
         if self.found.drop_ins {
             let by_hand = format!("remove this file, then `{}`.", self.by_hand());
             let text = format!("{}{}", texts::head(&by_hand), self.line());

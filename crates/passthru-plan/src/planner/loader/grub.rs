@@ -197,7 +197,7 @@ impl BootLoader for Settings {
         if needed.added().next().is_some() {
             files.insert(managed::GRUB_DROP_IN, FileState::root_file(drop_in(needed), 0o644));
         }
-        let off = off_entry(wanted.method == Method::Ids, &needed.set);
+        let off = off_entry(wanted.method, &needed.set);
         files.insert(managed::GRUB_OFF_ENTRY, FileState::root_file(off, 0o755));
         files
     }
@@ -287,7 +287,7 @@ fn drop_in(needed: &Parameters) -> String {
 }
 
 /// The script that makes the entry without passthrough, and without the words that the drop-in has beside the IOMMU's.
-fn off_entry(ids: bool, set: &[String]) -> String {
+fn off_entry(method: Method, set: &[String]) -> String {
     let without = if set.is_empty() {
         String::new()
     } else {
@@ -295,5 +295,5 @@ fn off_entry(ids: bool, set: &[String]) -> String {
     };
     include_str!("grub-off.sh")
         .replace("@SETTINGS@\n", &without)
-        .replace("@PARAMETERS@", texts::off_parameters(ids))
+        .replace("@PARAMETERS@", &texts::off_parameters(method))
 }

@@ -7,7 +7,7 @@ use passthru_formats::cmdline::CommandLine;
 use passthru_formats::error::Refused;
 use passthru_formats::kernel_cmdline;
 use passthru_model::boot::{BootEntry, KernelInstall, Layout, MadeEntry};
-use passthru_model::intent::{Intent, Method};
+use passthru_model::intent::Intent;
 use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
 use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
@@ -177,7 +177,7 @@ impl BootLoader for Settings {
     fn own_files(&self, wanted: &Intent, needed: &Parameters) -> States {
         let text = include_str!("kernel-install-off.sh")
             .replace("@SETTINGS@", &without(&needed.set))
-            .replace("@PARAMETERS@", texts::off_parameters(wanted.method == Method::Ids));
+            .replace("@PARAMETERS@", &texts::off_parameters(wanted.method));
         let plugin = (managed::KERNEL_INSTALL_OFF, FileState::root_file(text, 0o755));
         std::iter::once(plugin).chain(record(needed)).collect()
     }

@@ -178,9 +178,9 @@ struct Wanted {
 }
 
 /// The words of the entry without passthrough.
-fn off_changes(ids: bool) -> impl Iterator<Item = WordChange> {
-    let words = texts::off_parameters(ids).split(' ').filter_map(|word| Parameter::new(word).ok());
-    words.map(WordChange::Add)
+fn off_changes(method: Method) -> Vec<WordChange> {
+    let words = texts::off_parameters(method);
+    words.split(' ').filter_map(|word| Parameter::new(word).ok()).map(WordChange::Add).collect()
 }
 
 impl BootLoader for Entries {
@@ -232,7 +232,7 @@ impl BootLoader for Entries {
         needed: &Parameters,
         reasons: &mut Vec<Reason>,
     ) -> Vec<Change> {
-        let off: Vec<WordChange> = unset(needed).chain(off_changes(wanted.method == Method::Ids)).collect();
+        let off: Vec<WordChange> = unset(needed).chain(off_changes(wanted.method)).collect();
         let mut changes = Vec::new();
         for (path, text) in &self.files {
             reasons.extend(self.strange_initramfs(facts, path, text));
