@@ -2,8 +2,9 @@
 
 use passthru_model::address::PciAddress;
 use passthru_model::boot_settings::BootSettings;
+use passthru_model::host_settings::HostSettings;
 use passthru_model::intent::{DeviceIdentity, INTENT_PATH, Intent, Method};
-use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value, value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
 /// Why the intent file cannot be read or edited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +87,8 @@ pub fn new_file(intent: &Intent) -> String {
         text = add(&text, device, None).unwrap_or(text);
     }
     let text = set_method(&text, intent.method).unwrap_or(text);
-    set_boot(&text, &intent.boot).unwrap_or(text)
+    let text = set_boot(&text, &intent.boot).unwrap_or(text);
+    set_host(&text, &intent.host).unwrap_or(text)
 }
 
 /// Adds a function at the end. `name` is put above it as a comment, for the reader. One that is there already is left.
@@ -166,25 +168,43 @@ pub fn set_method(text: &str, method: Method) -> Result<String, IntentError> {
     Ok(document.to_string())
 }
 
-/// What stands above a new table of boot settings.
-const BOOT_COMMENT: &str = "\n# What else the kernel is told at boot, while a device is isolated.\n";
-
 /// Says what else the kernel is told at boot. Keys whose value stays are left as they are written.
 pub fn set_boot(text: &str, boot: &BootSettings) -> Result<String, IntentError> {
-    let old = parse(text)?.boot;
-    if old == *boot {
+    let comment = "\n# What else the kernel is told at boot, while a device is isolated.\n";
+    set_table(text, "boot", comment, &boot_values(&parse(text)?.boot), boot_values(boot))
+}
+
+/// Says what the host itself is set up for. Keys whose value stays are left as they are written.
+pub fn set_host(text: &str, host: &HostSettings) -> Result<String, IntentError> {
+    let comment = "\n# What the host itself is set up for, while a device is isolated.\n";
+    set_table(text, "host", comment, &host_values(&parse(text)?.host), host_values(host))
+}
+
+/// The keys of a table, each with its value; `None`: the key is not needed.
+type Values<const N: usize> = [(&'static str, Option<Value>); N];
+
+/// Changes those values of a table that become others. A new table has the comment above it.
+fn set_table<const N: usize>(
+    text: &str,
+    name: &str,
+    comment: &str,
+    old: &Values<N>,
+    new: Values<N>,
+) -> Result<String, IntentError> {
+    let written = |value: &Option<Value>| value.as_ref().map(ToString::to_string);
+    if old.iter().zip(&new).all(|((_, old), (_, new))| written(old) == written(new)) {
         return Ok(text.to_owned());
     }
     let mut document = document(text)?;
-    let item = document.entry("boot").or_insert_with(|| {
+    let item = document.entry(name).or_insert_with(|| {
         let mut table = Table::new();
-        table.decor_mut().set_prefix(BOOT_COMMENT);
+        table.decor_mut().set_prefix(comment);
         Item::Table(table)
     });
     let Some(table) = item.as_table_like_mut() else { return Ok(text.to_owned()) };
-    for ((key, new), (_, old)) in boot_values(boot).into_iter().zip(boot_values(&old)) {
+    for ((key, new), (_, old)) in new.into_iter().zip(old) {
         match new {
-            _ if new.as_ref().map(ToString::to_string) == old.as_ref().map(ToString::to_string) => {}
+            _ if written(&new) == written(old) => {}
             None => drop(table.remove(key)),
             Some(new) => match table.get_mut(key).and_then(Item::as_value_mut) {
                 Some(old) => {
@@ -197,24 +217,42 @@ pub fn set_boot(text: &str, boot: &BootSettings) -> Result<String, IntentError> 
         }
     }
     // A table that is ours alone goes with its last key.
-    let ours = document.get("boot").and_then(Item::as_table).is_some_and(|table| {
-        table.is_empty() && table.decor().prefix().and_then(|raw| raw.as_str()) == Some(BOOT_COMMENT)
+    let ours = document.get(name).and_then(Item::as_table).is_some_and(|table| {
+        table.is_empty() && table.decor().prefix().and_then(|raw| raw.as_str()) == Some(comment)
     });
     if ours {
-        document.remove("boot");
+        document.remove(name);
     }
     Ok(document.to_string())
 }
 
-/// The keys of boot settings, each with its value; `None`: the key is not needed.
-fn boot_values(boot: &BootSettings) -> [(&'static str, Option<Value>); 5] {
-    let on = |is_on: bool| is_on.then(|| Value::from(true));
+fn on(is_on: bool) -> Option<Value> {
+    is_on.then(|| Value::from(true))
+}
+
+fn boot_values(boot: &BootSettings) -> Values<5> {
     [
         ("hugepages", boot.hugepages.as_ref().map(|pool| pool.to_string().into())),
         ("isolated-cpus", (!boot.isolated_cpus.is_empty()).then(|| boot.isolated_cpus.to_string().into())),
         ("igfx-off", on(boot.igfx_off)),
         ("disable-idle-d3", on(boot.disable_idle_d3)),
         ("acs-override", boot.acs_override.as_ref().map(|words| words.to_string().into())),
+    ]
+}
+
+fn host_values(host: &HostSettings) -> Values<6> {
+    let methods: InlineTable = host
+        .reset_methods
+        .iter()
+        .map(|(at, methods)| (at.to_string(), Value::from(methods.to_string())))
+        .collect();
+    [
+        ("gpu", host.gpu.map(|address| address.to_string().into())),
+        ("guest-user", host.guest_user.as_ref().map(|user| user.to_string().into())),
+        ("kvmfr", host.kvmfr.map(|size| size.to_string().into())),
+        ("vendor-reset", on(host.vendor_reset)),
+        ("no-d3cold", on(host.no_d3cold)),
+        ("reset-methods", (!methods.is_empty()).then(|| methods.into())),
     ]
 }
 

@@ -1,9 +1,13 @@
 //! libvirt's settings files, such as `/etc/libvirt/qemu.conf`: `name = "text"`, `name = 1`, `name = [ "a", "b" ]`
 //! (`src/util/virconf.c`).
 
+mod edit;
+
 use std::collections::BTreeMap;
 
 use passthru_model::virtualisation::Setting;
+
+pub use edit::{ListError, add_to_list, remove_from_list};
 
 /// The settings, by name, with the line of each, from 1. What cannot be read is left out; of a name that is set twice the
 /// last counts.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::PciAddress;
 use crate::boot_settings::BootSettings;
 use crate::hex::{ClassCode, PciId};
+use crate::host_settings::HostSettings;
 use crate::pci::PciFunction;
 
 /// Where the intent is kept.
@@ -113,6 +114,9 @@ pub struct Intent {
     /// What else the kernel is told at boot, while any function is isolated.
     #[serde(default)]
     pub boot: BootSettings,
+    /// What the host itself is set up for, while any function is isolated.
+    #[serde(default)]
+    pub host: HostSettings,
     /// The functions to isolate, in order of address.
     #[serde(default)]
     pub isolate: Vec<DeviceIdentity>,

@@ -24,6 +24,7 @@ pub mod guest_report;
 pub mod guest_tuning;
 pub mod hex;
 pub mod holders;
+pub mod host_settings;
 pub mod intent;
 pub mod io_memory;
 pub mod iommu;

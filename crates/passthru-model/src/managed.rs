@@ -38,6 +38,23 @@ pub const MKINITCPIO_INSTALL: &str = "/etc/initcpio/install/passthru";
 pub const MKINITCPIO_HOOK: &str = "/etc/initcpio/hooks/passthru";
 /// Module options, for the intent that binds by id.
 pub const MODPROBE: &str = "/etc/modprobe.d/passthru.conf";
+/// The rules of udev for the host itself: its GPU's name, whom guests' devices belong to, resets. Ahead of
+/// `73-seat-late.rules`, which gives what is tagged `uaccess` to the user at the seat.
+pub const HOST_RULES: &str = "/etc/udev/rules.d/70-passthru-host.rules";
+/// The X server: the host's GPU and no other.
+pub const HOST_XORG: &str = "/etc/X11/xorg.conf.d/10-passthru-gpu.conf";
+/// Wayland's compositors, through the user's systemd: the host's GPU and no other.
+pub const HOST_ENVIRONMENT: &str = "/etc/environment.d/90-passthru-gpu.conf";
+/// PAM: how much memory a user's programs may lock.
+pub const HOST_LIMITS: &str = "/etc/security/limits.d/90-passthru.conf";
+/// The modules that are loaded at boot.
+pub const HOST_MODULES: &str = "/etc/modules-load.d/passthru.conf";
+/// The options of kvmfr. No image needs them.
+pub const KVMFR_OPTIONS: &str = "/etc/modprobe.d/passthru-kvmfr.conf";
+/// libvirt's settings for QEMU.
+pub const QEMU_CONF: &str = "/etc/libvirt/qemu.conf";
+/// AppArmor: what QEMU may open below libvirt, by the host's own additions.
+pub const APPARMOR_QEMU: &str = "/etc/apparmor.d/local/abstractions/libvirt-qemu";
 /// initramfs-tools' own list of modules.
 pub const INITRAMFS_MODULES: &str = "/etc/initramfs-tools/modules";
 /// The words that we added to files which are not ours, for what the intent wants the kernel told.
@@ -100,6 +117,14 @@ pub const FILES: &[&str] = &[
     MKINITCPIO_INSTALL,
     MKINITCPIO_HOOK,
     MODPROBE,
+    HOST_RULES,
+    HOST_XORG,
+    HOST_ENVIRONMENT,
+    HOST_LIMITS,
+    HOST_MODULES,
+    KVMFR_OPTIONS,
+    QEMU_CONF,
+    APPARMOR_QEMU,
     INITRAMFS_MODULES,
     PARAMETERS,
     GRUB_DEFAULTS,

@@ -11,7 +11,7 @@ use passthru_model::HostFacts;
 use passthru_model::fact::{Evidence, Fact};
 use passthru_model::finding::{Finding, Remedy, Verdict};
 
-pub(crate) use devices::{has_split, is_often_patched, version};
+pub(crate) use devices::{has_split, has_vendor_reset, is_often_patched, version};
 pub use guests::{Judgement, Lint};
 pub use remarks::Remark;
 

@@ -8,6 +8,7 @@ mod consent;
 mod desired;
 mod edit;
 mod guest_run;
+mod host;
 mod initramfs;
 mod iommu;
 mod loader;
@@ -27,12 +28,14 @@ use passthru_model::managed;
 use passthru_model::plan::{FileState, Plan, Step};
 
 pub use consent::Consent;
-pub use edit::{IntentEdit, Wish};
+pub use edit::{HostEdit, IntentEdit, Wish};
 pub use guest_run::{GuestRun, PlannedRun, guest_run};
 pub use refusal::{Reason, Refusal};
 pub use run_time::{bind, may_go_back, may_go_on, unbind};
+pub use select::all_but_the_boot_gpu;
 
 pub(crate) use desired::{drift, missing_in_image, rebuild_command};
+pub(crate) use host::{Reset as HostReset, resets};
 pub(crate) use iommu::{INTEL_ON, off_words};
 pub(crate) use loader::effective_parameters;
 pub(crate) use settings::words as words_of_settings;
@@ -107,8 +110,9 @@ pub fn isolate_by(
         text = intent_toml::set_method(&text, method).map_err(Reason::from)?;
     }
     text = intent_toml::set_boot(&text, &edit.of_boot(&stands.boot)).map_err(Reason::from)?;
+    text = intent_toml::set_host(&text, &edit.host.of_host(&stands.host)).map_err(Reason::from)?;
     let (title, what) = if all.is_empty() {
-        ("change how isolated devices are set up at boot".to_owned(), "write down what is to be at boot")
+        ("change what is set up beside isolated devices".to_owned(), "write down what is to be set up")
     } else {
         (format!("isolate {}", listed(&all)), "write down which devices are for guests")
     };
@@ -188,12 +192,13 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     let mut reasons = Vec::new();
     let isolating = !wanted.isolate.is_empty();
     let mut needed = Parameters::default();
-    let edits;
+    let mut edits;
     let mut others = None;
     if isolating {
         let judged = settings::regrouped(facts, wanted);
         select::judge(&judged, wanted, consent, &mut reasons, &mut plan.notes);
         settings::judge(facts, wanted, consent, &mut reasons, &mut plan.notes);
+        host::judge(facts, wanted, &mut reasons, &mut plan.notes);
         select::kernels(facts, wanted.method, &mut reasons);
         settings::note_ids(facts, wanted, &mut plan.notes);
         settings::note_screen(facts, wanted, &mut plan.notes);
@@ -221,6 +226,7 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     } else {
         edits = [chain.loader.withdrawals(facts), chain.generator.withdrawals(facts)].concat();
     }
+    edits.extend(host::edits(facts, wanted, &mut reasons));
     let mut files = desired::file_steps(facts, &chain, wanted, &needed, edits, &mut reasons);
     files.extend(others.into_iter().flat_map(|others| others.steps));
     let (mut loader_steps, mut boot_steps): (Vec<Step>, Vec<Step>) =

@@ -1,5 +1,6 @@
 //! Whether the host is where the intent wants it, after the reboot.
 
+mod host;
 mod settings;
 
 use std::fmt::Write as _;
@@ -36,6 +37,7 @@ pub fn verify(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
     findings.extend(strays(facts, intent));
     findings.push(parameters(facts, intent));
     findings.extend(settings::findings(facts, intent));
+    findings.extend(host::findings(facts, intent));
     findings.push(files(facts, intent));
     findings.extend(images(facts, intent));
     findings

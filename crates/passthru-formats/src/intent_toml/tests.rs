@@ -1,7 +1,8 @@
-use super::{IntentError, add, new_file, parse, remove, set_boot, set_method};
+use super::{IntentError, add, new_file, parse, remove, set_boot, set_host, set_method};
 use passthru_model::address::PciAddress;
 use passthru_model::boot_settings::BootSettings;
 use passthru_model::hex::{ClassCode, Hex16, PciId};
+use passthru_model::host_settings::HostSettings;
 use passthru_model::intent::{DeviceIdentity, Intent, Method};
 use proptest::prelude::*;
 
@@ -25,9 +26,21 @@ fn settings() -> BootSettings {
     }
 }
 
+fn of_host() -> HostSettings {
+    HostSettings {
+        gpu: Some(device(1).address),
+        guest_user: Some("anna".parse().expect("a name")),
+        kvmfr: Some("64M".parse().expect("a size")),
+        vendor_reset: true,
+        no_d3cold: true,
+        reset_methods: [(device(2).address, "flr bus".parse().expect("ways"))].into(),
+    }
+}
+
 #[test]
 fn a_new_file_reads_back_as_the_intent_it_was_made_of() {
-    let intent = Intent { method: Method::Ids, boot: settings(), isolate: vec![device(2), device(3)] };
+    let (boot, host) = (settings(), of_host());
+    let intent = Intent { method: Method::Ids, boot, host, isolate: vec![device(2), device(3)] };
     let text = new_file(&intent);
     assert_eq!(parse(&text), Ok(intent), "{text}");
     assert_eq!(parse(&new_file(&Intent::default())), Ok(Intent::default()));
@@ -89,6 +102,19 @@ fn boot_settings_come_and_go_and_what_stood_there_stays_as_it_was() {
         set_boot("boot = {igfx-off = true}\n", &BootSettings::default()).as_deref(),
         Ok("boot = {}\n")
     );
+}
+
+#[test]
+fn the_hosts_own_settings_come_and_go_and_what_stood_there_stays_as_it_was() {
+    for text in ["", "method = \"ids\" # why\n", "[boot]\nigfx-off = true # mine\n"] {
+        let longer = set_host(text, &of_host()).expect("set");
+        assert_eq!(parse(&longer).expect("reads").host, of_host(), "{longer}");
+        assert_eq!(set_host(&longer, &of_host()).as_deref(), Ok(longer.as_str()));
+        assert_eq!(set_host(&longer, &HostSettings::default()).as_deref(), Ok(text), "{longer}");
+    }
+    let by_hand = "[host]\nkvmfr = \"64\" # as I write it\nreset-methods = { \"02:00.0\" = \"flr,bus\" }\n";
+    let wanted = HostSettings { vendor_reset: true, ..parse(by_hand).expect("reads").host };
+    assert_eq!(set_host(by_hand, &wanted), Ok(format!("{by_hand}vendor-reset = true\n")));
 }
 
 #[test]

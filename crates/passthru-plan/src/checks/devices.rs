@@ -27,6 +27,7 @@ use super::Check;
 
 pub(crate) use acs_override::{has_split, is_often_patched};
 pub(crate) use boot_framebuffer::version;
+pub(crate) use reset_bug::has_vendor_reset;
 
 /// In the order in which they are shown: groups, the card, the screen, its reset and power, then other devices.
 pub(super) const CHECKS: &[Check] = &[

@@ -9,7 +9,7 @@ use passthru_model::{HostFacts, managed};
 use super::initramfs::Generator;
 use super::iommu::Parameters;
 use super::loader::{BootLoader, Change, States};
-use super::{Reason, initramfs, loader, settings, steps, texts};
+use super::{Reason, host, initramfs, loader, settings, steps, texts};
 
 /// Who boots the host, and who builds what is booted.
 pub(super) struct Chain {
@@ -91,6 +91,7 @@ fn own_files(facts: &HostFacts, chain: &Chain, wanted: &Intent, needed: &Paramet
     }
     files.extend(chain.loader.own_files(wanted, needed));
     files.extend(chain.generator.own_files(wanted));
+    files.extend(host::own_files(facts, wanted));
     let rebuild = chain.generator.by_hand();
     let link = |unit: &str| FileState::Link { target: unit.to_owned() };
     files.insert(managed::RECORD_UNIT, FileState::root_file(texts::RECORD_UNIT, 0o644));

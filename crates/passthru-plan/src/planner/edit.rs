@@ -3,8 +3,10 @@
 use std::str::FromStr;
 
 use passthru_model::acs_override::AcsOverride;
+use passthru_model::address::PciAddress;
 use passthru_model::boot_settings::{BootSettings, HugePagePool};
 use passthru_model::cpu_set::CpuSet;
+use passthru_model::host_settings::{HostSettings, KvmfrSize, ResetMethods, UserName};
 use passthru_model::intent::Method;
 
 /// What is to become of one setting.
@@ -48,6 +50,50 @@ pub struct IntentEdit {
     pub disable_idle_d3: Option<bool>,
     /// What a patched kernel is to take for apart.
     pub acs_override: Option<Wish<AcsOverride>>,
+    /// What the host itself is set up for.
+    pub host: HostEdit,
+}
+
+/// Changes of the host's own settings; what is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostEdit {
+    /// The GPU that the host's desktop draws with.
+    pub gpu: Option<Wish<PciAddress>>,
+    /// Who may start guests without being root.
+    pub guest_user: Option<Wish<UserName>>,
+    /// The memory of kvmfr.
+    pub kvmfr: Option<Wish<KvmfrSize>>,
+    /// Whether vendor-reset resets what it knows.
+    pub vendor_reset: Option<bool>,
+    /// Whether isolated functions keep some power.
+    pub no_d3cold: Option<bool>,
+    /// How functions are reset.
+    pub reset_methods: Vec<(PciAddress, Wish<ResetMethods>)>,
+}
+
+impl HostEdit {
+    /// Settings with the changes made.
+    pub(super) fn of_host(&self, old: &HostSettings) -> HostSettings {
+        let mut host = old.clone();
+        if let Some(wish) = self.gpu.clone() {
+            host.gpu = wish.into_option();
+        }
+        if let Some(wish) = self.guest_user.clone() {
+            host.guest_user = wish.into_option();
+        }
+        if let Some(wish) = self.kvmfr.clone() {
+            host.kvmfr = wish.into_option();
+        }
+        host.vendor_reset = self.vendor_reset.unwrap_or(host.vendor_reset);
+        host.no_d3cold = self.no_d3cold.unwrap_or(host.no_d3cold);
+        for (address, wish) in self.reset_methods.iter().cloned() {
+            match wish {
+                Wish::Drop => drop(host.reset_methods.remove(&address)),
+                Wish::Set(methods) => drop(host.reset_methods.insert(address, methods)),
+            }
+        }
+        host
+    }
 }
 
 impl IntentEdit {

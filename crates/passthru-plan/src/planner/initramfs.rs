@@ -87,7 +87,7 @@ const STEERING: [&str; 7] = [
 pub(super) fn reads(generator: &dyn Generator, path: &str) -> bool {
     STEERING.contains(&path)
         // Of others: generators copy the first whole, and run the second.
-        || path.starts_with("/etc/modprobe.d/")
+        || (path.starts_with("/etc/modprobe.d/") && path != managed::KVMFR_OPTIONS)
         || path.starts_with("/etc/initramfs-tools/scripts/")
         || generator.in_image().iter().any(|(own, _)| *own == path)
 }

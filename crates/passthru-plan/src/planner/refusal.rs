@@ -339,6 +339,17 @@ pub enum Reason {
         /// The kernel's release.
         release: String,
     },
+    /// No display is left but the one that stays.
+    #[error("there is no GPU besides {boot}, which the firmware draws on")]
+    NoOtherDisplay {
+        /// The one that the firmware draws on.
+        boot: PciAddress,
+    },
+    /// All displays but one were asked for, and it is not known which one.
+    #[error(
+        "the kernel does not say which GPU the firmware draws on: name the GPUs that guests are to have by their addresses"
+    )]
+    BootDisplayUnknown,
     /// A kernel lacks pci-stub, by which the intent binds.
     #[error(
         "kernel {release} has no pci-stub, by which the intent binds: choose `--method override`, which needs vfio-pci alone"

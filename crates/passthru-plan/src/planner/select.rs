@@ -10,7 +10,7 @@ use passthru_model::managed;
 use passthru_model::pci::PciFunction;
 
 use super::texts::device_line;
-use super::{Consent, Reason};
+use super::{Consent, Reason, Refusal};
 use crate::groups::{company, listed};
 use crate::predict::{self, Assumptions};
 use crate::stake::{self, Stake, Stakes};
@@ -277,6 +277,24 @@ pub(super) fn group(
         let advice = better.map_or_else(|| advice.to_owned(), |better| format!("{advice}: {better}"));
         reasons.push(Reason::GroupHolds { address: function.address, group: id, others, advice });
     }
+}
+
+/// The displays that a guest could have while the one that the firmware draws on stays, in order of address: what the page's
+/// script for all GPUs but the boot GPU takes.
+///
+/// # Errors
+///
+/// The kernel does not say which one that is, or there is no other.
+pub fn all_but_the_boot_gpu(facts: &HostFacts) -> Result<Vec<PciAddress>, Refusal> {
+    let boot = facts.functions().find(|function| function.boot_vga == Some(true));
+    let boot = boot.ok_or(Reason::BootDisplayUnknown)?.address;
+    let others: Vec<PciAddress> = facts
+        .functions()
+        .filter(|function| function.class.is_display())
+        .map(|function| function.address)
+        .filter(|address| *address != boot && !address.is_sibling_of(boot))
+        .collect();
+    if others.is_empty() { Err(Reason::NoOtherDisplay { boot }.into()) } else { Ok(others) }
 }
 
 /// Binding by id takes every function with that id.

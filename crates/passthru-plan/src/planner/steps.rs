@@ -80,7 +80,9 @@ fn foreign(path: &str, before: &FileState) -> Option<String> {
 pub(crate) fn file_step(path: &str, before: FileState, after: FileState) -> Step {
     let About { id, what, why, effect } = about(path, &after);
     let (what, why) = match (&before, &after) {
-        _ if matches!(id, "boot-entries" | "mkinitcpio-hooks") => (format!("change {what}"), why.to_owned()),
+        _ if matches!(id, "boot-entries" | "mkinitcpio-hooks" | "qemu-settings" | "apparmor-addition") => {
+            (format!("change {what}"), why.to_owned())
+        }
         (_, FileState::Absent) => (format!("remove {what}"), "nothing needs it any more".to_owned()),
         (FileState::Absent, _) => (format!("add {what}"), why.to_owned()),
         _ if id == "grub-settings" => (what.to_owned(), why.to_owned()),

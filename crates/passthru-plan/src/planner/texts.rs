@@ -182,7 +182,7 @@ fn known_drivers(vendor: u16, class: ClassCode) -> &'static [&'static str] {
 }
 
 /// The paths of all files that are ours besides the intent, in the order in which they come to be.
-pub(crate) const OURS: [&str; 20] = [
+pub(crate) const OURS: [&str; 26] = [
     managed::PARAMETERS,
     managed::GRUB_DROP_IN,
     managed::GRUB_OFF_ENTRY,
@@ -203,4 +203,10 @@ pub(crate) const OURS: [&str; 20] = [
     managed::MODPROBE,
     managed::DEVICES,
     managed::UDEV_RULE,
+    managed::HOST_RULES,
+    managed::HOST_XORG,
+    managed::HOST_ENVIRONMENT,
+    managed::HOST_LIMITS,
+    managed::HOST_MODULES,
+    managed::KVMFR_OPTIONS,
 ];

@@ -7,6 +7,7 @@ mod common;
 mod device_checks;
 mod findings;
 mod guest_runs;
+mod host_settings;
 mod machine_checks;
 mod machines;
 mod many;

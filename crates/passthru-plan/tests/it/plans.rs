@@ -6,7 +6,7 @@ use passthru_model::binding::ModprobeSettings;
 use passthru_model::intent::Method;
 use passthru_model::plan::{Action, FileState, Plan};
 use passthru_model::{Fact, managed};
-use passthru_plan::{Consent, IntentChange, isolate, plan_for, release};
+use passthru_plan::{Consent, IntentChange, Reason, all_but_the_boot_gpu, isolate, plan_for, release};
 
 fn isolated(facts: &passthru_model::HostFacts) -> IntentChange {
     isolate(facts, &[at("02:00.0")], &Consent::default()).expect("a plan")
@@ -169,4 +169,18 @@ fn another_file_that_binds_by_id_is_pointed_out() {
     facts.binding.modprobe = Fact::known(settings, "/etc/modprobe.d", "1 command");
     let notes = isolated(&facts).plan.notes;
     assert!(notes.iter().any(|note| note.starts_with("/etc/modprobe.d/vfio.conf")), "{notes:?}");
+}
+
+#[test]
+fn all_gpus_but_the_firmwares_are_those_that_the_page_s_script_takes() {
+    let mut facts = host_with_groups();
+    let unknown = all_but_the_boot_gpu(&facts).expect_err("a refusal");
+    assert_eq!(unknown.reasons, [Reason::BootDisplayUnknown]);
+    edit(&mut facts, "01:00.0", |function| function.boot_vga = Some(true));
+    assert_eq!(all_but_the_boot_gpu(&facts), Ok(vec![at("02:00.0"), at("03:00.0")]));
+    for address in ["02:00.0", "03:00.0"] {
+        edit(&mut facts, address, |function| function.class = "020000".parse().expect("a network card"));
+    }
+    let alone = all_but_the_boot_gpu(&facts).expect_err("a refusal");
+    assert_eq!(alone.reasons, [Reason::NoOtherDisplay { boot: at("01:00.0") }]);
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use passthru_model::acs_override::AcsOverride;
 use passthru_model::boot_settings::HugePagePool;
+use passthru_model::host_settings::{KvmfrSize, ResetMethods, UserName};
 use passthru_model::{CpuSet, PciAddress};
 use passthru_plan::Wish;
 
@@ -91,6 +92,41 @@ pub struct BootWishes {
     pub acs_override: Option<Wish<AcsOverride>>,
 }
 
+/// What the host itself is set up for, while any function is isolated. Each is kept as it is when not given.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "On the host")]
+pub struct HostWishes {
+    /// The GPU that the host's desktop draws with: an address, or none
+    #[arg(long, value_name = "ADDRESS")]
+    pub host_gpu: Option<Wish<PciAddress>>,
+
+    /// Who may start guests without being root: a user's name, or none
+    #[arg(long, value_name = "USER")]
+    pub guest_user: Option<Wish<UserName>>,
+
+    /// Memory for Looking Glass through the module kvmfr: 64M, or none
+    #[arg(long, value_name = "SIZE")]
+    pub kvmfr: Option<Wish<KvmfrSize>>,
+
+    /// Let the module vendor-reset reset the AMD GPUs that it knows
+    #[arg(long, value_name = "YES|NO", value_parser = yes_or_no)]
+    pub vendor_reset: Option<bool>,
+
+    /// Never let idle devices lose all power, for those that do not come back from it
+    #[arg(long, value_name = "YES|NO", value_parser = yes_or_no)]
+    pub no_d3cold: Option<bool>,
+
+    /// How the kernel resets a function, in order: 06:00.0=flr,bus, or 06:00.0=none for what it does by itself
+    #[arg(long, value_name = "ADDRESS=METHODS", value_parser = reset_methods)]
+    pub reset_methods: Vec<(PciAddress, Wish<ResetMethods>)>,
+}
+
+fn reset_methods(text: &str) -> Result<(PciAddress, Wish<ResetMethods>), String> {
+    let (address, methods) = text.split_once('=').ok_or("write ADDRESS=METHODS, such as 06:00.0=flr,bus")?;
+    let address = address.parse().map_err(|error| format!("{error}"))?;
+    Ok((address, methods.parse()?))
+}
+
 fn yes_or_no(text: &str) -> Result<bool, &'static str> {
     match text {
         "yes" => Ok(true),
@@ -105,9 +141,14 @@ pub struct IsolateArguments {
     /// Functions to isolate, such as 0000:06:00.0 or 06:00.0
     #[arg(
         value_name = "ADDRESS",
-        required_unless_present_any = ["adopt", "method", "hugepages", "isolated_cpus", "igfx_off", "disable_idle_d3", "acs_override"]
+        required_unless_present_any = ["adopt", "all_but_boot_gpu", "method", "hugepages", "isolated_cpus", "igfx_off", "disable_idle_d3", "acs_override",
+            "host_gpu", "guest_user", "kvmfr", "vendor_reset", "no_d3cold", "reset_methods"]
     )]
     pub addresses: Vec<PciAddress>,
+
+    /// Isolate every GPU but the one that the firmware draws on, each with the functions of its card
+    #[arg(long, conflicts_with = "addresses")]
+    pub all_but_boot_gpu: bool,
 
     /// Take over what other tools or hands set up for guests: out of their files, into the intent; without ADDRESS, all of it
     #[arg(long)]
@@ -120,6 +161,10 @@ pub struct IsolateArguments {
     /// What else the kernel is told
     #[command(flatten)]
     pub wishes: BootWishes,
+
+    /// What the host itself is set up for
+    #[command(flatten)]
+    pub host_wishes: HostWishes,
 
     /// How to agree
     #[command(flatten)]

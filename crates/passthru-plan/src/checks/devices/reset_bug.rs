@@ -50,6 +50,11 @@ static FAMILIES: &[Family] = &[
     Family { name: "Navi 44 or 48", ids: &[(0x7550, 0x7551), (0x7590, 0x7590)], cure: Cure::None },
 ];
 
+/// Whether the module vendor-reset has a reset for a function.
+pub(crate) fn has_vendor_reset(function: &PciFunction) -> bool {
+    family(function).is_some_and(|family| family.cure == Cure::VendorReset)
+}
+
 fn family(function: &PciFunction) -> Option<&'static Family> {
     if function.id.vendor.0 != ATI || !function.class.is_display() {
         return None;
@@ -113,7 +118,7 @@ fn run(facts: &HostFacts) -> Outcome {
         Some(command) => outcome.by_command("Let the kernel try that reset first", command),
         None => outcome.by_hand(
             "Start the guest twice in a row to see whether yours comes back. The module vendor-reset has resets for Polaris, Vega and \
-             Navi 10 to 14; of others, some come back after the host was suspended and resumed between two guests",
+             Navi 10 to 14 (`passthru isolate --vendor-reset yes`); of others, some come back after the host was suspended and resumed between two guests",
         ),
     }
 }

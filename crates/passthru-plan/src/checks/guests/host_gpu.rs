@@ -75,12 +75,12 @@ fn run(facts: &HostFacts) -> Outcome {
             remarks
                 .fail(format!("{} names a path with colons, at which {name} is cut apart", said.place()))
                 .by_hand(
-                    "Make a link without colons by a udev rule (SYMLINK+=\"dri/host-gpu\"), and name that",
+                    "Take it out, and `passthru isolate --host-gpu ADDRESS` makes a link without colons and names that",
                 );
         } else if lists && value.contains("/dev/dri/card") {
             remarks
                 .warn(format!("{} names a card by its number, which changes from boot to boot", said.place()))
-                .by_hand("Make a link by a udev rule (SYMLINK+=\"dri/host-gpu\"), and name that");
+                .by_hand("Take it out, and `passthru isolate --host-gpu ADDRESS` makes a link that stays and names that");
         }
     }
     for said in facts.desktop.rules.value().into_iter().flatten() {

@@ -63,7 +63,7 @@ fn run(facts: &HostFacts) -> Outcome {
                 .seen(said.place(), format!("memlock of {}: {}", said.what.whom, shown(said.what.bytes)))
                 .by_hand(format!("Log in again, for it holds from the next login on; where it does not, {} does not stand for this user", said.what.whom)),
             None => remarks.warn(little).by_hand(
-                "Raise it in /etc/security/limits.d (USER hard memlock unlimited, and soft), log in again; libvirt needs no change",
+                "`passthru isolate --guest-user USER` raises it, or lines in /etc/security/limits.d do (USER hard memlock unlimited, and soft); log in again; libvirt needs no change",
             ),
         };
     } else if limit.soft.is_some_and(|bytes| bytes < SMALL_GUEST) {

@@ -70,7 +70,11 @@ pub(super) fn about(path: &str, after: &FileState) -> About {
             "systemd starts what is linked here",
             Effect::Reboot,
         ),
-        _ => return about_images(path).unwrap_or_else(|| about_loader(path, after)),
+        _ => {
+            return about_images(path)
+                .or_else(|| about_host(path))
+                .unwrap_or_else(|| about_loader(path, after));
+        }
     };
     About { id, what, why, effect }
 }
@@ -121,6 +125,54 @@ fn about_images(path: &str) -> Option<About> {
         _ => return None,
     };
     Some(About { id, what, why, effect: Effect::Initramfs })
+}
+
+/// Of a file by which the host itself is set up; `None`: it is none.
+fn about_host(path: &str) -> Option<About> {
+    let (id, what, why) = match path {
+        managed::HOST_RULES => (
+            "host-udev-rules",
+            "the udev rules for the host itself",
+            "names of cards, owners and ways to reset are given anew at each boot",
+        ),
+        managed::HOST_XORG => (
+            "host-xorg",
+            "the X server's settings for the host's GPU",
+            "it looks at every card otherwise, and takes up those that appear later",
+        ),
+        managed::HOST_ENVIRONMENT => (
+            "host-environment",
+            "the variables by which compositors of Wayland choose the host's GPU",
+            "they look at every card otherwise",
+        ),
+        managed::HOST_LIMITS => (
+            "host-limits",
+            "how much memory the user's programs may lock",
+            "a guest with devices keeps all of its memory locked",
+        ),
+        managed::HOST_MODULES => (
+            "host-modules",
+            "the list of modules to load",
+            "nothing else has the kernel load them, and they must be there before a guest starts",
+        ),
+        managed::KVMFR_OPTIONS => (
+            "kvmfr-options",
+            "the size of the memory of kvmfr",
+            "its node is made when it is loaded, with this size",
+        ),
+        managed::QEMU_CONF => (
+            "qemu-settings",
+            "the list of nodes that a guest of libvirt may open: kvmfr's",
+            "a list that is set takes the place of libvirt's own, so all of that stands in it too",
+        ),
+        managed::APPARMOR_QEMU => (
+            "apparmor-addition",
+            "what AppArmor lets a guest of libvirt open: kvmfr's node",
+            "it would be refused otherwise, whoever owns it",
+        ),
+        _ => return None,
+    };
+    Some(About { id, what, why, effect: Effect::Reboot })
 }
 
 /// Of a file that a boot loader reads, or what makes its entries.
