@@ -48,9 +48,9 @@ pub(super) trait Generator {
     fn by_hand(&self) -> &'static str;
     /// How the image of a kernel is built.
     fn build(&self, release: &str, image: &str) -> Build;
-    /// What it is called, where no image of it has been started in the laboratory yet. `copied`: the boot loader starts copies of
-    /// images.
-    fn untried(&self, _copied: bool) -> Option<&'static str> {
+    /// What it is called, where no image of it has been started in the laboratory yet. `unified`: they stand inside unified
+    /// kernel images.
+    fn untried(&self, _unified: bool) -> Option<&'static str> {
         None
     }
 }

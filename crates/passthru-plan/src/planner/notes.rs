@@ -11,12 +11,14 @@ use crate::stake::Stakes;
 /// Notes the twins that stay with the host.
 pub(super) fn twins(facts: &HostFacts, wanted: &Intent, notes: &mut Vec<String>) {
     let stakes = Stakes::of(facts);
+    let by_ids = wanted.method.ids_parameter().is_some();
+    let told = if by_ids { "the board maker's ids tell" } else { "the address tells" };
     for function in wanted.isolate.iter().filter_map(|device| facts.function(device.address)) {
         let stay: Vec<PciAddress> =
             stakes.twins(function).filter(|address| !wanted.isolates(*address)).collect();
         if !stay.is_empty() {
             notes.push(format!(
-                "{} has the same PCI ID ({}) as {}, which the host keeps: the address tells them apart",
+                "{} has the same PCI ID ({}) as {}, which the host keeps: {told} them apart",
                 function.address,
                 function.id,
                 listed(&stay)

@@ -60,7 +60,7 @@ impl Generator for Dracut {
         }
     }
 
-    fn untried(&self, copied: bool) -> Option<&'static str> {
-        copied.then_some("images of dracut that the boot loader has copies of")
+    fn untried(&self, unified: bool) -> Option<&'static str> {
+        unified.then_some("unified kernel images with an image of dracut inside")
     }
 }

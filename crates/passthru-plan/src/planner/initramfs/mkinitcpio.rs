@@ -186,7 +186,7 @@ impl Generator for Settings {
         Build { program: Program::Mkinitcpio, arguments, images, rewrites: Vec::new() }
     }
 
-    fn untried(&self, _copied: bool) -> Option<&'static str> {
+    fn untried(&self, _unified: bool) -> Option<&'static str> {
         Some("mkinitcpio")
     }
 }

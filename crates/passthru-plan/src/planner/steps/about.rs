@@ -119,7 +119,7 @@ fn about_images(path: &str) -> Option<About> {
         ),
         managed::MODPROBE => (
             "module-options",
-            "the options by which vfio-pci takes the PCI IDs, ahead of their drivers",
+            "the options that give the PCI IDs to a driver which keeps them for guests, and load it ahead of others",
             "the intent says to bind by PCI ID",
         ),
         _ => return None,
