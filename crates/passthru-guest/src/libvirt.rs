@@ -7,6 +7,7 @@ mod boot;
 mod desktop;
 mod display;
 pub(crate) mod handed_on;
+mod hook;
 mod hyper_v;
 mod memory;
 mod network;
@@ -19,6 +20,8 @@ use std::path::Path;
 
 use passthru_formats::libvirt_domain;
 use passthru_model::virtualisation::DomainElement;
+
+pub use hook::{LeftToHook, OtherPins, left_to_hook};
 
 use crate::accel::Accel;
 use crate::layout::{Layout, RootPort};
@@ -108,7 +111,7 @@ fn devices(machine: &Machine) -> DomainElement {
         None => element("controller", &[("type", "usb"), ("index", "0"), ("model", "none")]),
     });
     for (port, slot) in &layout.slots {
-        devices.children.extend(passed::passed(*port, slot));
+        devices.children.extend(passed::passed(machine.binder, *port, slot));
     }
     devices.children.extend(layout.network.map(|(card, port)| network::card(card, port)));
     devices.children.extend(layout.rng.map(network::rng));

@@ -10,6 +10,7 @@ mod edit;
 mod guest_run;
 mod initramfs;
 mod iommu;
+mod libvirt_hook;
 mod loader;
 mod notes;
 mod refusal;
@@ -29,6 +30,7 @@ use passthru_model::plan::{FileState, Plan, Step};
 pub use consent::Consent;
 pub use edit::{IntentEdit, Wish};
 pub use guest_run::{GuestRun, PlannedRun, guest_run};
+pub use libvirt_hook::{has_libvirt_hook, libvirt_hook};
 pub use refusal::{Reason, Refusal};
 pub use run_time::{bind, may_go_back, may_go_on, unbind};
 

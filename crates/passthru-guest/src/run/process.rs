@@ -34,6 +34,11 @@ impl Record {
         Ok(Self { pid, start_time, boot_id: boot_id()? })
     }
 
+    /// A process by its id; `None`: there is none.
+    pub(crate) fn of(pid: i32) -> Option<Self> {
+        Some(Self { pid, start_time: start_time(pid)?, boot_id: boot_id().ok()? })
+    }
+
     /// Reads a record; `None`: there is none.
     pub(crate) fn read(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::read(path) {

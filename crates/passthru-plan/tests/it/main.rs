@@ -7,6 +7,7 @@ mod common;
 mod device_checks;
 mod findings;
 mod guest_runs;
+mod libvirt_hook;
 mod machine_checks;
 mod machines;
 mod many;

@@ -7,6 +7,7 @@ use passthru_guest::look::Looked;
 use passthru_guest::run::{self, GuestState, Launcher, StartError, Tuning};
 use passthru_guest::{Guest, GuestSpec, spec};
 use passthru_host::{Subject, Subjects};
+use passthru_model::backend::Backend;
 use passthru_model::{HostFacts, PciAddress};
 use passthru_plan::{GuestRun, PlannedRun, guest_run};
 
@@ -23,7 +24,7 @@ use crate::printer::plain;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What a guest is built from, and what is tuned for it.
-const SUBJECTS: Subjects = Subjects::USUAL.with(&[Subject::RunTime]);
+pub(crate) const SUBJECTS: Subjects = Subjects::USUAL.with(&[Subject::RunTime]);
 
 /// Plans what is changed of the host for it, and starts the guest.
 pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<Exit, Failure> {
@@ -78,7 +79,7 @@ pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<
 }
 
 /// Refuses what another guest, which runs, has already.
-fn free_of_others(places: &Places, spec: &GuestSpec) -> Result<(), Failure> {
+pub(crate) fn free_of_others(places: &Places, spec: &GuestSpec) -> Result<(), Failure> {
     for other in places.all().iter().filter(|other| other.name != spec.name) {
         let common = in_common(spec, other);
         let runs = || run::state(&places.paths(&other.name)).is_ok_and(|state| pid(&state).is_some());
@@ -99,6 +100,7 @@ fn plan(facts: &HostFacts, spec: &GuestSpec, guest: &Guest) -> Result<PlannedRun
     let functions: Vec<PciAddress> = guest.host_functions().collect();
     let run = GuestRun {
         guest: guest.name(),
+        backend: Backend::Qemu,
         functions: &functions,
         tuning: spec.tuning,
         pinning: guest.pinning(),
@@ -108,7 +110,7 @@ fn plan(facts: &HostFacts, spec: &GuestSpec, guest: &Guest) -> Result<PlannedRun
 }
 
 /// An error of the room that runs guests.
-fn failed(error: &StartError) -> Failure {
+pub(crate) fn failed(error: &StartError) -> Failure {
     match error {
         StartError::Failed { message, exit } => Failure::new(change::exit(*exit), message.clone()),
         other => Failure::no(chain(other)),
