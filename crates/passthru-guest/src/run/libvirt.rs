@@ -14,7 +14,7 @@ use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::order::Tuning;
-use super::process::{Record, write_whole};
+use super::process::{Process, Record, write_whole};
 use super::put_back::{put_back_when_free, supervisor_of};
 use super::start::lock;
 use super::state::{GuestState, StateError, state};
@@ -151,6 +151,21 @@ pub fn released(
         return Ok(Vec::new());
     }
     put_back_when_free(target, guest, runner, patience)
+}
+
+/// The file in which the system's daemon of libvirt keeps the id of a guest's QEMU.
+pub fn pid_file(guest: &GuestName) -> PathBuf {
+    PathBuf::from(format!("/run/libvirt/qemu/{guest}.pid"))
+}
+
+/// How a guest is that the system's daemon of libvirt runs, by what that keeps of it.
+pub fn state_by_libvirt(guest: &GuestName) -> GuestState {
+    // The argument by which libvirt names it; the id alone may be anybody's after a crash.
+    let named = format!("guest={guest},debug-threads=on");
+    match Process::of_pid_file(&pid_file(guest), &named) {
+        Some((pid, _)) => GuestState::Running { pid },
+        None => GuestState::Stopped,
+    }
 }
 
 /// The process that started this one.

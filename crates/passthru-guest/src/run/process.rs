@@ -70,12 +70,12 @@ impl Record {
 }
 
 impl Process {
-    /// The process of a program that writes its id down itself, if it still is the one that was started with this argument.
-    pub(crate) fn of_pid_file(path: &Path, argument: &str) -> Option<Self> {
+    /// The process of a program that writes its id down itself, with that, if it still is the one that was started with this argument.
+    pub(crate) fn of_pid_file(path: &Path, argument: &str) -> Option<(i32, Self)> {
         let pid: i32 = std::fs::read_to_string(path).ok()?.trim().parse().ok()?;
         let fd = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
         let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        words.split(|byte| *byte == 0).any(|word| word == argument.as_bytes()).then_some(Self { fd })
+        words.split(|byte| *byte == 0).any(|word| word == argument.as_bytes()).then_some((pid, Self { fd }))
     }
 
     /// Waits for its end; false: it still runs.

@@ -6,6 +6,7 @@ mod edit;
 mod export;
 mod hook;
 mod import;
+mod libvirt;
 mod list;
 pub(crate) mod new;
 pub(crate) mod places;

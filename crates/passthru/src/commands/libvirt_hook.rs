@@ -6,7 +6,7 @@
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use passthru_formats::libvirt_domain;
@@ -21,7 +21,7 @@ use passthru_plan::{GuestRun, guest_run};
 use super::guest::places::Places;
 use super::guest::start;
 use crate::args::LibvirtHookArguments;
-use crate::commands::{bind, change};
+use crate::commands::change;
 use crate::context::Context;
 use crate::exit::{Exit, Failure, chain};
 use crate::runner::HostRunner;
@@ -54,8 +54,7 @@ pub(crate) fn run(context: &Context, arguments: &LibvirtHookArguments) -> Result
             prepare(context, &places, &name, &paths)?;
         }
         Moment::Started | Moment::Reconnected => {
-            let pid_file = PathBuf::from(format!("/run/libvirt/qemu/{name}.pid"));
-            if let Err(error) = libvirt::started(&paths, &pid_file) {
+            if let Err(error) = libvirt::started(&paths, &libvirt::pid_file(&name)) {
                 note(&paths, &chain(&error));
             }
         }
@@ -83,7 +82,7 @@ fn prepare(context: &Context, places: &Places, name: &GuestName, paths: &GuestPa
     if change::left_behind(context, places).contains(name) {
         change::put_back(context, name)?;
     }
-    let facts = context.facts_of(start::SUBJECTS | bind::SUBJECTS)?;
+    let facts = context.facts_of(start::EVERYTHING)?;
     let guest = Guest::build(&spec, &facts, &Looked::here(&spec)).map_err(|errors| {
         Failure::no(errors.to_string()).hint(format!("‘passthru guest check {name}’ says more"))
     })?;

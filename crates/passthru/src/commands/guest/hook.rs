@@ -6,7 +6,6 @@ use crate::args::GuestHookArguments;
 use crate::commands::change;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
-use crate::printer::plain;
 
 /// What is read for it.
 const SUBJECTS: Subjects = Subjects::of(&[Subject::Guests, Subject::Files, Subject::Surroundings]);
@@ -20,11 +19,11 @@ pub(crate) fn run(context: &Context, arguments: &GuestHookArguments) -> Result<E
     let plan = passthru_plan::libvirt_hook(&facts, !arguments.remove)
         .map_err(|refusal| change::refusal(&refusal))?;
     let exit = change::carry_out(context, &plan, arguments.agreement)?;
-    // The plan says it too, and is a screen away by now.
-    if exit == Exit::Done && !arguments.agreement.dry_run && !plan.is_empty() {
-        for note in &plan.notes {
-            context.printer.say(&plain(note));
-        }
+    // Why, the plan has said; that is a screen away by now.
+    if exit == Exit::Done && !arguments.agreement.dry_run && !plan.notes.is_empty() {
+        context
+            .printer
+            .say("Next: restart libvirt's daemon (systemctl restart libvirtd, or virtqemud where that runs)");
     }
     Ok(exit)
 }
