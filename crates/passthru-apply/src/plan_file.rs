@@ -165,7 +165,7 @@ fn arguments_allowed(program: Program, arguments: &[String]) -> Result<(), Strin
         },
         // Its arguments go to grub-mkconfig, which can be told to write anywhere.
         Program::UpdateGrub => arguments.is_empty(),
-        Program::Modprobe | Program::Systemctl | Program::QemuSystemX86_64 => false,
+        Program::Modprobe | Program::Systemctl | Program::QemuSystemX86_64 | Program::Virsh => false,
     };
     if well { Ok(()) } else { Err(format!("runs ‘{}’", program.command_line(arguments))) }
 }

@@ -12,7 +12,7 @@ use passthru_model::virtualisation::{Domain, DomainFirmware, Place};
 use roxmltree::{Document, Node};
 
 pub use edit::{edited, lines};
-pub use tree::{ReadElement, host_address, size, tree};
+pub use tree::{ReadElement, host_address, memory_of_cells, size, tree};
 pub use write::written;
 
 /// Why a file is no domain.

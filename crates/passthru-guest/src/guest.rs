@@ -14,8 +14,8 @@ use crate::firmware::{self, Uefi};
 use crate::layout::Layout;
 use crate::look::Looked;
 use crate::machine::{
-    Attachment, Backing, Boot, Card, Cpu, GuestSlot, HyperV, Machine, MemorySource, PassedUsb, Picture,
-    Serial, Shared, Timers,
+    Attachment, Backing, Binder, Boot, Card, Cpu, GuestSlot, HyperV, Machine, MemorySource, PassedUsb,
+    Picture, Serial, Shared, Timers,
 };
 use crate::name::GuestName;
 use crate::placement;
@@ -265,6 +265,7 @@ impl Guest {
             storage: self.storage,
             media: self.media.clone(),
             slots: self.slots.clone(),
+            binder: Binder::Libvirt,
             network: self.network.clone(),
             picture: match self.display {
                 Display::None => None,

@@ -7,6 +7,7 @@ mod boot;
 mod desktop;
 mod display;
 pub(crate) mod handed_on;
+mod hook;
 mod hyper_v;
 mod memory;
 mod network;
@@ -17,8 +18,10 @@ mod usb;
 
 use std::path::Path;
 
-use passthru_formats::libvirt_domain;
+use passthru_formats::libvirt_domain::{self, ReadElement};
 use passthru_model::virtualisation::DomainElement;
+
+pub use hook::{LeftToHook, OtherPins, left_to_hook};
 
 use crate::accel::Accel;
 use crate::layout::{Layout, RootPort};
@@ -28,9 +31,38 @@ use crate::spec::Os;
 /// The namespace in which libvirt keeps what libosinfo calls a system.
 const LIBOSINFO: &str = "http://libosinfo.org/xmlns/libvirt/domain/1.0";
 
+/// The namespace of what passthru keeps in a domain.
+const NAMESPACE: &str = "urn:passthru:guest:1";
+
+/// What is kept there.
+const MARK: &str = "passthru";
+
 /// The whole file.
 pub fn xml(machine: &Machine) -> String {
     libvirt_domain::written(&domain(machine))
+}
+
+/// The domain as passthru defines it for libvirt: with a mark by which it knows it again ([`is_ours`]), and with the id that an earlier
+/// one of the same name has, which it then takes the place of.
+pub fn defined(machine: &Machine, uuid: Option<&str>) -> String {
+    let mut domain = domain(machine);
+    let mark = element("passthru:guest", &[("xmlns:passthru", NAMESPACE), ("by", MARK)]);
+    if let Some(metadata) = domain.children.iter_mut().find(|child| child.name == "metadata") {
+        metadata.children.push(mark);
+    }
+    domain.children.extend(uuid.map(|uuid| text("uuid", uuid)));
+    libvirt_domain::written(&domain)
+}
+
+/// Whether passthru has defined a domain.
+pub fn is_ours(domain: &ReadElement) -> bool {
+    let metadata = domain.child("metadata").map(|metadata| metadata.children.as_slice());
+    metadata.unwrap_or_default().iter().any(is_mark)
+}
+
+/// Whether an element of a domain's metadata says that passthru has defined it.
+pub(crate) fn is_mark(element: &ReadElement) -> bool {
+    element.name == "guest" && element.attribute("by") == Some(MARK)
 }
 
 /// The name that libosinfo has for a system.
@@ -108,7 +140,7 @@ fn devices(machine: &Machine) -> DomainElement {
         None => element("controller", &[("type", "usb"), ("index", "0"), ("model", "none")]),
     });
     for (port, slot) in &layout.slots {
-        devices.children.extend(passed::passed(*port, slot));
+        devices.children.extend(passed::passed(machine.binder, *port, slot));
     }
     devices.children.extend(layout.network.map(|(card, port)| network::card(card, port)));
     devices.children.extend(layout.rng.map(network::rng));

@@ -60,6 +60,15 @@ pub enum Backing {
     Emulated(String),
 }
 
+/// Who gives the functions of a domain of libvirt to vfio-pci, where a driver of the host has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binder {
+    /// libvirt's daemon (`managed='yes'`). It asks nobody whether the host can do without, and a driver that hangs hangs it too.
+    Libvirt,
+    /// passthru, which libvirt calls as its hook: with all that `passthru bind` looks at, time limits and a journal.
+    Hook,
+}
+
 /// One function on a guest slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
@@ -193,6 +202,8 @@ pub struct Machine {
     pub media: Vec<Medium>,
     /// Passed functions.
     pub slots: Vec<GuestSlot>,
+    /// Who gives them to vfio-pci under libvirt.
+    pub binder: Binder,
     /// A network card, where one is wanted.
     pub network: Option<Card>,
     /// The display of an emulated VGA, where one is wanted.

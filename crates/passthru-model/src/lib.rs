@@ -6,6 +6,7 @@
 pub mod acpi;
 pub mod acs_override;
 pub mod address;
+pub mod backend;
 pub mod binding;
 pub mod boot;
 pub mod boot_record;

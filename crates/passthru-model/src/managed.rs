@@ -59,6 +59,9 @@ pub const APPARMOR_QEMU: &str = "/etc/apparmor.d/local/abstractions/libvirt-qemu
 pub const INITRAMFS_MODULES: &str = "/etc/initramfs-tools/modules";
 /// The words that we added to files which are not ours, for what the intent wants the kernel told.
 pub const PARAMETERS: &str = "/etc/passthru/parameters";
+/// What libvirt runs around each guest, beside the user's own `/etc/libvirt/hooks/qemu` (since libvirt 6.5,
+/// <https://libvirt.org/hooks.html>).
+pub const LIBVIRT_HOOK: &str = "/etc/libvirt/hooks/qemu.d/passthru";
 /// GRUB's settings.
 pub const GRUB_DEFAULTS: &str = "/etc/default/grub";
 /// Our settings for GRUB, read after [`GRUB_DEFAULTS`] on Debian.
@@ -127,6 +130,7 @@ pub const FILES: &[&str] = &[
     APPARMOR_QEMU,
     INITRAMFS_MODULES,
     PARAMETERS,
+    LIBVIRT_HOOK,
     GRUB_DEFAULTS,
     GRUB_DROP_IN,
     GRUB_OFF_ENTRY,

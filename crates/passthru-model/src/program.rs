@@ -23,6 +23,8 @@ pub enum Program {
     Systemctl,
     /// The emulator and hypervisor.
     QemuSystemX86_64,
+    /// What asks libvirt's daemon to do something.
+    Virsh,
 }
 
 impl Program {
@@ -37,6 +39,7 @@ impl Program {
             Self::Modprobe => "modprobe",
             Self::Systemctl => "systemctl",
             Self::QemuSystemX86_64 => "qemu-system-x86_64",
+            Self::Virsh => "virsh",
         }
     }
 
@@ -50,6 +53,7 @@ impl Program {
             Self::UpdateGrub => "grub2-common",
             Self::Modprobe => "kmod",
             Self::QemuSystemX86_64 => "qemu-system-x86",
+            Self::Virsh => "libvirt-clients",
         }
     }
 

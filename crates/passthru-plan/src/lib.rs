@@ -28,8 +28,8 @@ pub use groups::{DeviceView, GroupView, GroupsView};
 pub use leftovers::{Leftover, leftovers};
 pub use planner::{
     Consent, GuestRun, HostEdit, IntentChange, IntentEdit, PlannedRun, Reason, Refusal, Wish,
-    all_but_the_boot_gpu, bind, guest_run, isolate, isolate_by, may_go_back, may_go_on, plan_for, release,
-    unbind,
+    all_but_the_boot_gpu, bind, guest_run, has_libvirt_hook, isolate, isolate_by, libvirt_hook, may_go_back,
+    may_go_on, plan_for, release, unbind,
 };
 pub use status::{Summary, summary, summary_of_mounted};
 pub use verify::{verify, verify_files};

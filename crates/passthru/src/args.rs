@@ -17,8 +17,9 @@ pub use change::{
     MountedRoot, PlanArguments, ReleaseArguments, StatusArguments, UndoArguments, VerifyArguments,
 };
 pub use guest::{
-    GuestCheckArguments, GuestCommand, GuestExportArguments, GuestFormat, GuestImportArguments, GuestName,
-    GuestNewArguments, GuestShowArguments, GuestStartArguments, GuestStopArguments, NetworkChoice, OsChoice,
+    GuestCheckArguments, GuestCommand, GuestExportArguments, GuestFormat, GuestHookArguments,
+    GuestImportArguments, GuestName, GuestNewArguments, GuestShowArguments, GuestStartArguments,
+    GuestStopArguments, LibvirtHookArguments, NetworkChoice, OsChoice,
 };
 pub use machine::{PreferChoice, ThreadsChoice, TopologyArguments};
 pub use rom::{RomCheckArguments, RomCommand, RomDumpArguments};
@@ -196,6 +197,10 @@ pub enum Command {
                       Example:\n  passthru capture -o machine.tar.gz\n  passthru --host machine.tar.gz groups"
     )]
     Capture(CaptureArguments),
+
+    /// What libvirt calls around each guest, where `passthru guest hook` has told it to
+    #[command(hide = true)]
+    LibvirtHook(LibvirtHookArguments),
 
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  passthru completions bash > /etc/bash_completion.d/passthru")]

@@ -10,6 +10,7 @@ pub(crate) mod groups;
 pub(crate) mod guest;
 pub(crate) mod history;
 pub(crate) mod isolate;
+pub(crate) mod libvirt_hook;
 pub(crate) mod plan;
 pub(crate) mod release;
 pub(crate) mod rom;

@@ -51,8 +51,14 @@ pub fn main() -> ExitCode {
 /// Calls the command's own file, after a word about a change that was not brought to its end.
 fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     commands::change::refuse_to_hang(context, &command)?;
-    if !matches!(command, Command::Status(_) | Command::Apply(_) | Command::Undo(_) | Command::Completions(_))
-        && let Some(interrupted) = commands::change::interruption(context)
+    if !matches!(
+        command,
+        Command::Status(_)
+            | Command::Apply(_)
+            | Command::Undo(_)
+            | Command::Completions(_)
+            | Command::LibvirtHook(_)
+    ) && let Some(interrupted) = commands::change::interruption(context)
     {
         context.printer.say(&printer::plain(&interrupted));
     }
@@ -74,6 +80,7 @@ fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Verify(arguments) => commands::verify::run(context, &arguments),
         Command::Try(arguments) => commands::try_device::run(context, &arguments),
         Command::Guest(command) => commands::guest::run(context, command),
+        Command::LibvirtHook(arguments) => commands::libvirt_hook::run(context, &arguments),
         Command::Capture(arguments) => commands::capture::run(context, &arguments),
         Command::Completions(arguments) => commands::completions::run(context, &arguments),
     }

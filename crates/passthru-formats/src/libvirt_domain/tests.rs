@@ -104,3 +104,15 @@ proptest! {
         prop_assert!(parse("f", &spoilt).is_err());
     }
 }
+
+#[test]
+fn the_memory_of_numa_cells_is_their_sum_where_each_says() {
+    let of = |cells: &str| {
+        let text = format!("<domain type='kvm'><cpu><numa>{cells}</numa></cpu></domain>");
+        super::memory_of_cells(&super::tree("a.xml", text.as_bytes()).expect("a domain"))
+    };
+    assert_eq!(of("<cell id='0' memory='1048576'/><cell memory='1' unit='GiB'/>"), Some(2 << 30));
+    assert_eq!(of("<cell id='0' memory='1048576'/><cell id='1'/>"), None);
+    assert_eq!(of("<cell memory='18446744073709551615' unit='GiB'/>"), None);
+    assert_eq!(of(""), None);
+}

@@ -77,3 +77,16 @@ pub fn size(element: &ReadElement, default: &str) -> Option<u64> {
     let number: u64 = element.text.parse().ok()?;
     number.checked_mul(super::unit(element.attribute("unit").unwrap_or(default))?)
 }
+
+/// The memory of all NUMA cells of the guest together, in bytes; `None`: there are none that say. libvirt takes it for the guest's
+/// memory, whatever `<memory>` says (`virDomainDefPostParseMemory`).
+pub fn memory_of_cells(root: &ReadElement) -> Option<u64> {
+    let cells: Vec<&ReadElement> =
+        root.at(&["cpu", "numa"])?.children.iter().filter(|child| child.name == "cell").collect();
+    let memory = |cell: &&ReadElement| {
+        let number: u64 = cell.attribute("memory")?.parse().ok()?;
+        number.checked_mul(super::unit(cell.attribute("unit").unwrap_or("KiB"))?)
+    };
+    let sizes: Option<Vec<u64>> = cells.iter().map(memory).collect();
+    sizes.filter(|sizes| !sizes.is_empty())?.into_iter().try_fold(0, u64::checked_add)
+}

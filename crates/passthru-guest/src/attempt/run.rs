@@ -16,7 +16,8 @@ use super::{
 use crate::accel::Accel;
 use crate::entry::TINY_GUEST;
 use crate::machine::{
-    Attachment, Backing, Boot, Cpu, DirectKernel, GuestSlot, HyperV, Machine, MemorySource, Serial, Timers,
+    Attachment, Backing, Binder, Boot, Cpu, DirectKernel, GuestSlot, HyperV, Machine, MemorySource, Serial,
+    Timers,
 };
 use crate::render;
 use crate::run::{Launcher, copy_once, limit_for, memlock_needed};
@@ -193,6 +194,7 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
         storage: Attachment { bus: DiskBus::VirtioBlk, queues: None, io_thread: false },
         media: Vec::new(),
         slots: slots(plan, files)?,
+        binder: Binder::Libvirt,
         network: None,
         picture: None,
         usb: Vec::new(),

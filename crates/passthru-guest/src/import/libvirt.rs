@@ -12,7 +12,7 @@ use super::reasons::{
 };
 use super::{ImportError, Imported, Source};
 use super::{libvirt_devices, libvirt_memory, libvirt_tuning};
-use crate::libvirt::osinfo_id;
+use crate::libvirt::{is_mark, osinfo_id};
 use crate::name::GuestName;
 use crate::spec::{AccelChoice, Display, FirmwareKind, Os};
 
@@ -37,8 +37,12 @@ pub(super) fn import(
     draft.os = system(&mut draft, &root);
     // How many vCPUs there are is asked for by what says where they run.
     let (first, others): (Vec<_>, Vec<_>) = root.children.iter().partition(|element| element.name == "vcpu");
+    let cells = libvirt_domain::memory_of_cells(&root);
     for element in first.into_iter().chain(others) {
-        top(&mut draft, element)?;
+        match cells {
+            Some(bytes) if element.name == "memory" => memory_by_cells(&mut draft, element, bytes)?,
+            _ => top(&mut draft, element)?,
+        }
     }
     draft.finish(name, root.child("name").map(|name| name.text.as_str()))
 }
@@ -90,7 +94,8 @@ fn top(draft: &mut Draft<'_>, element: &ReadElement) -> Result<(), ImportError> 
             draft.left_out(element.line, element.tag(), "it names the domain for libvirt");
         }
         "metadata" => {
-            for other in element.children.iter().filter(|child| child.name != "libosinfo") {
+            for other in element.children.iter().filter(|child| child.name != "libosinfo" && !is_mark(child))
+            {
                 draft.left_out(other.line, other.tag(), "it is another program's");
             }
         }
@@ -181,6 +186,17 @@ fn own_words(draft: &mut Draft<'_>, element: &ReadElement) {
     for other in element.children.iter().filter(|child| child.name != "arg") {
         draft.lost(other.line, other.tag(), NO_KEY);
     }
+}
+
+/// `<memory>` of a domain whose NUMA cells say how much it is.
+fn memory_by_cells(draft: &mut Draft<'_>, element: &ReadElement, bytes: u64) -> Result<(), ImportError> {
+    draft.set_memory(element.line, &element.text, Some(bytes))?;
+    if libvirt_domain::size(element, "KiB") != Some(bytes) {
+        let written = format!("{}{}", element.tag(), element.text);
+        draft.left_out(element.line, written, "libvirt takes the sum of the guest's NUMA cells");
+    }
+    only(draft, element, &["unit", "dumpCore"]);
+    Ok(())
 }
 
 fn current_memory(draft: &mut Draft<'_>, element: &ReadElement) {

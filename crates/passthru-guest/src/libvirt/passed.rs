@@ -5,17 +5,21 @@ use passthru_model::virtualisation::DomainElement;
 
 use super::{behind, element, path};
 use crate::layout::RootPort;
-use crate::machine::{Backing, GuestSlot, Machine, Placed};
+use crate::machine::{Backing, Binder, GuestSlot, Machine, Placed};
 use crate::render::device_id;
 use crate::spec::Rom;
 
 /// The functions of a slot. libvirt leaves one that vfio-pci has already where it is, also where it may take it itself
 /// (`managed`); one that a driver of the host has would be refused without.
-pub(super) fn passed(port: RootPort, slot: &GuestSlot) -> Vec<DomainElement> {
+pub(super) fn passed(binder: Binder, port: RootPort, slot: &GuestSlot) -> Vec<DomainElement> {
     let several = slot.functions.len() > 1;
+    let managed = match binder {
+        Binder::Libvirt => "yes",
+        Binder::Hook => "no",
+    };
     let one = |placed: &Placed, host: PciAddress| {
         let function = placed.function;
-        let attributes = [("mode", "subsystem"), ("type", "pci"), ("managed", "yes")];
+        let attributes = [("mode", "subsystem"), ("type", "pci"), ("managed", managed)];
         let mut place = behind(port, function);
         if function == 0 && several {
             place.attributes.push(("multifunction", "on".to_owned()));

@@ -3,6 +3,7 @@
 use passthru_model::virtualisation::DomainElement;
 
 use super::element;
+use crate::layout::Layout;
 use crate::machine::{CpuModel, Machine};
 use crate::spec::CacheChoice;
 
@@ -32,7 +33,7 @@ pub(super) fn cpu(machine: &Machine) -> DomainElement {
     cpu
 }
 
-/// Where each vCPU and QEMU's own threads run.
+/// Where each vCPU, QEMU's own threads and the I/O thread run.
 pub(super) fn cputune(machine: &Machine) -> Option<DomainElement> {
     let pins = machine.cpu.pins.as_ref()?;
     let mut cputune = element("cputune", &[]);
@@ -42,5 +43,9 @@ pub(super) fn cputune(machine: &Machine) -> Option<DomainElement> {
         }),
     );
     cputune.children.push(element("emulatorpin", &[("cpuset", &pins.emulator.to_string())]));
+    if Layout::of(machine).io_thread {
+        let attributes = [("iothread", "1"), ("cpuset", &*pins.iothread.to_string())];
+        cputune.children.push(element("iothreadpin", &attributes));
+    }
     Some(cputune)
 }

@@ -2,6 +2,7 @@
 
 pub mod child;
 mod explain;
+pub mod libvirt;
 mod memlock;
 mod order;
 mod paths;
@@ -19,6 +20,7 @@ mod vars;
 use std::path::PathBuf;
 
 pub use explain::explain;
+pub use libvirt::held_by_libvirt;
 pub use memlock::MemlockError;
 pub(crate) use memlock::{limit_for, needed as memlock_needed};
 pub use order::Tuning;
@@ -45,4 +47,18 @@ impl Launcher {
     pub fn new(qemu: impl Into<PathBuf>) -> Self {
         Self { qemu: qemu.into(), helper: PathBuf::from("/proc/self/exe") }
     }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text
 }

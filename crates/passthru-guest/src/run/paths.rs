@@ -93,6 +93,11 @@ impl GuestPaths {
         self.state.join("supervisor.json")
     }
 
+    /// That libvirt has it, and which of its processes.
+    pub(super) fn libvirt(&self) -> PathBuf {
+        self.state.join("libvirt.json")
+    }
+
     /// What the supervisor was told to do.
     pub fn order(&self) -> PathBuf {
         self.state.join("order.json")

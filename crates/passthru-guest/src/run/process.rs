@@ -34,6 +34,11 @@ impl Record {
         Ok(Self { pid, start_time, boot_id: boot_id()? })
     }
 
+    /// A process by its id; `None`: there is none.
+    pub(crate) fn of(pid: i32) -> Option<Self> {
+        Some(Self { pid, start_time: start_time(pid)?, boot_id: boot_id().ok()? })
+    }
+
     /// Reads a record; `None`: there is none.
     pub(crate) fn read(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::read(path) {
@@ -65,12 +70,12 @@ impl Record {
 }
 
 impl Process {
-    /// The process of a program that writes its id down itself, if it still is the one that was started with this argument.
-    pub(crate) fn of_pid_file(path: &Path, argument: &str) -> Option<Self> {
+    /// The process of a program that writes its id down itself, with that, if it still is the one that was started with this argument.
+    pub(crate) fn of_pid_file(path: &Path, argument: &str) -> Option<(i32, Self)> {
         let pid: i32 = std::fs::read_to_string(path).ok()?.trim().parse().ok()?;
         let fd = rustix::process::pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
         let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        words.split(|byte| *byte == 0).any(|word| word == argument.as_bytes()).then_some(Self { fd })
+        words.split(|byte| *byte == 0).any(|word| word == argument.as_bytes()).then_some((pid, Self { fd }))
     }
 
     /// Waits for its end; false: it still runs.

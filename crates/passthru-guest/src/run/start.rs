@@ -12,7 +12,7 @@ use super::put_back::supervisor_of;
 use super::state::{GuestState, StateError, state};
 use super::swtpm::{self, SwtpmError};
 use super::vars::{VarsError, copy_once};
-use super::{GuestPaths, Launcher, MemlockError, memlock, supervisor};
+use super::{GuestPaths, Launcher, MemlockError, held_by_libvirt, memlock, supervisor};
 use crate::guest::Guest;
 use crate::render;
 
@@ -28,6 +28,12 @@ pub enum StartError {
     /// Another passthru is at it.
     #[error("another passthru starts or stops this guest right now")]
     Busy,
+    /// libvirt has it.
+    #[error("libvirt starts or runs this guest right now")]
+    Libvirt,
+    /// A hook was called, and not by libvirt's daemon.
+    #[error("this is for libvirt's daemon to call, and what called it has ended")]
+    NoDaemon,
     /// A path that the kernel does not take for a socket.
     #[error("{}: the path is too long for a socket; give the guest a shorter name", .0.display())]
     SocketPath(PathBuf),
@@ -97,6 +103,9 @@ pub fn start(
     let lock = lock(paths)?;
     if let GuestState::Running { pid } = state(paths)? {
         return Err(StartError::Running { pid });
+    }
+    if held_by_libvirt(paths)?.is_some() {
+        return Err(StartError::Libvirt);
     }
     if supervisor_of(paths)?.is_some() {
         return Err(StartError::Busy);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::libvirt::{Held, held_by_libvirt};
 use super::process::{Process, Record};
 use super::{GuestPaths, explain};
 use crate::name::GuestName;
@@ -54,6 +55,9 @@ pub(super) fn find(paths: &GuestPaths) -> Result<(Option<(i32, Process)>, bool),
 
 /// How one guest is.
 pub fn state(paths: &GuestPaths) -> Result<GuestState, StateError> {
+    if let Some(Held::Running { pid }) = held_by_libvirt(paths)? {
+        return Ok(GuestState::Running { pid });
+    }
     Ok(match find(paths)? {
         (Some((pid, _)), _) => GuestState::Running { pid },
         (None, false) => GuestState::Stopped,

@@ -4,11 +4,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::GuestPaths;
 use super::process::Process;
 use super::put_back::supervisor_of;
 use super::start::{StartError, lock};
 use super::state::{StateError, find};
+use super::{GuestPaths, held_by_libvirt};
 use crate::qmp::Qmp;
 
 /// How long QEMU gets to answer, and to end once told to.
@@ -51,6 +51,9 @@ pub enum StopError {
     /// Another passthru is at it.
     #[error("another passthru starts or stops this guest right now")]
     Busy,
+    /// libvirt has it.
+    #[error("libvirt runs this guest, so it is libvirt's to stop: virsh shutdown")]
+    Libvirt,
     /// Even SIGKILL did not end it, as when a device's driver hangs.
     #[error(
         "QEMU (process {pid}) was killed and does not end; a device may hang in the kernel: see the kernel's log"
@@ -85,6 +88,9 @@ pub fn stop(paths: &GuestPaths, options: StopOptions) -> Result<HowStopped, Stop
         StartError::Busy => StopError::Busy,
         other => StopError::Lock(Box::new(other)),
     })?;
+    if held_by_libvirt(paths)?.is_some() {
+        return Err(StopError::Libvirt);
+    }
     let how = match find(paths)?.0 {
         None => HowStopped::NotRunning,
         Some((pid, process)) => end(paths, pid, &process, options)?,
@@ -92,6 +98,7 @@ pub fn stop(paths: &GuestPaths, options: StopOptions) -> Result<HowStopped, Stop
     cleared_up(paths)?;
     for path in [
         paths.record(),
+        paths.libvirt(),
         paths.qmp(),
         paths.serial(),
         paths.vnc(),

@@ -13,13 +13,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use passthru_apply::{Event, OnConflict, Runner, Target, Which};
+use passthru_apply::{Event, Runner, Target};
 
 use super::child::{self, Life};
 use super::order::{Order, Report};
 use super::process::Record;
+use super::put_back::put_back_when_free;
 use super::threads;
-use super::{GuestPaths, Launcher, explain};
+use super::{GuestPaths, Launcher, Tuning, chain, explain};
 use crate::qmp::{Qmp, QmpError};
 
 /// The name under which the supervisor is started.
@@ -33,9 +34,6 @@ const ANSWER: Duration = Duration::from_secs(20);
 
 /// How long another change of the host is waited for before what was changed for the guest is left to the next command.
 const OTHERS: Duration = Duration::from_mins(30);
-
-/// How often it is looked whether another change of the host has ended.
-const RETRY: Duration = Duration::from_millis(500);
 
 /// How far a supervisor has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,21 +144,10 @@ impl Supervisor<'_> {
 
     /// Changes the host for the guest: all of it, or nothing.
     fn tune(&mut self) -> Result<(), Failed> {
-        let tuning = &self.order.tuning;
-        if tuning.plan.is_empty() {
-            return Ok(());
-        }
-        let failed =
-            |error: &passthru_apply::Error| Failed { message: chain(error), exit: error.exit_code() };
-        let target = Target::open(&tuning.root).map_err(|error| failed(&error))?;
-        let mut progress = |event: Event<'_>| match event {
-            Event::StepStarted { step, .. } => say(&Report::Progress { line: step.what.clone() }),
-            Event::Output { line } => say(&Report::Progress { line: line.to_owned() }),
-            _ => {}
-        };
-        passthru_apply::apply(&target, &tuning.plan, self.surroundings.runner(), &mut progress)
-            .map_err(|error| failed(&error))?;
-        Ok(())
+        tune(&self.order.tuning, self.surroundings.runner(), &mut |line| {
+            say(&Report::Progress { line: line.to_owned() });
+        })
+        .map_err(|error| Failed { message: chain(&error), exit: error.exit_code() })
     }
 
     /// Starts QEMU, puts its threads in their places, and lets the guest go.
@@ -280,18 +267,9 @@ impl Supervisor<'_> {
         }
         let Some(guest) = tuning.plan.guest.clone() else { return Ok(()) };
         let target = Target::open(&tuning.root).map_err(|error| chain(&error))?;
-        let deadline = Instant::now() + OTHERS;
-        loop {
-            match super::put_back(&target, &guest, self.surroundings.runner(), &mut passthru_apply::Silent) {
-                Ok(_) => return Ok(()),
-                Err(passthru_apply::Error::Locked { .. } | passthru_apply::Error::Interrupted(_))
-                    if Instant::now() < deadline =>
-                {
-                    std::thread::sleep(RETRY);
-                }
-                Err(error) => return Err(chain(&error)),
-            }
-        }
+        put_back_when_free(&target, &guest, self.surroundings.runner(), OTHERS)
+            .map(drop)
+            .map_err(|error| chain(&error))
     }
 
     /// Takes away what says that there is a supervisor.
@@ -302,26 +280,29 @@ impl Supervisor<'_> {
     }
 }
 
-/// Takes back what was changed for a guest and still stands, the newest first; what was done with each path.
-pub(super) fn take_back(
-    target: &Target,
-    journals: &[String],
+/// Changes the host for a guest: all of it, or nothing.
+pub(super) fn tune(
+    tuning: &Tuning,
     runner: &mut dyn Runner,
-    progress: &mut dyn passthru_apply::Progress,
-) -> Result<Vec<passthru_apply::Undone>, passthru_apply::Error> {
-    let mut undone = Vec::new();
-    for journal in journals.iter().rev() {
-        let which = Which::Journal(journal.clone());
-        undone.push(passthru_apply::undo(target, &which, OnConflict::KeepEdited, runner, progress)?);
+    told: &mut dyn FnMut(&str),
+) -> Result<(), passthru_apply::Error> {
+    if tuning.plan.is_empty() {
+        return Ok(());
     }
-    Ok(undone)
+    let target = Target::open(&tuning.root)?;
+    let mut progress = |event: Event<'_>| match event {
+        Event::StepStarted { step, .. } => told(&step.what),
+        Event::Output { line } => told(line),
+        _ => {}
+    };
+    passthru_apply::apply(&target, &tuning.plan, runner, &mut progress).map(drop)
 }
 
 /// Takes away what an earlier run left, but for its log, of which one is kept.
 fn clear(paths: &GuestPaths) -> Result<(), (PathBuf, io::Error)> {
     let log = paths.log();
     let _ = std::fs::rename(&log, log.with_extension("log.old"));
-    for path in [paths.record(), paths.qmp(), paths.serial(), paths.vnc(), paths.spice()] {
+    for path in [paths.record(), paths.libvirt(), paths.qmp(), paths.serial(), paths.vnc(), paths.spice()] {
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err((path, error)),
             _ => {}
@@ -373,18 +354,4 @@ fn hand_over(put: impl Fn(&File) -> rustix::io::Result<()>) {
     if let Ok(null) = OpenOptions::new().read(true).write(true).open("/dev/null") {
         let _ = put(&null);
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        source = cause.source();
-    }
-    text
 }

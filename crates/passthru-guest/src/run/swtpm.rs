@@ -93,7 +93,7 @@ pub fn start(paths: &GuestPaths) -> Result<(), SwtpmError> {
 /// not over its socket, for one that makes a new TPM's keys listens to nobody meanwhile.
 pub fn stop(paths: &GuestPaths) {
     let argument = format!("file={}", paths.tpm_record().to_string_lossy());
-    if let Some(process) = Process::of_pid_file(&paths.tpm_record(), &argument) {
+    if let Some((_, process)) = Process::of_pid_file(&paths.tpm_record(), &argument) {
         let asked = process.terminate().and_then(|()| process.ended_within(PATIENCE));
         if !matches!(asked, Ok(true)) {
             let _ = process.kill().and_then(|()| process.ended_within(PATIENCE));

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use passthru_model::PciAddress;
+use passthru_model::backend::Backend;
 use passthru_model::guest_tuning::GuestTuning;
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
@@ -198,6 +199,8 @@ pub struct GuestSpec {
     pub name: GuestName,
     /// What runs in it.
     pub os: Os,
+    /// What runs it.
+    pub backend: Backend,
     /// How much memory it has.
     pub memory: MemorySize,
     /// Where that comes from.
@@ -252,6 +255,7 @@ impl GuestSpec {
         Self {
             name,
             os: Os::default(),
+            backend: Backend::default(),
             memory: MemorySize::from_mib(4096)
                 .unwrap_or_else(|| unreachable!("4 GiB is an amount of memory")),
             memory_backing: MemoryBacking::default(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use passthru_model::PciAddress;
+use passthru_model::backend::Backend;
 use passthru_model::guest_tuning::GuestTuning;
 use passthru_model::intent::DeviceIdentity;
 use serde::Deserialize;
@@ -35,6 +36,8 @@ pub struct SpecError {
 struct Keys {
     #[serde(default)]
     os: Os,
+    #[serde(default)]
+    backend: Backend,
     memory: MemorySize,
     cpus: u32,
     #[serde(default)]
@@ -83,6 +86,7 @@ pub fn parse(name: GuestName, file: &str, text: &str) -> Result<GuestSpec, SpecE
     Ok(GuestSpec {
         name,
         os: keys.os,
+        backend: keys.backend,
         memory: keys.memory,
         cpus: keys.cpus,
         processor: keys.processor,

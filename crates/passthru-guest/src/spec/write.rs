@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use passthru_model::backend::Backend;
 use passthru_model::guest_tuning::{Frequency, GuestTuning, Interrupts, Isolation};
 use passthru_model::intent::DeviceIdentity;
 
@@ -52,6 +53,9 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
     let _ =
         writeln!(out, "# linux, windows-10, windows-11 or other: decides which drivers can be counted on.");
     let _ = writeln!(out, "os = {}\n", quoted(spec.os.word()));
+    if spec.backend != Backend::Qemu {
+        let _ = writeln!(out, "backend = {}\n", quoted(spec.backend.word()));
+    }
     let _ = writeln!(
         out,
         "# All of it is taken from the host while the guest runs: a device may write anywhere in it."
@@ -199,6 +203,7 @@ mod tests {
     use super::write;
     use crate::spec::{Disk, DiskFormat, Display, GuestSpec, Medium, Nic, NicBackend, parse};
     use crate::testing;
+    use passthru_model::backend::Backend;
     use passthru_model::guest_tuning::{Frequency, GuestTuning, Interrupts, Isolation};
     use proptest::prelude::*;
 
@@ -215,10 +220,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, tuned in 0usize..12, gpu: bool, networked: bool, named in ".{0,20}", secure_boot: Option<bool>, tpm: Option<bool>) {
+        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, tuned in 0usize..12, gpu: bool, networked: bool, named in ".{0,20}", secure_boot: Option<bool>, tpm: Option<bool>, by_libvirt: bool) {
             let mut spec = GuestSpec::new("box".parse().expect("a name"));
             spec.cpus = cpus;
             (spec.secure_boot, spec.tpm) = (secure_boot, tpm);
+            spec.backend = if by_libvirt { Backend::Libvirt } else { Backend::Qemu };
             spec.network = networked.then(|| Nic::on(NicBackend::User));
             spec.tuning = GuestTuning {
                 isolation: [Isolation::None, Isolation::Slices, Isolation::Partition][tuned % 3],

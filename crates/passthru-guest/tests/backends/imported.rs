@@ -76,7 +76,8 @@ proptest! {
         if let Some(Audio { backend: AudioBackend::Pipewire(directory), .. }) = &mut wanted.audio {
             *directory = None;
         }
-        (wanted.processor.pins, wanted.processor.emulator) = (None, None);
+        wanted.processor.pins = None;
+        (wanted.processor.emulator, wanted.processor.iothread) = (None, None);
         prop_assert_eq!(back.spec, wanted.without_defaults());
     }
 

@@ -1,12 +1,13 @@
 //! What both backends say of pins and topology is what was planned, on hosts of several shapes and for every number of vCPUs.
 
+use passthru_formats::libvirt_domain;
 use passthru_guest::look::Looked;
-use passthru_guest::spec::{PinningChoice, Processor};
-use passthru_guest::{Guest, GuestSpec};
+use passthru_guest::spec::{Disk, DiskFormat, PinningChoice, Processor};
+use passthru_guest::{Guest, GuestSpec, libvirt};
 use passthru_model::HostFacts;
 use passthru_plan::pinning::{self, Near, Pinning, Request, Threads};
 
-use crate::{said, testing};
+use crate::{paths, said, testing};
 
 fn spec(cpus: u32, threads: Threads) -> GuestSpec {
     let mut spec = GuestSpec::new("box".parse().expect("a name"));
@@ -44,4 +45,25 @@ fn both_backends_say_what_was_planned_for_every_number_of_vcpus() {
         }
     }
     assert!(guests > 150, "{guests}");
+}
+
+/// The CPUs of the I/O thread, where there is one.
+fn io_thread(guest: &Guest) -> Option<String> {
+    let xml = libvirt::xml(&guest.machine(&paths(guest)));
+    let root = libvirt_domain::tree("box.xml", xml.as_bytes()).expect("a domain");
+    let pin = root.at(&["cputune", "iothreadpin"])?;
+    assert_eq!(pin.attribute("iothread"), Some("1"), "the only one");
+    pin.attribute("cpuset").map(str::to_owned)
+}
+
+#[test]
+fn the_io_thread_of_disks_runs_where_it_was_planned() {
+    let facts = testing::tuned_facts(testing::processors(8, 4, 1));
+    let mut spec = spec(4, Threads::Siblings);
+    let built = |spec: &GuestSpec| Guest::build(spec, &facts, &Looked::default()).expect("a guest");
+    assert_eq!(io_thread(&built(&spec)), None, "without a disk there is none");
+    spec.disks.push(Disk { path: "/srv/box.img".into(), format: DiskFormat::Raw });
+    let guest = built(&spec);
+    let planned = guest.pinning().map(|pinning| pinning.iothread.to_string());
+    assert_eq!(io_thread(&guest), planned);
 }

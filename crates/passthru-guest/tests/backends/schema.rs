@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use passthru_formats::libvirt_domain;
 use passthru_guest::{GuestSpec, libvirt};
 
 use crate::{build, corpora, has, paths, say, some, testing};
@@ -30,6 +31,29 @@ fn a_windows_without_a_gpu() {
     spec.disks.push(Disk { path: "/dev/vg/win".into(), format: DiskFormat::Raw });
     spec.media.push(Medium { path: "/srv/win.iso".into() });
     insta::assert_snapshot!(xml(&spec));
+}
+
+#[test]
+fn what_is_defined_has_a_mark_by_which_it_is_known_again_and_is_a_domain_all_the_same() {
+    let mut spec = GuestSpec::new("box".parse().expect("a name"));
+    spec.firmware = FirmwareKind::Seabios;
+    let guest = build(&spec);
+    let machine = guest.machine(&paths(&guest));
+    let defined = libvirt::defined(&machine, Some("c0de0000-0000-4000-8000-000000000001"));
+    let read = |xml: &str| libvirt_domain::tree("box.xml", xml.as_bytes()).expect("a domain");
+    assert!(libvirt::is_ours(&read(&defined)));
+    assert!(!libvirt::is_ours(&read(&libvirt::xml(&machine))), "what is exported is whoever's defines it");
+    assert_eq!(read(&defined).child("uuid").expect("an id").text, "c0de0000-0000-4000-8000-000000000001");
+    let Some(schema) = corpora("libvirt/schemas/domain.rng") else { return };
+    if !has("xmllint") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("box.xml");
+    std::fs::write(&file, &defined).expect("written");
+    let out =
+        Command::new("xmllint").args(["--noout", "--relaxng"]).arg(schema).arg(file).output().expect("runs");
+    assert!(out.status.success(), "{}\n{defined}", String::from_utf8_lossy(&out.stderr));
 }
 
 /// Files with the XML of many guests, each named by its number.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use passthru_guest::layout::Layout;
 use passthru_guest::machine::HugePage;
 use passthru_guest::spec::{
     AccelChoice, CacheChoice, ClockBase, FirmwareKind, PagesChoice, PinningChoice, PitTicks, RtcTicks,
@@ -169,9 +170,11 @@ impl Wishes {
 pub(crate) fn settled(spec: &GuestSpec, guest: &Guest) -> GuestSpec {
     let machine = guest.machine(&paths(guest));
     let mut spec = spec.clone();
+    let io_thread = Layout::of(&machine).io_thread;
     spec.processor = passthru_guest::spec::Processor {
         pins: machine.cpu.pins.as_ref().map(|pins| pins.vcpus.clone()),
         emulator: machine.cpu.pins.as_ref().map(|pins| pins.emulator.clone()),
+        iothread: machine.cpu.pins.as_ref().filter(|_| io_thread).map(|pins| pins.iothread.clone()),
         topology: Some(machine.cpu.topology),
         cache: machine.cpu.cache,
         topoext: machine.cpu.topoext,

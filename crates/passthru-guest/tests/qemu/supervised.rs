@@ -20,18 +20,18 @@ use passthru_model::setting::{Place, Setting, Value, Word, guest_group};
 
 use super::{ALONE, PATIENCE, at_once, build, launcher, spec, until};
 
-const GOVERNOR: &str = "sys/devices/system/cpu/cpufreq/policy0/scaling_governor";
+pub(super) const GOVERNOR: &str = "sys/devices/system/cpu/cpufreq/policy0/scaling_governor";
 const PAGES: &str = "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
 
 /// A guest, and the tree that stands for its host.
-struct Scene {
+pub(super) struct Scene {
     directory: tempfile::TempDir,
-    guest: Guest,
+    pub(super) guest: Guest,
     launcher: Launcher,
 }
 
 impl Scene {
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         let launcher = launcher()?;
         let directory = tempfile::tempdir().expect("a directory");
         let mut spec = spec(directory.path());
@@ -52,20 +52,20 @@ impl Scene {
         Some(scene)
     }
 
-    fn root(&self) -> PathBuf {
+    pub(super) fn root(&self) -> PathBuf {
         self.directory.path().join("host")
     }
 
-    fn paths(&self) -> GuestPaths {
+    pub(super) fn paths(&self) -> GuestPaths {
         GuestPaths::new(&self.directory.path().join("run"), self.directory.path(), self.guest.name())
     }
 
-    fn target(&self) -> Target {
+    pub(super) fn target(&self) -> Target {
         Target::open(self.root()).expect("opens")
     }
 
     /// What is changed for the guest: one value of each way to change one.
-    fn tuning(&self) -> Tuning {
+    pub(super) fn tuning(&self) -> Tuning {
         let guest = self.guest.name().clone();
         let word = |text: &str| Value::try_from(text.to_owned()).expect("a value");
         let settings = [
@@ -89,19 +89,19 @@ impl Scene {
         tuning
     }
 
-    fn start(&self) -> Result<Started, StartError> {
+    pub(super) fn start(&self) -> Result<Started, StartError> {
         start(&self.guest, &self.paths(), &self.launcher, &self.tuning(), PATIENCE, &mut |_| {})
     }
 
     /// Every file of the host but our own state.
-    fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub(super) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         visit(&self.root(), &mut files);
         files.retain(|path, _| !path.starts_with(self.root().join("var/lib/passthru")));
         files
     }
 
-    fn left(&self) -> Vec<GuestName> {
+    pub(super) fn left(&self) -> Vec<GuestName> {
         left_behind(&self.target(), &self.directory.path().join("run"), self.directory.path()).expect("reads")
     }
 }
@@ -119,7 +119,7 @@ fn visit(directory: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
 }
 
 /// What `passthru guest stop` writes with; here it is the tree's.
-struct Tree;
+pub(super) struct Tree;
 
 impl Runner for Tree {
     fn run(

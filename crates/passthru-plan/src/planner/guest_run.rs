@@ -4,6 +4,7 @@ mod settings;
 
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
+use passthru_model::backend::Backend;
 use passthru_model::guest_name::GuestName;
 use passthru_model::guest_tuning::{GuestTuning, HugePagesWanted, Isolation, ThreadPlaces};
 use passthru_model::plan::{Action, Effect, Plan, Step};
@@ -20,7 +21,9 @@ use settings::Settings;
 pub struct GuestRun<'a> {
     /// Its name.
     pub guest: &'a GuestName,
-    /// The functions of the host that it is given.
+    /// What runs it.
+    pub backend: Backend,
+    /// The functions of the host that it is given, and that nobody else gives to vfio-pci.
     pub functions: &'a [PciAddress],
     /// What its specification asks for.
     pub tuning: GuestTuning,
@@ -79,10 +82,12 @@ pub fn guest_run(facts: &HostFacts, run: &GuestRun<'_>) -> Result<PlannedRun, Re
     if !reasons.is_empty() {
         return Err(Refusal { reasons });
     }
-    let isolated = run.tuning.isolation != Isolation::None;
+    // libvirt has control groups and pins of its own for what it starts.
+    let ours = run.backend == Backend::Qemu;
+    let isolated = ours && run.tuning.isolation != Isolation::None;
     let mut planned = PlannedRun {
         group: isolated.then(|| guest_group(run.guest)),
-        threads: run.pinning.map(|pinning| threads(pinning, run.tuning.isolation)),
+        threads: run.pinning.filter(|_| ours).map(|pinning| threads(pinning, run.tuning.isolation)),
         plan,
     };
     if !facts.surroundings.root && !planned.plan.is_empty() {

@@ -1,5 +1,6 @@
 //! What is changed of the host for a guest that is started.
 
+use passthru_model::backend::Backend;
 use passthru_model::cpu_set::CpuSet;
 use passthru_model::guest_name::GuestName;
 use passthru_model::guest_tuning::{Frequency, GuestTuning, HugePagesWanted, Interrupts, Isolation};
@@ -64,7 +65,14 @@ fn planned(facts: &HostFacts, tuning: GuestTuning, vcpus: usize) -> Result<Plann
     let (guest, pinning) = (name(), pinned(facts, vcpus));
     guest_run(
         facts,
-        &GuestRun { guest: &guest, functions: &[], tuning, pinning: Some(&pinning), pages: None },
+        &GuestRun {
+            guest: &guest,
+            backend: Backend::Qemu,
+            functions: &[],
+            tuning,
+            pinning: Some(&pinning),
+            pages: None,
+        },
     )
 }
 
@@ -107,6 +115,26 @@ fn a_partition_takes_a_core_for_qemus_own_threads_and_leaves_one_to_the_host() {
 }
 
 #[test]
+fn libvirt_has_groups_and_pins_of_its_own() {
+    let facts = host();
+    let guest = name();
+    let pinning = pinned(&facts, 1);
+    let run = |isolation| {
+        let tuning = GuestTuning { isolation, ..ALL };
+        let (backend, pinning) = (Backend::Libvirt, Some(&pinning));
+        guest_run(&facts, &GuestRun { guest: &guest, backend, functions: &[], tuning, pinning, pages: None })
+    };
+    let planned = run(Isolation::Slices).expect("a plan");
+    assert_eq!((planned.group, planned.threads), (None, None));
+    let places = |setting: &passthru_model::setting::Setting| setting.place.path();
+    let changed: Vec<String> = planned.plan.settings().map(places).collect();
+    assert!(changed.iter().any(|path| path.contains("system.slice")), "{changed:?}");
+    assert!(!changed.iter().any(|path| path.contains("passthru-win")), "{changed:?}");
+    let refusal = run(Isolation::Partition).expect_err("a refusal").to_string();
+    assert!(refusal.contains("libvirt has its own; \"slices\" works with libvirt"), "{refusal}");
+}
+
+#[test]
 fn irqbalance_is_not_fought() {
     let mut facts = host();
     let Fact::Known(now, _) = &mut facts.tuning.run_time else { panic!("known") };
@@ -124,7 +152,10 @@ fn only_the_huge_pages_that_are_lacking_are_made() {
     let run = |count| {
         let pages = Some(HugePagesWanted { size_kib: 2048, node: None, count });
         let tuning = GuestTuning::default();
-        guest_run(&facts, &GuestRun { guest: &guest, functions: &[], tuning, pinning: None, pages })
+        guest_run(
+            &facts,
+            &GuestRun { guest: &guest, backend: Backend::Qemu, functions: &[], tuning, pinning: None, pages },
+        )
     };
     let free = facts.memory.huge_pages.value().expect("known")[&2048].all.takeable();
     let total = facts.memory.huge_pages.value().expect("known")[&2048].all.total;
@@ -144,7 +175,14 @@ fn what_this_host_cannot_do_is_said_all_at_once() {
     let refusal = planned(&facts, ALL, 1).expect_err("a refusal").to_string();
     insta::assert_snapshot!(refusal);
     let guest = name();
-    let unpinned = GuestRun { guest: &guest, functions: &[], tuning: ALL, pinning: None, pages: None };
+    let unpinned = GuestRun {
+        guest: &guest,
+        backend: Backend::Qemu,
+        functions: &[],
+        tuning: ALL,
+        pinning: None,
+        pages: None,
+    };
     let refusal = guest_run(&host(), &unpinned).expect_err("a refusal").to_string();
     assert!(refusal.contains("tuning.interrupts is about the CPUs of the guest"), "{refusal}");
 }
@@ -159,7 +197,14 @@ fn without_root_what_only_makes_it_faster_is_left_and_a_device_of_the_hosts_is_r
     let guest = name();
     let functions = [at("02:00.0")];
     let tuning = GuestTuning::default();
-    let device = GuestRun { guest: &guest, functions: &functions, tuning, pinning: None, pages: None };
+    let device = GuestRun {
+        guest: &guest,
+        backend: Backend::Qemu,
+        functions: &functions,
+        tuning,
+        pinning: None,
+        pages: None,
+    };
     let refusal = guest_run(&facts, &device).expect_err("a refusal").to_string();
     assert!(refusal.contains("only root can do"), "{refusal}");
 }

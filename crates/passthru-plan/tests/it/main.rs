@@ -8,6 +8,7 @@ mod device_checks;
 mod findings;
 mod guest_runs;
 mod host_settings;
+mod libvirt_hook;
 mod machine_checks;
 mod machines;
 mod many;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use passthru_model::PciAddress;
 
-use super::{AccelChoice, FirmwareChoice};
+use super::{AccelChoice, Agreement, FirmwareChoice};
 
 /// The system of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -78,6 +78,15 @@ pub enum GuestCommand {
     /// refused where the host would be left without a keyboard or a mouse.
     #[command(after_help = "Example:\n  passthru isolate 06:00.0\n  passthru guest promote demo")]
     Promote(GuestName),
+
+    /// Have libvirt call passthru around each guest, so that the host is changed for those that libvirt starts too
+    ///
+    /// A script beside the user's own hooks, for guests that root has a specification of: before libvirt starts one, the functions
+    /// that its domain has with managed='no' go to vfio-pci and the host is tuned as [tuning] asks, and after its end all is put back.
+    #[command(
+        after_help = "Example:\n  passthru guest hook\n  passthru guest hook --dry-run\n  passthru guest hook --remove"
+    )]
+    Hook(GuestHookArguments),
 
     /// Start a guest under QEMU
     #[command(after_help = "Example:\n  passthru guest start demo")]
@@ -205,6 +214,38 @@ pub struct GuestNewArguments {
     /// What executes the guest
     #[arg(long, default_value = "auto")]
     pub accel: AccelChoice,
+}
+
+/// Arguments of `guest hook`.
+#[derive(Debug, Args)]
+pub struct GuestHookArguments {
+    /// Have it call passthru no more
+    #[arg(long)]
+    pub remove: bool,
+
+    /// How to agree
+    #[command(flatten)]
+    pub agreement: Agreement,
+}
+
+/// What libvirt tells its hooks.
+#[derive(Debug, Args)]
+pub struct LibvirtHookArguments {
+    /// The guest's name
+    #[arg(value_name = "NAME")]
+    pub guest: String,
+
+    /// What becomes of it
+    #[arg(value_name = "OPERATION")]
+    pub operation: String,
+
+    /// Which part of that
+    #[arg(value_name = "PART")]
+    pub part: String,
+
+    /// What libvirt says besides
+    #[arg(value_name = "MORE")]
+    pub more: Vec<String>,
 }
 
 /// Arguments of `guest start`.

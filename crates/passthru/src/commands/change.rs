@@ -100,11 +100,17 @@ pub(crate) fn interruption(context: &Context) -> Option<String> {
 /// override of that (`driver_override_show`, `drivers/pci/pci-sysfs.c`) hangs too. What does not look goes on.
 pub(crate) fn refuse_to_hang(context: &Context, command: &Command) -> Result<(), Failure> {
     let looks = match command {
-        Command::Undo(_) | Command::History(_) | Command::Completions(_) => false,
+        // Guests of others must not wait for ours; what is done for ours looks for itself.
+        Command::Undo(_) | Command::History(_) | Command::Completions(_) | Command::LibvirtHook(_) => false,
         Command::Apply(arguments) => !arguments.resume,
         _ => context.is_live(),
     };
-    let Some(found) = unfinished(context).filter(|found| looks && !found.hung.is_empty()) else {
+    if looks { refuse_where_hung(context) } else { Ok(()) }
+}
+
+/// Refuses where a driver hangs.
+pub(crate) fn refuse_where_hung(context: &Context) -> Result<(), Failure> {
+    let Some(found) = unfinished(context).filter(|found| !found.hung.is_empty()) else {
         return Ok(());
     };
     Err(Failure::refused(Error::Interrupted(Box::new(found)).to_string())

@@ -4,13 +4,15 @@ mod check;
 mod check_file;
 mod edit;
 mod export;
+mod hook;
 mod import;
+mod libvirt;
 mod list;
 pub(crate) mod new;
 pub(crate) mod places;
 mod promote;
 mod show;
-mod start;
+pub(crate) mod start;
 mod stop;
 
 use crate::args::GuestCommand;
@@ -28,6 +30,7 @@ pub(crate) fn run(context: &Context, command: GuestCommand) -> Result<Exit, Fail
         GuestCommand::Import(arguments) => import::run(context, &arguments),
         GuestCommand::Edit(arguments) => edit::run(context, &arguments),
         GuestCommand::Promote(arguments) => promote::run(context, &arguments),
+        GuestCommand::Hook(arguments) => hook::run(context, &arguments),
         GuestCommand::Start(arguments) => start::run(context, &arguments),
         GuestCommand::Stop(arguments) => stop::run(context, &arguments),
     }

@@ -96,3 +96,61 @@ fn on_real_machines_too() {
         }
     }
 }
+
+/// Guests that ask for what is decided by different parts of a host.
+fn guests(facts: &passthru_model::HostFacts) -> Vec<passthru_guest::GuestSpec> {
+    let passed = facts.functions().filter(|function| !function.is_bridge());
+    let devices = passed.map(passthru_model::intent::DeviceIdentity::of).map(|device| {
+        format!(
+            "[[devices]]\naddress = \"{}\"\nid = \"{}\"\nsubsystem = \"{}\"\nclass = \"{}\"\n",
+            device.address, device.id, device.subsystem, device.class
+        )
+    });
+    let small = "memory = \"1G\"\ncpus = 1\n".to_owned();
+    let mut texts: Vec<String> = devices.map(|device| format!("{small}{device}")).collect();
+    for more in [
+        "os = \"windows-11\"\n",
+        "accel = \"kvm\"\n[processor]\npinning = \"on\"\n[memory-backing]\npages = \"2M\"\n",
+        "[tuning]\nisolation = \"slices\"\nfrequency = \"performance\"\ninterrupts = \"move\"\n",
+        "[[usb]]\nid = \"046d:c52b\"\n[audio]\nbackend = \"pipewire\"\n[looking-glass]\nresolution = \"2560x1440\"\n",
+    ] {
+        texts.push(format!("{small}{more}"));
+    }
+    let name = || "box".parse().expect("a name");
+    texts.iter().map(|text| passthru_guest::spec::parse(name(), "box.toml", text).expect("a guest")).collect()
+}
+
+#[test]
+fn a_guest_is_the_same_by_what_it_is_built_from_as_by_all_of_a_host() {
+    use crate::commands::guest::start::{BUILT_FROM, TUNED, plan};
+    let opened = passthru_host::Host::open(&fixtures().join("workstation")).expect("opens");
+    let read = |subjects| {
+        let options = passthru_host::Options { ssh_connection: None, subjects };
+        passthru_host::gather_with(&opened, &options)
+    };
+    let (all, some) = (read(passthru_host::Subjects::ALL), read(BUILT_FROM | TUNED));
+    let mut built = 0;
+    for spec in guests(&all) {
+        let guest =
+            |facts| passthru_guest::Guest::build(&spec, facts, &passthru_guest::look::Looked::default());
+        match (guest(&all), guest(&some)) {
+            (Ok(by_all), Ok(by_some)) => {
+                built += 1;
+                assert_eq!(by_all, by_some);
+                assert_eq!(by_all.not_ready(&all), by_some.not_ready(&some));
+                // Where a function changes drivers, everything is read anyway.
+                if by_all.not_ready(&all).is_empty() {
+                    let planned = |facts, guest| format!("{:?}", plan(facts, &spec, guest));
+                    assert_eq!(planned(&all, &by_all), planned(&some, &by_some));
+                }
+            }
+            (by_all, by_some) => {
+                let told = |built: Result<_, passthru_guest::guest::BuildErrors>| {
+                    built.map(|_: passthru_guest::Guest| ()).map_err(|errors| errors.to_string())
+                };
+                assert_eq!(told(by_all), told(by_some));
+            }
+        }
+    }
+    assert!(built > 3, "{built}");
+}

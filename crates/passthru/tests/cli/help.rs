@@ -25,7 +25,8 @@ fn the_arguments_are_well_formed() {
 
 #[test]
 fn every_command_has_an_example_that_parses() {
-    for (name, command) in commands().into_iter().skip(1) {
+    // What other programs call is none of a user's.
+    for (name, command) in commands().into_iter().skip(1).filter(|(_, command)| !command.is_hide_set()) {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         let (_, examples) = help.split_once("Example:").unwrap_or_else(|| panic!("{name} has no example"));
         let examples: Vec<&str> =

@@ -4,6 +4,7 @@ mod common;
 mod guest_edit;
 mod guest_files;
 mod help;
+mod libvirt_hook;
 mod media;
 mod reading;
 mod rom;

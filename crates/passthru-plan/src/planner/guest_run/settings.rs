@@ -1,6 +1,7 @@
 //! The values of the running kernel that are changed for a guest, subject by subject.
 
 use passthru_model::HostFacts;
+use passthru_model::backend::Backend;
 use passthru_model::cpu_set::CpuSet;
 use passthru_model::guest_tuning::{Frequency, Interrupts, Isolation};
 use passthru_model::plan::Step;
@@ -141,7 +142,9 @@ impl Settings<'_> {
                 ));
             }
             let slices = HostSlice::ALL.map(|slice| limited(slice, now, topology, pinning));
-            let settings: Result<Vec<Setting>, Reason> = std::iter::once(Ok(group)).chain(slices).collect();
+            // libvirt starts its guests in a slice of their own, which keeps all CPUs.
+            let group = (self.run.backend == Backend::Qemu).then_some(Ok(group));
+            let settings: Result<Vec<Setting>, Reason> = group.into_iter().chain(slices).collect();
             let mut settings = settings?;
             settings.retain(|setting| setting.before != setting.after);
             let what = format!("keep what systemd has started off {}", self.cpus());
@@ -150,6 +153,13 @@ impl Settings<'_> {
                 settings,
                 what,
                 "tuning.isolation asks for it: no program of the host makes a vCPU wait",
+            ));
+        }
+        if self.run.backend == Backend::Libvirt {
+            return Err(Reason::CannotTune(
+                "tuning.isolation = \"partition\" needs the guest in a control group of passthru's, and libvirt has its own; \
+                 \"slices\" works with libvirt"
+                    .to_owned(),
             ));
         }
         let own = pinning.guest_cpus.union(&pinning.iothread);

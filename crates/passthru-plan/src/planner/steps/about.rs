@@ -70,6 +70,12 @@ pub(super) fn about(path: &str, after: &FileState) -> About {
             "systemd starts what is linked here",
             Effect::Reboot,
         ),
+        managed::LIBVIRT_HOOK => (
+            "libvirt-hook",
+            "the script that libvirt runs around each guest",
+            "guests that libvirt starts are given their devices and tuned for as `passthru guest start` does it",
+            Effect::GuestStart,
+        ),
         _ => {
             return about_images(path)
                 .or_else(|| about_host(path))

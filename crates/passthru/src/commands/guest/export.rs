@@ -23,7 +23,11 @@ pub(crate) fn run(context: &Context, arguments: &GuestExportArguments) -> Result
         Failure::no(errors.to_string()).hint(format!("‘passthru guest check {name}’ says what to do"))
     })?;
     let text = match arguments.format {
-        GuestFormat::Libvirt => libvirt::xml(&guest.machine(&paths)),
+        GuestFormat::Libvirt => {
+            let mut machine = guest.machine(&paths);
+            machine.binder = places.binder(&facts);
+            libvirt::xml(&machine)
+        }
         GuestFormat::Qemu => script::script(&guest, &paths),
     };
     match &arguments.output {

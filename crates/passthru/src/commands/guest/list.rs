@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use passthru_guest::run::{self, GuestState};
-use passthru_guest::spec;
+use passthru_guest::run::libvirt::state_by_libvirt;
+use passthru_guest::run::{self, GuestState, StateError};
+use passthru_guest::{GuestSpec, spec};
+use passthru_model::backend::Backend;
 
 use super::places::Places;
 use crate::commands::change;
@@ -25,6 +27,10 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
         context.printer.say(&change::say_left_behind(&guest));
     }
     guests.extend(run::list(&places.run, &places.data).map_err(|error| Failure::no(chain(&error)))?);
+    for spec in places.all().iter().filter(|spec| spec.backend == Backend::Libvirt) {
+        guests
+            .insert(spec.name.clone(), state_of(&places, spec).map_err(|error| Failure::no(chain(&error)))?);
+    }
     if context.printer.json {
         let guests = guests
             .into_iter()
@@ -52,6 +58,14 @@ pub(crate) fn run(context: &Context) -> Result<Exit, Failure> {
     }
     context.printer.data(&out)?;
     Ok(Exit::Done)
+}
+
+/// How a guest is, by whoever runs it.
+pub(crate) fn state_of(places: &Places, spec: &GuestSpec) -> Result<GuestState, StateError> {
+    match (spec.backend, run::state(&places.paths(&spec.name))?) {
+        (Backend::Libvirt, GuestState::Stopped | GuestState::Dead { .. }) => Ok(state_by_libvirt(&spec.name)),
+        (_, state) => Ok(state),
+    }
 }
 
 /// The state in one word.

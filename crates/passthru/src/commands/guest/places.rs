@@ -4,13 +4,18 @@ use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use passthru_guest::machine::Binder;
 use passthru_guest::run::GuestPaths;
 use passthru_guest::{GuestName, GuestSpec, spec};
 use passthru_host::program;
+use passthru_model::HostFacts;
 use passthru_model::program::Program;
 
 use crate::commands::plan;
 use crate::exit::{Failure, chain};
+
+/// Where root keeps specifications.
+const ROOTS_SPECS: &str = "/etc/passthru/guests";
 
 /// The directories of this user's guests.
 #[derive(Clone, Debug)]
@@ -28,7 +33,7 @@ impl Places {
     pub(crate) fn of_this_user() -> Result<Self, Failure> {
         if rustix::process::geteuid().is_root() {
             return Ok(Self {
-                specs: PathBuf::from("/etc/passthru/guests"),
+                specs: PathBuf::from(ROOTS_SPECS),
                 run: PathBuf::from("/run/passthru/guests"),
                 data: PathBuf::from("/var/lib/passthru/guests"),
             });
@@ -55,6 +60,12 @@ impl Places {
     /// The files of one guest.
     pub(crate) fn paths(&self, name: &GuestName) -> GuestPaths {
         GuestPaths::new(&self.run, &self.data, name)
+    }
+
+    /// Who gives a guest's functions to vfio-pci where libvirt runs it: passthru where libvirt calls it, which it does for root's guests.
+    pub(crate) fn binder(&self, facts: &HostFacts) -> Binder {
+        let called = passthru_plan::has_libvirt_hook(facts) && self.specs == Path::new(ROOTS_SPECS);
+        if called { Binder::Hook } else { Binder::Libvirt }
     }
 
     /// Saves a new guest's specification; an existing guest is left alone.

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use passthru_guest::choice::Choice;
 use passthru_guest::look::Looked;
 use passthru_guest::{Guest, render, run, script};
+use passthru_model::backend::Backend;
 
-use super::list::{pid, word};
+use super::list::{pid, state_of, word};
 use super::places::{Places, name};
 use crate::args::GuestShowArguments;
 use crate::context::Context;
@@ -25,11 +26,14 @@ pub(crate) fn run(context: &Context, arguments: &GuestShowArguments) -> Result<E
     let guest = Guest::build(&spec, &facts, &Looked::here(&spec)).map_err(|errors| {
         Failure::no(errors.to_string()).hint(format!("‘passthru guest check {name}’ says what to do"))
     })?;
-    let state = run::state(&paths).map_err(|error| Failure::no(chain(&error)))?;
+    let state = state_of(&places, &spec).map_err(|error| Failure::no(chain(&error)))?;
     let host: Vec<_> = guest.host_functions().collect();
     let devices = match pid(&state) {
-        Some(_) => run::devices(&paths, &host).map_err(|error| Failure::no(chain(&error)))?,
-        None => Vec::new(),
+        // libvirt has QEMU's control socket for itself.
+        Some(_) if spec.backend == Backend::Qemu => {
+            run::devices(&paths, &host).map_err(|error| Failure::no(chain(&error)))?
+        }
+        _ => Vec::new(),
     };
     let command: Vec<String> = std::iter::once("qemu-system-x86_64".to_owned())
         .chain(render::arguments(&guest.machine(&paths)))
@@ -48,12 +52,13 @@ pub(crate) fn run(context: &Context, arguments: &GuestShowArguments) -> Result<E
         return Ok(Exit::Done);
     }
     let mut out = format!(
-        "{STRONG}{name}{STRONG:#}  {}\n  specification {}\n  {} vCPUs, {}, run by {}\n",
+        "{STRONG}{name}{STRONG:#}  {}\n  specification {}\n  {} vCPUs, {}, run by {}{}\n",
         word(&state),
         places.specs.join(name.file_name()).display(),
         spec.cpus,
         spec.memory,
         guest.accel().word(),
+        if spec.backend == Backend::Libvirt { " under libvirt" } else { "" },
     );
     for address in &host {
         let description =

@@ -7,10 +7,13 @@ use passthru_guest::look::Looked;
 use passthru_guest::run::{self, GuestState, Launcher, StartError, Tuning};
 use passthru_guest::{Guest, GuestSpec, spec};
 use passthru_host::{Subject, Subjects};
+use passthru_model::backend::Backend;
+use passthru_model::guest_tuning::GuestTuning;
 use passthru_model::{HostFacts, PciAddress};
 use passthru_plan::{GuestRun, PlannedRun, guest_run};
 
-use super::list::pid;
+use super::libvirt;
+use super::list::{pid, state_of};
 use super::new::accel;
 use super::places::{Places, name, qemu};
 use crate::args::GuestStartArguments;
@@ -22,8 +25,27 @@ use crate::printer::plain;
 /// A guest's memory is pinned before QEMU answers: a second for some gigabytes, more where it is fragmented.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What a guest is built from, and what is tuned for it.
-const SUBJECTS: Subjects = Subjects::USUAL.with(&[Subject::RunTime]);
+/// What a guest is built from. What else boots the host, or could bind its devices, is read only where a function changes drivers.
+pub(crate) const BUILT_FROM: Subjects = Subjects::of(&[
+    Subject::Cpu,
+    Subject::Pci,
+    Subject::PciDetails,
+    Subject::Names,
+    Subject::Groups,
+    Subject::Iommu,
+    Subject::Topology,
+    Subject::Memory,
+    Subject::Usb,
+    Subject::Virtualization,
+    Subject::Guests,
+    Subject::GuestFirmware,
+]);
+
+/// What is looked at to tune the host for one.
+pub(crate) const TUNED: Subjects = Subjects::of(&[Subject::Tuning, Subject::RunTime]);
+
+/// The same where it is not known yet what will be changed: functions may change drivers too.
+pub(crate) const EVERYTHING: Subjects = bind::SUBJECTS.with(&[Subject::RunTime]);
 
 /// Plans what is changed of the host for it, and starts the guest.
 pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<Exit, Failure> {
@@ -34,13 +56,18 @@ pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<
     if let Some(choice) = arguments.accel {
         spec.accel = accel(choice);
     }
+    if spec.backend == Backend::Libvirt {
+        return libvirt::start(context, &places, &spec);
+    }
     let paths = places.paths(&name);
     // What an earlier run has left is put back first, so that the facts are those of the host as it is without a guest.
     if change::left_behind(context, &places).contains(&name) {
         context.printer.say(&format!("Putting back what was changed for the last run of ‘{name}’"));
         change::put_back(context, &name)?;
     }
-    let mut facts = context.facts_of(SUBJECTS)?;
+    let tunes = spec.tuning != GuestTuning::default();
+    let subjects = if tunes { BUILT_FROM | TUNED } else { BUILT_FROM };
+    let mut facts = context.facts_of(subjects)?;
     let check = format!("‘passthru guest check {name}’ says more");
     let build = |facts: &HostFacts| {
         Guest::build(&spec, facts, &Looked::here(&spec))
@@ -52,7 +79,7 @@ pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<
     }
     if !guest.not_ready(&facts).is_empty() {
         // Only where functions change drivers it matters who has them open, which takes long to find out.
-        facts = context.facts_of(SUBJECTS | bind::SUBJECTS)?;
+        facts = context.facts_of(subjects | bind::SUBJECTS)?;
         guest = build(&facts)?;
     }
     let planned = plan(&facts, &spec, &guest)?;
@@ -78,10 +105,10 @@ pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<
 }
 
 /// Refuses what another guest, which runs, has already.
-fn free_of_others(places: &Places, spec: &GuestSpec) -> Result<(), Failure> {
+pub(crate) fn free_of_others(places: &Places, spec: &GuestSpec) -> Result<(), Failure> {
     for other in places.all().iter().filter(|other| other.name != spec.name) {
         let common = in_common(spec, other);
-        let runs = || run::state(&places.paths(&other.name)).is_ok_and(|state| pid(&state).is_some());
+        let runs = || state_of(places, other).is_ok_and(|state| pid(&state).is_some());
         if !common.is_empty() && runs() {
             return Err(Failure::refused(format!(
                 "the guest ‘{}’ runs and has {}",
@@ -95,10 +122,11 @@ fn free_of_others(places: &Places, spec: &GuestSpec) -> Result<(), Failure> {
 }
 
 /// What is changed of the host for a guest.
-fn plan(facts: &HostFacts, spec: &GuestSpec, guest: &Guest) -> Result<PlannedRun, Failure> {
+pub(crate) fn plan(facts: &HostFacts, spec: &GuestSpec, guest: &Guest) -> Result<PlannedRun, Failure> {
     let functions: Vec<PciAddress> = guest.host_functions().collect();
     let run = GuestRun {
         guest: guest.name(),
+        backend: Backend::Qemu,
         functions: &functions,
         tuning: spec.tuning,
         pinning: guest.pinning(),
@@ -108,7 +136,7 @@ fn plan(facts: &HostFacts, spec: &GuestSpec, guest: &Guest) -> Result<PlannedRun
 }
 
 /// An error of the room that runs guests.
-fn failed(error: &StartError) -> Failure {
+pub(crate) fn failed(error: &StartError) -> Failure {
     match error {
         StartError::Failed { message, exit } => Failure::new(change::exit(*exit), message.clone()),
         other => Failure::no(chain(other)),
