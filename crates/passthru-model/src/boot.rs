@@ -1,7 +1,8 @@
 //! What boots the host, as far as files say.
 
 use crate::fact::Fact;
-use crate::managed::OFF_ENTRY_ENDING;
+use crate::managed::{GRUB_CFG, OFF_ENTRY_ENDING};
+use crate::program::Program;
 
 /// A boot loader, or a tool that writes for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +81,45 @@ pub struct BootEntry {
     pub source: bool,
     /// Whether it is for repairs, or passthru's own without passthrough: what it lacks is left out on purpose.
     pub rescue: bool,
+}
+
+/// GRUB with a menu that a program makes from `/etc/default/grub`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grub {
+    /// Whether `/etc/default/grub.d/*.cfg` is read after `/etc/default/grub`, which is an addition of Debian's.
+    pub drop_ins: bool,
+    /// What makes the menu.
+    pub maker: MenuMaker,
+    /// The menu.
+    pub menu: String,
+}
+
+impl Grub {
+    /// As Debian has it.
+    pub fn of_debian() -> Self {
+        Self { drop_ins: true, maker: MenuMaker::UpdateGrub, menu: GRUB_CFG.to_owned() }
+    }
+
+    /// The program that makes the menu, and its arguments.
+    pub fn making(&self) -> (Program, Vec<String>) {
+        let output = || vec!["-o".to_owned(), self.menu.clone()];
+        match self.maker {
+            MenuMaker::UpdateGrub => (Program::UpdateGrub, Vec::new()),
+            MenuMaker::GrubMkconfig => (Program::GrubMkconfig, output()),
+            MenuMaker::Grub2Mkconfig => (Program::Grub2Mkconfig, output()),
+        }
+    }
+}
+
+/// A program that makes GRUB's menu.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MenuMaker {
+    /// Debian's `update-grub`, which knows by itself where the menu is.
+    UpdateGrub,
+    /// `grub-mkconfig`.
+    GrubMkconfig,
+    /// `grub2-mkconfig`, as Fedora and SUSE call the same.
+    Grub2Mkconfig,
 }
 
 /// What kernel-install(8) makes for a kernel.

@@ -50,6 +50,9 @@ pub const GRUB_DROP_IN: &str = "/etc/default/grub.d/50-passthru.cfg";
 pub const GRUB_OFF_ENTRY: &str = "/etc/grub.d/42_passthru";
 /// GRUB's generated menu.
 pub const GRUB_CFG: &str = "/boot/grub/grub.cfg";
+/// GRUB's generated menu, wherever it may be: as upstream and Debian have it, as Fedora and SUSE have it, and on an EFI system
+/// partition that is GRUB's boot directory.
+pub const GRUB_MENUS: [&str; 3] = [GRUB_CFG, "/boot/grub2/grub.cfg", "/efi/grub/grub.cfg"];
 /// kernel-install: the kernel command line of all entries that it makes.
 pub const KERNEL_CMDLINE: &str = "/etc/kernel/cmdline";
 /// What stands for [`KERNEL_CMDLINE`] where that is not there. It belongs to a package, and is looked at only.
@@ -105,7 +108,9 @@ pub const FILES: &[&str] = &[
     GRUB_DEFAULTS,
     GRUB_DROP_IN,
     GRUB_OFF_ENTRY,
-    GRUB_CFG,
+    GRUB_MENUS[0],
+    GRUB_MENUS[1],
+    GRUB_MENUS[2],
     KERNEL_CMDLINE,
     KERNEL_CMDLINE_VENDOR,
     KERNEL_INSTALL_OFF,

@@ -250,7 +250,7 @@ impl Runner for Programs {
                     }
                 }
             }
-            Program::UpdateGrub => {
+            Program::UpdateGrub | Program::GrubMkconfig | Program::Grub2Mkconfig => {
                 let menu = self.inputs(root, &["etc/default/grub"]);
                 Self::put(&root.join("boot/grub/grub.cfg"), menu.as_bytes());
             }

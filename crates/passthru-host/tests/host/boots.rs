@@ -2,7 +2,7 @@
 
 use passthru_formats::unified_image;
 use passthru_host::{Host, gather};
-use passthru_model::boot::{Layout, MadeEntry};
+use passthru_model::boot::{Grub, Layout, MadeEntry, MenuMaker};
 use passthru_model::facts::{Bootloader, HostFacts, InitramfsGenerator};
 use pretty_assertions::assert_eq;
 use tar::{Builder, Header};
@@ -228,14 +228,85 @@ fn why(facts: &HostFacts) -> &str {
 #[test]
 fn grub_as_debian_has_it_is_known() {
     for loader in [None, Some("GRUB 2.12-9")] {
-        assert_eq!(facts(GRUB, loader).bootloader.value(), Some(&Bootloader::GrubDebian));
+        assert_eq!(facts(GRUB, loader).bootloader.value(), Some(&Bootloader::Grub(Grub::of_debian())));
     }
+}
+
+/// GRUB in a host with these files.
+fn grub(files: &[(&str, &str)]) -> Grub {
+    let facts = texts(files);
+    match facts.bootloader.value() {
+        Some(Bootloader::Grub(grub)) => grub.clone(),
+        other => panic!("{other:?}: {:?}", facts.bootloader.because()),
+    }
+}
+
+const SETTINGS: (&str, &str) = ("etc/default/grub", "GRUB_CMDLINE_LINUX_DEFAULT=quiet\n");
+const MENU: &str = "menuentry 'Arch' {\n linux /vmlinuz root=UUID=1 rw quiet\n}\n";
+/// The line by which Debian's reads drop-ins.
+const READS: &str = "for x in ${sysconfdir}/default/grub.d/*.cfg ; do\n";
+
+#[test]
+fn grub_as_others_have_it_is_known_with_its_menu_and_what_makes_that() {
+    let one_file = |maker, menu: &str| Grub { drop_ins: false, maker, menu: menu.to_owned() };
+    let script = ("usr/bin/grub-mkconfig", "#!/bin/sh\n");
+    for more in [&[][..], &[("usr/sbin/update-grub", "exec grub-mkconfig\n")]] {
+        let files = [&[SETTINGS, script, ("boot/grub/grub.cfg", MENU)][..], more].concat();
+        assert_eq!(grub(&files), one_file(MenuMaker::GrubMkconfig, "/boot/grub/grub.cfg"));
+    }
+    let second = ("usr/sbin/grub2-mkconfig", "#!/bin/sh\n");
+    let of_suse = [SETTINGS, second, ("boot/grub2/grub.cfg", MENU)];
+    assert_eq!(grub(&of_suse), one_file(MenuMaker::Grub2Mkconfig, "/boot/grub2/grub.cfg"));
+    let on_esp = [SETTINGS, script, ("efi/grub/grub.cfg", MENU)];
+    assert_eq!(grub(&on_esp), one_file(MenuMaker::GrubMkconfig, "/efi/grub/grub.cfg"));
+    // Whose script reads drop-ins is as Debian's.
+    let debian = [
+        SETTINGS,
+        ("usr/sbin/grub-mkconfig", READS),
+        ("usr/sbin/update-grub", "x"),
+        ("boot/grub/grub.cfg", MENU),
+    ];
+    assert_eq!(grub(&debian), Grub::of_debian());
+    assert_eq!(grub(&[debian[0], debian[1], debian[3]]).making().0.file_name(), "grub-mkconfig");
+}
+
+#[test]
+fn of_two_menus_the_one_is_known_that_the_system_was_started_from() {
+    let running = |line| ("proc/cmdline", line);
+    let other = "menuentry 'Old' {\n linux /vmlinuz root=UUID=2 rw quiet\n}\n";
+    let both = |line| {
+        [
+            SETTINGS,
+            ("usr/sbin/grub-mkconfig", "x"),
+            ("usr/sbin/grub2-mkconfig", "x"),
+            ("boot/grub/grub.cfg", other),
+            ("boot/grub2/grub.cfg", MENU),
+            running(line),
+        ]
+    };
+    let found = grub(&both("BOOT_IMAGE=/vmlinuz root=UUID=1 rw quiet intel_iommu=on\n"));
+    assert_eq!((found.maker, found.menu.as_str()), (MenuMaker::Grub2Mkconfig, "/boot/grub2/grub.cfg"));
+    let found = grub(&both("BOOT_IMAGE=/vmlinuz root=UUID=2 rw quiet\n"));
+    assert_eq!((found.maker, found.menu.as_str()), (MenuMaker::GrubMkconfig, "/boot/grub/grub.cfg"));
+    let mut same = both("root=UUID=1 rw quiet\n");
+    same[3].1 = MENU;
+    let bls =
+        [SETTINGS, ("usr/sbin/grub2-mkconfig", "x"), ("boot/grub2/grub.cfg", "insmod blscfg\nblscfg\n")];
+    let mut by_settings = bls;
+    by_settings[0].1 = "GRUB_ENABLE_BLSCFG=true\n";
+    by_settings[2].1 = MENU;
+    let reasons = [texts(&both("root=UUID=3\n")), texts(&same), texts(&bls), texts(&by_settings)]
+        .map(|facts| why(&facts).to_owned());
+    insta::assert_snapshot!(reasons.join("\n\n"));
 }
 
 #[test]
 fn grub_that_says_it_started_the_system_is_believed_over_signs_of_another() {
     let both = [GRUB, &["boot/loader/entries/a.conf"]].concat();
-    assert_eq!(facts(&both, Some("GRUB 2.12")).bootloader.value(), Some(&Bootloader::GrubDebian));
+    assert_eq!(
+        facts(&both, Some("GRUB 2.12")).bootloader.value(),
+        Some(&Bootloader::Grub(Grub::of_debian()))
+    );
 }
 
 #[test]

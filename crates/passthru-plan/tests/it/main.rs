@@ -6,6 +6,7 @@ mod boot_settings;
 mod common;
 mod device_checks;
 mod findings;
+mod grub_settings;
 mod guest_runs;
 mod machine_checks;
 mod machines;

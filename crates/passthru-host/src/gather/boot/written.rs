@@ -12,7 +12,7 @@ use passthru_model::managed::{LIMINE, OFF_ENTRY_ENDING, REFIND_LINUX, SYSLINUX};
 
 use crate::host::Host;
 
-const RUNNING: &str = "/proc/cmdline";
+pub(super) const RUNNING: &str = "/proc/cmdline";
 /// What writes entries for a loader from settings of its own: a file, and what reads it.
 const WRITERS: [(&str, Dialect, &str); 3] = [
     ("/etc/default/limine", Dialect::Limine, "limine-entry-tool"),
@@ -108,6 +108,12 @@ pub(super) fn of(host: &Host, dialect: Dialect) -> Result<(WrittenEntries, Evide
 
 /// Whether one of the entries in a file is what the running system was started with.
 fn is_source(dialect: Dialect, path: &str, text: &str, running: &str) -> bool {
+    let entries = boot_entries::written(dialect, path, text.as_bytes());
+    came_from(running, entries.iter().map(|entry| entry.cmdline.as_str()))
+}
+
+/// Whether the running command line has every word of one of these, but for those that passthru changes.
+pub(super) fn came_from<'a>(running: &str, lines: impl IntoIterator<Item = &'a str>) -> bool {
     let running = CommandLine::new(running);
     let changed_by_us = |name: &str| {
         ["iommu", "intel_iommu", "amd_iommu", "passthru.off", "vfio-pci.ids"]
@@ -115,17 +121,15 @@ fn is_source(dialect: Dialect, path: &str, text: &str, running: &str) -> bool {
             .chain(&boot_settings::PARAMETERS)
             .any(|one| passthru_formats::cmdline::same_name(name, one))
     };
-    boot_entries::written(dialect, path, text.as_bytes()).iter().any(|entry| {
-        let mut words = CommandLine::new(&entry.cmdline)
-            .parameters()
-            .filter(|word| !changed_by_us(word.name()))
-            .peekable();
+    lines.into_iter().any(|line| {
+        let mut words =
+            CommandLine::new(line).parameters().filter(|word| !changed_by_us(word.name())).peekable();
         words.peek().is_some() && words.all(|word| running.has_word(word.text()))
     })
 }
 
 /// The running command line.
-fn running(host: &Host) -> Result<String, String> {
+pub(super) fn running(host: &Host) -> Result<String, String> {
     host.read_text(RUNNING).map_err(|error| error.to_string())
 }
 

@@ -129,8 +129,8 @@ impl BootLoader for Settings {
         }
     }
 
-    fn elsewhere(&self, _: Passed) -> &'static str {
-        "a boot entry that kernel-install does not make, or what was typed at the boot menu"
+    fn elsewhere(&self, _: Passed) -> String {
+        "a boot entry that kernel-install does not make, or what was typed at the boot menu".to_owned()
     }
 
     fn effective_parameters(&self) -> Vec<String> {

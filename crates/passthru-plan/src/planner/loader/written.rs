@@ -217,8 +217,8 @@ impl BootLoader for Entries {
         }
     }
 
-    fn elsewhere(&self, _: Passed) -> &'static str {
-        "a boot entry in another file, or what was typed at the boot menu"
+    fn elsewhere(&self, _: Passed) -> String {
+        "a boot entry in another file, or what was typed at the boot menu".to_owned()
     }
 
     fn effective_parameters(&self) -> Vec<String> {
