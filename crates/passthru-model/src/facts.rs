@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
 use crate::binding::{BindingFacts, ImageContents, ImageTimes};
-use crate::boot::{BootFacts, Grub, KernelInstall, WrittenEntries};
+use crate::boot::{BootFacts, Grub, KernelInstall, Kernelstub, WrittenEntries};
 use crate::boot_record::Boots;
 pub use crate::cpu::CpuFacts;
 use crate::desktop::DesktopFacts;
@@ -56,6 +56,8 @@ pub enum Bootloader {
     Grub(Grub),
     /// systemd-boot with entries or unified images that kernel-install makes.
     KernelInstall(KernelInstall),
+    /// systemd-boot with entries and copies that kernelstub makes.
+    Kernelstub(Kernelstub),
     /// A loader with entries that nothing makes anew.
     Written(WrittenEntries),
 }

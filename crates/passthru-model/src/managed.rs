@@ -62,6 +62,9 @@ pub const KERNEL_INSTALL_OFF: &str = "/etc/kernel/install.d/95-passthru.install"
 /// How the names of the entries end that [`KERNEL_INSTALL_OFF`] makes.
 pub const OFF_ENTRY_ENDING: &str = "-passthru-off.conf";
 
+/// kernelstub's settings, from which it makes boot entries on Pop!_OS.
+pub const KERNELSTUB: &str = "/etc/kernelstub/configuration";
+
 /// systemd-boot's own settings, on each place where its partition may be mounted. They are looked at only.
 pub const LOADER_CONF: [&str; 3] =
     ["/efi/loader/loader.conf", "/boot/loader/loader.conf", "/boot/efi/loader/loader.conf"];
@@ -114,6 +117,7 @@ pub const FILES: &[&str] = &[
     KERNEL_CMDLINE,
     KERNEL_CMDLINE_VENDOR,
     KERNEL_INSTALL_OFF,
+    KERNELSTUB,
     LOADER_CONF[0],
     LOADER_CONF[1],
     LOADER_CONF[2],

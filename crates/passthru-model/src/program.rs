@@ -22,6 +22,8 @@ pub enum Program {
     /// The same, as Fedora and SUSE call it.
     #[serde(rename = "grub2-mkconfig")]
     Grub2Mkconfig,
+    /// Copies kernels and makes boot entries (Pop!_OS).
+    Kernelstub,
     /// Loads kernel modules (kmod).
     Modprobe,
     /// Sets properties of units while the host runs (systemd).
@@ -41,6 +43,7 @@ impl Program {
             Self::UpdateGrub => "update-grub",
             Self::GrubMkconfig => "grub-mkconfig",
             Self::Grub2Mkconfig => "grub2-mkconfig",
+            Self::Kernelstub => "kernelstub",
             Self::Modprobe => "modprobe",
             Self::Systemctl => "systemctl",
             Self::QemuSystemX86_64 => "qemu-system-x86_64",
@@ -56,6 +59,7 @@ impl Program {
             Self::KernelInstall | Self::Systemctl => "systemd",
             Self::UpdateGrub => "grub2-common",
             Self::GrubMkconfig | Self::Grub2Mkconfig => "grub-common",
+            Self::Kernelstub => "kernelstub",
             Self::Modprobe => "kmod",
             Self::QemuSystemX86_64 => "qemu-system-x86",
         }

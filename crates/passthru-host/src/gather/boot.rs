@@ -7,19 +7,36 @@ use passthru_model::managed::{GRUB_DEFAULTS, GRUB_MENUS, LIMINE, REFIND_LINUX, S
 
 mod grub;
 mod kernel_install;
+mod kernelstub;
 mod written;
 
 use super::because;
 use super::boot_chain::STARTED_BY;
 use crate::host::Host;
 
+/// Where entries are that GRUB reads as on Fedora.
+const GRUB_ENTRIES: &str = "/boot/loader/entries";
+
+/// What makes a system and its boot entries of something that is not on it in files to be edited: a path that is there, and what
+/// changes kernel parameters.
+const WHOLE: [(&str, &str); 2] = [
+    (
+        "/run/ostree-booted",
+        "this system is an image that rpm-ostree or bootc boots (/run/ostree-booted), and its boot entries are made with it: \
+         `rpm-ostree kargs` changes kernel parameters there, or a file in kargs.d of the image, which passthru does not do yet",
+    ),
+    (
+        "/etc/NIXOS",
+        "this system is NixOS (/etc/NIXOS), and its boot entries are made of its configuration: boot.kernelParams changes kernel \
+         parameters there, which passthru does not do yet",
+    ),
+];
+
 /// Signs of other loaders: a path, and what it is a sign of. Where one loader is found for certain, the sign of
 /// another means that both could be live.
 const OTHERS: &[(&str, &str)] = &[
-    ("/run/ostree-booted", "rpm-ostree"),
-    ("/etc/NIXOS", "NixOS"),
     ("/etc/kernel/proxmox-boot-uuids", "proxmox-boot-tool"),
-    ("/boot/loader/entries", "Boot Loader Specification entries (systemd-boot, or GRUB as on Fedora)"),
+    (GRUB_ENTRIES, "Boot Loader Specification entries (systemd-boot, or GRUB as on Fedora)"),
     ("/efi/loader/entries", "systemd-boot"),
     ("/boot/efi/loader/entries", "systemd-boot"),
     ("/boot/EFI/systemd/systemd-bootx64.efi", "systemd-boot"),
@@ -41,6 +58,13 @@ const OTHERS: &[(&str, &str)] = &[
 ///
 /// `started_by` is what the running system's loader calls itself; GRUB before 2.12 and systems without UEFI say nothing.
 pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact<Bootloader> {
+    for (path, why) in WHOLE {
+        match host.exists(path) {
+            Ok(true) => return Fact::unknown(why),
+            Ok(false) => {}
+            Err(error) => return because(&error),
+        }
+    }
     let mut signs: Vec<(&str, &str)> = Vec::new();
     let mut hidden = None;
     for (path, name) in OTHERS {
@@ -66,8 +90,12 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
         Ok(grub) => grub,
         Err(why) => return Fact::Unknown(why),
     };
-    // A menu of GRUB is no sign of another.
-    signs.retain(|(path, _)| grub.is_none() || !GRUB_MENUS.contains(path));
+    // A menu of GRUB is no sign of another, nor are entries that it reads.
+    let reads_entries = matches!(grub, Some((Bootloader::Written(_), _)));
+    signs.retain(|(path, _)| {
+        let of_grub = GRUB_MENUS.contains(path) || (reads_entries && *path == GRUB_ENTRIES);
+        grub.is_none() || !of_grub
+    });
     let list = |signs: &[(&str, &str)]| {
         signs.iter().map(|(path, name)| format!("{path} ({name})")).collect::<Vec<_>>().join(", ")
     };
@@ -75,8 +103,8 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
         (Some(_), Some(other)) if !other.to_ascii_lowercase().starts_with("grub") => {
             Fact::unknown(format!("GRUB is set up, and this system was started by ‘{other}’ ({STARTED_BY})"))
         }
-        (Some((grub, evidence)), Some(_)) => Fact::Known(Bootloader::Grub(grub), evidence),
-        (Some((grub, evidence)), None) if signs.is_empty() => Fact::Known(Bootloader::Grub(grub), evidence),
+        (Some((grub, evidence)), Some(_)) => Fact::Known(grub, evidence),
+        (Some((grub, evidence)), None) if signs.is_empty() => Fact::Known(grub, evidence),
         (Some((_, evidence)), None) => {
             let signs = list(&signs);
             Fact::unknown(format!(

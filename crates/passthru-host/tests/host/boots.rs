@@ -2,7 +2,7 @@
 
 use passthru_formats::unified_image;
 use passthru_host::{Host, gather};
-use passthru_model::boot::{Grub, Layout, MadeEntry, MenuMaker};
+use passthru_model::boot::{Grub, Layout, MadeEntry};
 use passthru_model::facts::{Bootloader, HostFacts, InitramfsGenerator};
 use pretty_assertions::assert_eq;
 use tar::{Builder, Header};
@@ -149,8 +149,56 @@ fn what_cannot_be_traced_says_what_would_settle_it() {
     insta::assert_snapshot!(reasons.join("\n\n"));
 }
 
+#[test]
+fn what_kernelstub_makes_is_traced_and_other_makers_are_named() {
+    let entry = |suffix: &str| {
+        format!(
+            "title Pop!_OS\nlinux /EFI/Pop_OS-1/vmlinuz{suffix}.efi\ninitrd /EFI/Pop_OS-1/initrd.img{suffix}\noptions root=UUID=1\n"
+        )
+    };
+    let (current, old) = (entry(""), entry("-previous"));
+    let settings = |mode: &str| {
+        format!(
+            "{{\"user\":{{\"kernel_options\":[\"quiet\"],\"setup_loader\":true,\"manage_mode\":{mode}}}}}"
+        )
+    };
+    let (both, stub) = (settings("true"), settings("false"));
+    let of = |selected: &'static str, settings: &str, current: &str| {
+        systemd_boot(&[
+            (SELECTED, selected),
+            ("etc/kernelstub/configuration", settings),
+            ("usr/bin/kernelstub", "x"),
+            ("boot/efi/loader/entries/Pop_OS-current.conf", current),
+            ("boot/efi/loader/entries/Pop_OS-oldkern.conf", &old),
+            ("boot/efi/loader/entries/0-Pop_OS-current-passthru-off.conf", "title x\n"),
+            (ENTRY, ""),
+        ])
+    };
+    for selected in ["Pop_OS-current.conf", "Pop_OS-oldkern.conf", "0-Pop_OS-current-passthru-off.conf"] {
+        let facts = of(selected, &both, &current);
+        let Some(Bootloader::Kernelstub(found)) = facts.bootloader.value() else {
+            panic!("{:?}", facts.bootloader)
+        };
+        assert_eq!(found.current, "/boot/efi/loader/entries/Pop_OS-current.conf");
+        assert_eq!(found.made.len(), 2);
+        assert_eq!(
+            found.images,
+            ["/boot/efi/EFI/Pop_OS-1/initrd.img", "/boot/efi/EFI/Pop_OS-1/initrd.img-previous"]
+        );
+    }
+    let reasons = [
+        of("Pop_OS-current.conf", &stub, &current),
+        of("Pop_OS-current.conf", "{", &current),
+        of("Pop_OS-oldkern.conf", &both, ""),
+        systemd_boot(&[("etc/kernel/proxmox-boot-uuids", "AB12-34CD\n")]),
+        systemd_boot(&[("usr/bin/sdbootutil", "x")]),
+    ]
+    .map(|facts| why(&facts).to_owned());
+    insta::assert_snapshot!(reasons.join("\n\n"));
+}
+
 /// A host that has these files with these texts, and nothing else.
-fn texts(files: &[(&str, &str)]) -> HostFacts {
+pub(crate) fn texts(files: &[(&str, &str)]) -> HostFacts {
     gather(&host_of(files.iter().copied()))
 }
 
@@ -221,7 +269,7 @@ fn entries_that_cannot_be_traced_say_what_would_settle_it() {
     insta::assert_snapshot!(reasons.join("\n\n"));
 }
 
-fn why(facts: &HostFacts) -> &str {
+pub(crate) fn why(facts: &HostFacts) -> &str {
     facts.bootloader.because().expect("unknown")
 }
 
@@ -230,74 +278,6 @@ fn grub_as_debian_has_it_is_known() {
     for loader in [None, Some("GRUB 2.12-9")] {
         assert_eq!(facts(GRUB, loader).bootloader.value(), Some(&Bootloader::Grub(Grub::of_debian())));
     }
-}
-
-/// GRUB in a host with these files.
-fn grub(files: &[(&str, &str)]) -> Grub {
-    let facts = texts(files);
-    match facts.bootloader.value() {
-        Some(Bootloader::Grub(grub)) => grub.clone(),
-        other => panic!("{other:?}: {:?}", facts.bootloader.because()),
-    }
-}
-
-const SETTINGS: (&str, &str) = ("etc/default/grub", "GRUB_CMDLINE_LINUX_DEFAULT=quiet\n");
-const MENU: &str = "menuentry 'Arch' {\n linux /vmlinuz root=UUID=1 rw quiet\n}\n";
-/// The line by which Debian's reads drop-ins.
-const READS: &str = "for x in ${sysconfdir}/default/grub.d/*.cfg ; do\n";
-
-#[test]
-fn grub_as_others_have_it_is_known_with_its_menu_and_what_makes_that() {
-    let one_file = |maker, menu: &str| Grub { drop_ins: false, maker, menu: menu.to_owned() };
-    let script = ("usr/bin/grub-mkconfig", "#!/bin/sh\n");
-    for more in [&[][..], &[("usr/sbin/update-grub", "exec grub-mkconfig\n")]] {
-        let files = [&[SETTINGS, script, ("boot/grub/grub.cfg", MENU)][..], more].concat();
-        assert_eq!(grub(&files), one_file(MenuMaker::GrubMkconfig, "/boot/grub/grub.cfg"));
-    }
-    let second = ("usr/sbin/grub2-mkconfig", "#!/bin/sh\n");
-    let of_suse = [SETTINGS, second, ("boot/grub2/grub.cfg", MENU)];
-    assert_eq!(grub(&of_suse), one_file(MenuMaker::Grub2Mkconfig, "/boot/grub2/grub.cfg"));
-    let on_esp = [SETTINGS, script, ("efi/grub/grub.cfg", MENU)];
-    assert_eq!(grub(&on_esp), one_file(MenuMaker::GrubMkconfig, "/efi/grub/grub.cfg"));
-    // Whose script reads drop-ins is as Debian's.
-    let debian = [
-        SETTINGS,
-        ("usr/sbin/grub-mkconfig", READS),
-        ("usr/sbin/update-grub", "x"),
-        ("boot/grub/grub.cfg", MENU),
-    ];
-    assert_eq!(grub(&debian), Grub::of_debian());
-    assert_eq!(grub(&[debian[0], debian[1], debian[3]]).making().0.file_name(), "grub-mkconfig");
-}
-
-#[test]
-fn of_two_menus_the_one_is_known_that_the_system_was_started_from() {
-    let running = |line| ("proc/cmdline", line);
-    let other = "menuentry 'Old' {\n linux /vmlinuz root=UUID=2 rw quiet\n}\n";
-    let both = |line| {
-        [
-            SETTINGS,
-            ("usr/sbin/grub-mkconfig", "x"),
-            ("usr/sbin/grub2-mkconfig", "x"),
-            ("boot/grub/grub.cfg", other),
-            ("boot/grub2/grub.cfg", MENU),
-            running(line),
-        ]
-    };
-    let found = grub(&both("BOOT_IMAGE=/vmlinuz root=UUID=1 rw quiet intel_iommu=on\n"));
-    assert_eq!((found.maker, found.menu.as_str()), (MenuMaker::Grub2Mkconfig, "/boot/grub2/grub.cfg"));
-    let found = grub(&both("BOOT_IMAGE=/vmlinuz root=UUID=2 rw quiet\n"));
-    assert_eq!((found.maker, found.menu.as_str()), (MenuMaker::GrubMkconfig, "/boot/grub/grub.cfg"));
-    let mut same = both("root=UUID=1 rw quiet\n");
-    same[3].1 = MENU;
-    let bls =
-        [SETTINGS, ("usr/sbin/grub2-mkconfig", "x"), ("boot/grub2/grub.cfg", "insmod blscfg\nblscfg\n")];
-    let mut by_settings = bls;
-    by_settings[0].1 = "GRUB_ENABLE_BLSCFG=true\n";
-    by_settings[2].1 = MENU;
-    let reasons = [texts(&both("root=UUID=3\n")), texts(&same), texts(&bls), texts(&by_settings)]
-        .map(|facts| why(&facts).to_owned());
-    insta::assert_snapshot!(reasons.join("\n\n"));
 }
 
 #[test]
@@ -330,7 +310,8 @@ fn two_that_could_both_be_live_are_named() {
 fn another_loader_is_named_with_what_was_seen() {
     assert_eq!(
         why(&facts(&["etc/NIXOS"], None)),
-        "passthru does not know yet how to change what was found: /etc/NIXOS (NixOS)"
+        "this system is NixOS (/etc/NIXOS), and its boot entries are made of its configuration: boot.kernelParams changes \
+         kernel parameters there, which passthru does not do yet"
     );
     assert_eq!(
         why(&facts(&[], Some("Clover r5160"))),

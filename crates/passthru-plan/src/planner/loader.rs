@@ -2,14 +2,17 @@
 //! passed or not, what is to be run then, and the entry without passthrough. A file a boot loader.
 
 mod grub;
+mod grub_entries;
+mod kernel_cmdline;
 mod kernel_install;
+mod kernelstub;
 mod written;
 
 use std::collections::BTreeMap;
 
 use passthru_formats::cmdline::{self, CommandLine};
 use passthru_formats::error::{Refused, utf8};
-use passthru_model::boot::Grub;
+use passthru_model::boot::{Dialect, Grub};
 use passthru_model::facts::Bootloader;
 use passthru_model::intent::Intent;
 use passthru_model::plan::{FileState, Step};
@@ -114,7 +117,11 @@ pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Box<dyn BootLo
         Some(Bootloader::KernelInstall(found)) => {
             Box::new(kernel_install::Settings::of(facts, found, reasons))
         }
+        Some(Bootloader::Written(found)) if found.dialect == Dialect::GrubBls => {
+            Box::new(grub_entries::GrubEntries::of(facts, found, reasons))
+        }
         Some(Bootloader::Written(found)) => Box::new(written::Entries::of(facts, found, reasons)),
+        Some(Bootloader::Kernelstub(found)) => Box::new(kernelstub::Settings::of(facts, found, reasons)),
         Some(Bootloader::Grub(found)) => Box::new(grub::Settings::of(facts, found, reasons)),
         None => Box::new(grub::Settings::of(facts, &Grub::of_debian(), reasons)),
     }
@@ -175,6 +182,7 @@ pub(super) fn reads(path: &str) -> bool {
         || path == managed::GRUB_OFF_ENTRY
         || path == managed::KERNEL_CMDLINE
         || path == managed::KERNEL_INSTALL_OFF
+        || path == managed::KERNELSTUB
         || managed::has_entries(path)
 }
 

@@ -15,7 +15,7 @@ use passthru_plan::{Consent, IntentChange, IntentEdit, Reason, isolate_by, plan_
 
 use crate::common::{self, INSISTING, at, cmdline, edit, host_with_groups, put, shown};
 use crate::texts::{SHELLS, run, write};
-use crate::{boot_chains, grub_settings, written_entries};
+use crate::{boot_chains, grub_entries, grub_settings, kernelstub, written_entries};
 
 /// The host has so much memory, and a kernel that can do without a tick.
 fn able(mut facts: HostFacts) -> HostFacts {
@@ -55,6 +55,7 @@ fn isolated(facts: &HostFacts, edit: &IntentEdit) -> IntentChange {
 fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
     match facts.bootloader.value() {
         Some(Bootloader::KernelInstall(_)) => boot_chains::after(facts, plan),
+        Some(Bootloader::Kernelstub(_)) => kernelstub::after(facts, plan),
         Some(Bootloader::Written(_)) => written_entries::after(facts, plan),
         Some(Bootloader::Grub(grub)) if !grub.drop_ins => grub_settings::after(facts, plan),
         _ => common::after(facts, plan),
@@ -101,6 +102,8 @@ fn chains() -> Vec<HostFacts> {
         boot_chains::systemd_boot(Layout::Entries),
         boot_chains::systemd_boot(Layout::Unified),
         grub_settings::one_file(MenuMaker::GrubMkconfig),
+        grub_entries::fedora(),
+        kernelstub::pop(),
     ];
     let dialects = [Dialect::Bls, Dialect::Refind, Dialect::Limine, Dialect::Syslinux];
     chains.extend(dialects.map(written_entries::written));
@@ -121,10 +124,12 @@ fn settings_come_change_and_go_and_nothing_of_them_stays() {
         let none = isolate_by(&fewer, &[], &wishes("none", "none", false), &INSISTING).expect("a plan");
         assert_eq!(after(&fewer, &none.plan).files, plain.files);
         // Released with its settings it is what it is released without them, but for the intent that the user has written.
-        let mut with =
-            after(&fewer, &release(&fewer, &[at("02:00.0")], &INSISTING).expect("a plan").plan).files;
-        let without =
-            after(&plain, &release(&plain, &[at("02:00.0")], &INSISTING).expect("a plan").plan).files;
+        let released = |facts: &HostFacts| {
+            after(facts, &release(facts, &[at("02:00.0")], &INSISTING).expect("a plan").plan)
+        };
+        let (with, without) = (released(&fewer), released(&plain));
+        assert_eq!(with.boot.entries, without.boot.entries, "entries are made anew from what is left");
+        let (mut with, without) = (with.files, without.files);
         with.insert(passthru_model::intent::INTENT_PATH.to_owned(), FileState::Absent);
         assert_eq!(with, without);
     }

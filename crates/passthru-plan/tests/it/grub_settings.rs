@@ -65,10 +65,6 @@ pub(crate) fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
     facts
 }
 
-fn isolated(facts: &HostFacts) -> passthru_plan::IntentChange {
-    isolate(facts, &[at("02:00.0")], &INSISTING).expect("a plan")
-}
-
 /// The steps of a plan that have to do with GRUB.
 fn of_grub(plan: &Plan) -> Plan {
     let mut plan = plan.clone();

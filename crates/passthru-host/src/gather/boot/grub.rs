@@ -4,6 +4,7 @@ use passthru_formats::grub_cfg;
 use passthru_formats::shell::ShellFile;
 use passthru_model::boot::{Grub, MenuMaker};
 use passthru_model::fact::Evidence;
+use passthru_model::facts::Bootloader;
 use passthru_model::managed::{GRUB_CFG, GRUB_DEFAULTS, GRUB_MENUS};
 
 use super::written;
@@ -20,7 +21,7 @@ const BLS: &str = "GRUB_ENABLE_BLSCFG";
 const READ_ENTRIES: &str = "blscfg";
 
 /// GRUB as it is set up; `None`: it is not set up.
-pub(super) fn found(host: &Host) -> Result<Option<(Grub, Evidence)>, String> {
+pub(super) fn found(host: &Host) -> Result<Option<(Bootloader, Evidence)>, String> {
     let there = |path: &str| host.exists(path).map_err(|error| error.to_string());
     if !there(GRUB_DEFAULTS)? {
         return Ok(None);
@@ -53,9 +54,12 @@ pub(super) fn found(host: &Host) -> Result<Option<(Grub, Evidence)>, String> {
         (_, Some(other)) => other,
         _ => return Ok(None),
     };
-    has_menu_entries(host, menu)?;
+    if reads_entries(host, menu)? {
+        let (found, evidence) = written::of_grub(host)?;
+        return Ok(Some((Bootloader::Written(found), evidence)));
+    }
     let evidence = Evidence::new(menu, format!("made by {program} from {GRUB_DEFAULTS}"));
-    Ok(Some((Grub { drop_ins, maker, menu: menu.to_owned() }, evidence)))
+    Ok(Some((Bootloader::Grub(Grub { drop_ins, maker, menu: menu.to_owned() }), evidence)))
 }
 
 /// The menu that GRUB reads: the only one, or the one with the running command line in it.
@@ -108,25 +112,12 @@ fn reads_drop_ins(host: &Host, path: &str) -> Result<bool, String> {
     Ok(!found.is_empty())
 }
 
-/// Refuses a menu that has its entries from elsewhere: what would be changed in the settings would not come to these.
-fn has_menu_entries(host: &Host, menu: &str) -> Result<(), String> {
-    let elsewhere = |why: String| {
-        Err(format!(
-            "{why}, so GRUB takes its entries from /boot/loader/entries, and not from the menu {menu}; passthru does not know yet \
-             how to change these"
-        ))
-    };
+/// Whether GRUB reads its entries from files beside the menu: the menu says so, or for one that cannot be read the settings do.
+fn reads_entries(host: &Host, menu: &str) -> Result<bool, String> {
+    if let Ok(text) = host.read_text(menu) {
+        return Ok(text.lines().any(|line| line.split_whitespace().next() == Some(READ_ENTRIES)));
+    }
     let settings = host.read_text(GRUB_DEFAULTS).map_err(|error| error.to_string())?;
-    if let Ok(Some(value)) = ShellFile::parse(&settings).and_then(|file| file.value(BLS))
-        && value == "true"
-    {
-        return elsewhere(format!("{GRUB_DEFAULTS} has {BLS}=true"));
-    }
-    match host.read_text(menu) {
-        Ok(text) if text.lines().any(|line| line.split_whitespace().next() == Some(READ_ENTRIES)) => {
-            elsewhere(format!("{menu} has the command {READ_ENTRIES}"))
-        }
-        // What cannot be read is said where it would be changed.
-        _ => Ok(()),
-    }
+    let value = ShellFile::parse(&settings).and_then(|file| file.value(BLS));
+    Ok(value.is_ok_and(|value| value.as_deref() == Some("true")))
 }

@@ -13,6 +13,8 @@ use passthru_model::managed::{LIMINE, OFF_ENTRY_ENDING, REFIND_LINUX, SYSLINUX};
 use crate::host::Host;
 
 pub(super) const RUNNING: &str = "/proc/cmdline";
+/// What the names of dracut's entries for repairs hold.
+const RESCUE: &str = "-0-rescue";
 /// What writes entries for a loader from settings of its own: a file, and what reads it.
 const WRITERS: [(&str, Dialect, &str); 3] = [
     ("/etc/default/limine", Dialect::Limine, "limine-entry-tool"),
@@ -55,6 +57,52 @@ pub(super) fn of_systemd_boot(host: &Host, root: &str, selected: &str) -> Result
     Ok(WrittenEntries { dialect: Dialect::Bls, files, root: root.to_owned(), root_parameter })
 }
 
+/// The entries of GRUB that start this system, of which one has the words that it was started with; those for repairs stay as they
+/// are.
+pub(super) fn of_grub(host: &Host) -> Result<(WrittenEntries, Evidence), String> {
+    let root = "/boot";
+    let directory = format!("{root}/loader/entries");
+    let names = host.list(&directory).map_err(|error| error.to_string())?;
+    let running = running(host)?;
+    let root_parameter = root_parameter(&running);
+    let mut files = Vec::new();
+    let mut started = None;
+    let is_entry = |name: &&String| {
+        name.strip_suffix(".conf").is_some() && !name.ends_with(OFF_ENTRY_ENDING) && !name.contains(RESCUE)
+    };
+    for name in names.iter().filter(is_entry) {
+        let path = format!("{directory}/{name}");
+        let text = host.read_text(&path).map_err(|error| error.to_string())?;
+        // Variables of GRUB stand for words that are not to be seen here.
+        let words = CommandLine::new(&bls::read(&text).options)
+            .words()
+            .filter(|word| !word.text().starts_with('$'))
+            .map(|word| word.text().to_owned())
+            .collect::<Vec<_>>()
+            .join(" ");
+        let of_this_system = CommandLine::new(&words).value("root") == root_parameter.as_deref();
+        if bls::files(&text).is_empty() || !of_this_system {
+            continue;
+        }
+        if came_from(&running, [words.as_str()]) {
+            started = Some(path.clone());
+        }
+        files.push(path);
+    }
+    match started {
+        Some(path) => {
+            let found =
+                WrittenEntries { dialect: Dialect::GrubBls, files, root: root.to_owned(), root_parameter };
+            Ok((found, Evidence::new(path, format!("has all words of {RUNNING}"))))
+        }
+        None => Err(format!(
+            "GRUB reads the entries in {directory}, and none of them has just the words that this system was started with \
+             ({RUNNING}): start it from an entry without changing it at the menu; where entries take their words from a variable \
+             ($kernelopts, as on RHEL 8), `grubby --update-kernel=ALL --args=WORDS` adds words, which passthru does not do yet"
+        )),
+    }
+}
+
 /// The file of a loader that does not say which entry it started.
 pub(super) fn of(host: &Host, dialect: Dialect) -> Result<(WrittenEntries, Evidence), String> {
     let name = dialect.loader().name();
@@ -67,7 +115,7 @@ pub(super) fn of(host: &Host, dialect: Dialect) -> Result<(WrittenEntries, Evide
     }
     let running = running(host)?;
     let paths: &[&str] = match dialect {
-        Dialect::Bls => &[],
+        Dialect::Bls | Dialect::GrubBls => &[],
         Dialect::Refind => &[REFIND_LINUX],
         Dialect::Limine => &LIMINE,
         Dialect::Syslinux => &SYSLINUX,

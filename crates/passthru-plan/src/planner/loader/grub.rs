@@ -1,7 +1,7 @@
 //! GRUB with a menu that a program makes from settings. These are edited one word at a time: in a file of ours where one is read
 //! after the user's, and in `/etc/default/grub` itself elsewhere.
 
-mod words;
+pub(super) mod words;
 
 use passthru_formats::cmdline::CommandLine;
 use passthru_formats::grub_cfg::{self, MenuEntry};
@@ -75,27 +75,16 @@ impl Settings {
     }
 
     /// A file that is not ours, with the needed words.
-    fn edited(&self, path: &str, old: &str, needed: &Parameters, reasons: &mut Vec<Reason>) -> String {
-        let mut text = old.to_owned();
-        let mut change = |edit: Result<String, ShellError>, text: &mut String| match edit {
-            Ok(new) => *text = new,
-            Err(error) => reasons.push(settings_of(path, &error)),
-        };
-        for word in needed.remove.iter().filter(|word| old.contains(word.as_str())) {
-            change(words::without(&text, word, true), &mut text);
-        }
-        for word in needed.words.iter().filter(|word| sets(old, word)) {
-            change(words::without(&text, word, false), &mut text);
-        }
+    fn edited(&self, path: &str, old: &str, needed: &Parameters) -> Result<String, ShellError> {
         if self.holds_ours(path) {
-            for word in needed.gone.iter().filter(|word| old.contains(word.as_str())) {
-                change(words::without(&text, word, false), &mut text);
-            }
-            for word in needed.added() {
-                change(words::with(&text, word), &mut text);
-            }
+            return words::edited(old, needed);
         }
-        text
+        let going = Parameters {
+            remove: needed.remove.clone(),
+            words: needed.words.clone(),
+            ..Parameters::default()
+        };
+        words::edited(old, &going)
     }
 
     /// The entries of the generated menu, where it can be read.
@@ -145,7 +134,13 @@ impl BootLoader for Settings {
     ) -> Vec<Change> {
         let mut changed = Vec::new();
         for (path, old) in self.theirs() {
-            let text = self.edited(path, old, needed, reasons);
+            let text = match self.edited(path, old, needed) {
+                Ok(text) => text,
+                Err(error) => {
+                    reasons.push(settings_of(path, &error));
+                    continue;
+                }
+            };
             if let (true, Some(before @ FileState::File { .. })) = (text != *old, facts.files.get(path)) {
                 let after = before.with_content(text);
                 changed.push(Change { path: path.clone(), before: before.clone(), after });
@@ -155,15 +150,13 @@ impl BootLoader for Settings {
     }
 
     fn withdrawals(&self, facts: &HostFacts) -> Vec<Change> {
+        let gone = Parameters { gone: settings::recorded(facts), ..Parameters::default() };
         let mut changed = Vec::new();
         for (path, old) in self.files.iter().filter(|(path, _)| self.holds_ours(path)) {
-            let without = |text: String, word: &String| match words::without(&text, word, false) {
-                Ok(new) => new,
-                // What cannot be edited any more was edited by others since, and is theirs.
-                Err(_) => text,
-            };
-            let text = settings::recorded(facts).iter().fold(old.clone(), without);
-            if let (true, Some(before)) = (text != *old, facts.files.get(path)) {
+            // What cannot be edited any more was edited by others since, and is theirs.
+            if let (Ok(text), Some(before)) = (words::edited(old, &gone), facts.files.get(path))
+                && text != *old
+            {
                 let after = before.with_content(text);
                 changed.push(Change { path: path.clone(), before: before.clone(), after });
             }
