@@ -23,7 +23,8 @@ enum Verdict {
 }
 
 impl Revert<'_, '_> {
-    /// Takes back all steps that ran a program, last step first.
+    /// Takes back all steps that ran a program, last step first. What is built again is built in the order of the plan, for a later
+    /// program may copy what an earlier one makes.
     pub(crate) fn built_files(&mut self) {
         // What a step on a file has put back stays as it is.
         let mut settled: HashSet<String> = HashSet::new();
@@ -33,10 +34,14 @@ impl Revert<'_, '_> {
                 settled.extend(images.iter().map(|image| image.real.clone()));
             }
         }
+        let mut foreign = Vec::new();
         for index in (0..self.conductor.journal.plan.steps.len()).rev() {
             if self.is_open(index) {
-                self.program(index, &mut settled);
+                foreign.extend(self.program(index, &mut settled).map(|images| (index, images)));
             }
+        }
+        for (index, images) in foreign.into_iter().rev() {
+            self.again(index, images);
         }
     }
 
@@ -51,8 +56,10 @@ impl Revert<'_, '_> {
         built && step.intent.is_some() && !step.reverted
     }
 
-    fn program(&mut self, index: usize, settled: &mut HashSet<String>) {
-        let Some((images, _)) = self.conductor.journal.course.steps[index].intent.clone() else { return };
+    /// Takes back one step, unless somebody else has built any of its files since: then what it made is handed back, to be built
+    /// again.
+    fn program(&mut self, index: usize, settled: &mut HashSet<String>) -> Option<Vec<Image>> {
+        let (images, _) = self.conductor.journal.course.steps[index].intent.clone()?;
         let images: Vec<Image> =
             images.into_iter().filter(|image| settled.insert(image.real.clone())).collect();
         let mut put_back = Vec::new();
@@ -67,25 +74,38 @@ impl Revert<'_, '_> {
                 Err(error) => {
                     self.failures.push(format!("{}: {error}", image.path));
                     self.by_hand(&oldest);
-                    return;
+                    return None;
                 }
             }
         }
         if foreign {
-            match self.build_again(index) {
-                Ok(()) => {
-                    for image in &images {
-                        self.say(index, &image.path, How::BuiltAgain);
-                    }
-                    return self.done(index, How::BuiltAgain);
+            return Some(images);
+        }
+        self.put_all_back(index, put_back);
+        None
+    }
+
+    /// Runs the program of a step once more, for what somebody else has built meanwhile.
+    fn again(&mut self, index: usize, images: Vec<Image>) {
+        match self.build_again(index) {
+            Ok(()) => {
+                for image in &images {
+                    self.say(index, &image.path, How::BuiltAgain);
                 }
-                Err(Some(())) => return,
-                // It never came to its end the first time either: what was there before is the best that there is.
-                Err(None) => put_back = images.iter().filter_map(|image| self.oldest(&image.real)).collect(),
+                self.done(index, How::BuiltAgain);
+            }
+            Err(Some(())) => {}
+            // It never came to its end the first time either: what was there before is the best that there is.
+            Err(None) => {
+                let oldest = images.iter().filter_map(|image| self.oldest(&image.real)).collect();
+                self.put_all_back(index, oldest);
             }
         }
+    }
+
+    fn put_all_back(&mut self, index: usize, images: Vec<Image>) {
         let mut all = true;
-        for image in put_back {
+        for image in images {
             match self.put_back(&image) {
                 Ok(()) => self.say(index, &image.path, How::PutBack),
                 Err(error) => {

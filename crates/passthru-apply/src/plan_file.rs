@@ -164,7 +164,11 @@ fn arguments_allowed(program: Program, arguments: &[String]) -> Result<(), Strin
             _ => false,
         },
         // Its arguments go to grub-mkconfig, which can be told to write anywhere.
-        Program::UpdateGrub => arguments.is_empty(),
+        Program::UpdateGrub | Program::Kernelstub => arguments.is_empty(),
+        Program::GrubMkconfig | Program::Grub2Mkconfig => match arguments {
+            [output, menu] => output == "-o" && managed::GRUB_MENUS.contains(&menu.as_str()),
+            _ => false,
+        },
         Program::Modprobe | Program::Systemctl | Program::QemuSystemX86_64 | Program::Virsh => false,
     };
     if well { Ok(()) } else { Err(format!("runs ‘{}’", program.command_line(arguments))) }

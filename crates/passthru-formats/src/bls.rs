@@ -42,16 +42,21 @@ pub fn read(text: &str) -> Entry {
     entry
 }
 
+/// The second line of options, from 1. systemd-boot puts all of them together; GRUB reads one (`bls_get_val`).
+pub fn second_options(text: &str) -> Option<usize> {
+    key_value::lines(text).filter(|line| line.key == "options").nth(1).map(|line| line.number)
+}
+
 /// The files that an entry has loaded, each from the root of its partition: kernel, devicetree and initramfs images, in their
-/// order.
+/// order. GRUB reads several from one line, and variables of its own beside them.
 pub fn files(text: &str) -> Vec<String> {
     // A path of another form could lead out of the partition.
-    let plain = |path: &str| {
+    let plain = |path: &&str| {
         path.starts_with('/') && path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."))
     };
     key_value::lines(text)
-        .filter(|line| matches!(line.key, "linux" | "initrd" | "devicetree") && plain(line.value))
-        .map(|line| line.value.to_owned())
+        .filter(|line| matches!(line.key, "linux" | "initrd" | "devicetree"))
+        .flat_map(|line| line.value.split_whitespace().filter(plain).map(str::to_owned).collect::<Vec<_>>())
         .collect()
 }
 
@@ -118,7 +123,7 @@ pub fn copy(text: &str, title: &str, changes: &[Change]) -> Result<String, Refus
 
 #[cfg(test)]
 mod tests {
-    use super::{copy, edit, files, read, set_sort_key, set_title};
+    use super::{copy, edit, files, read, second_options, set_sort_key, set_title};
     use crate::cmdline::CommandLine;
     use crate::cmdline::change::tests::{add, remove, replace};
     use proptest::prelude::*;
@@ -128,12 +133,13 @@ mod tests {
 
     #[test]
     fn the_files_of_an_entry_are_those_below_the_root_of_its_partition() {
-        let text = "title x\nlinux /t/6.12/linux\ninitrd\t/t/6.12/initrd.img \ninitrd /../../etc/shadow\ndevicetree dtb\n# initrd /no\n";
+        let text = "title x\nlinux /t/6.12/linux\ninitrd\t/t/6.12/initrd.img $tuned_initrd \ninitrd /../../etc/shadow\ndevicetree dtb\n# initrd /no\n";
         assert_eq!(files(text), ["/t/6.12/linux", "/t/6.12/initrd.img"]);
     }
 
     #[test]
     fn a_word_goes_to_the_last_of_several_options_lines_and_out_again() {
+        assert_eq!(second_options(ARCH), Some(6));
         let longer = edit(ARCH, &add("intel_iommu=on")).expect("plain");
         assert_eq!(longer, ARCH.replace("ttyS0  \n", "ttyS0 intel_iommu=on  \n"));
         assert_eq!(edit(&longer, &remove("intel_iommu=on")).as_deref(), Ok(ARCH));

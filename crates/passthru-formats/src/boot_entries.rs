@@ -28,7 +28,7 @@ fn menu_entry(path: &str, line: usize, loader: Loader, cmdline: &str) -> BootEnt
 /// The entries of a file in one of the languages of entries that people write.
 pub fn written(dialect: Dialect, path: &str, bytes: &[u8]) -> Vec<BootEntry> {
     match dialect {
-        Dialect::Bls => bls(path, bytes).into_iter().collect(),
+        Dialect::Bls | Dialect::GrubBls => bls(path, bytes).into_iter().collect(),
         Dialect::Refind => refind_linux(path, bytes),
         Dialect::Limine => limine(path, bytes),
         Dialect::Syslinux => syslinux(path, bytes),

@@ -57,6 +57,23 @@ pub fn read(text: &str) -> Result<Vec<String>, Refused> {
     Ok(items(text)?.into_iter().map(|item| item.word).collect())
 }
 
+/// Whether the settings have it make entries of systemd-boot, and leave the firmware's own boot entries alone.
+pub fn makes_entries(text: &str) -> Result<bool, Refused> {
+    #[derive(Deserialize)]
+    struct Modes {
+        user: Mode,
+    }
+    #[derive(Deserialize)]
+    struct Mode {
+        #[serde(default)]
+        setup_loader: bool,
+        #[serde(default)]
+        manage_mode: bool,
+    }
+    let modes: Modes = serde_json::from_str(text).map_err(|error| wrong(&error))?;
+    Ok(modes.user.setup_loader && modes.user.manage_mode)
+}
+
 /// A file with one change made to the list of words. Words after `--` belong to init, and one that is added comes before them.
 pub fn edit(text: &str, change: &Change) -> Result<String, Refused> {
     let items = items(text)?;
@@ -142,7 +159,7 @@ fn string(word: &Parameter) -> Result<String, Refused> {
 
 #[cfg(test)]
 mod tests {
-    use super::{edit, read};
+    use super::{edit, makes_entries, read};
     use crate::cmdline::change::tests::{add, remove, replace};
     use proptest::prelude::*;
 
@@ -172,6 +189,14 @@ mod tests {
             edit(two, &add("y")).as_deref(),
             Ok("{\"user\":{\"kernel_options\":[\"x\",\"y\",\"--\",\"x\"]}}")
         );
+    }
+
+    #[test]
+    fn entries_are_made_where_both_modes_say_so() {
+        assert_eq!(makes_entries(POP), Ok(false), "manage_mode is not there");
+        let both = POP.replace("\"setup_loader\": true", "\"setup_loader\": true, \"manage_mode\": true");
+        assert_eq!(makes_entries(&both), Ok(true));
+        assert!(makes_entries("{").is_err());
     }
 
     #[test]

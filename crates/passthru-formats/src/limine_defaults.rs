@@ -20,24 +20,15 @@ pub fn edit(text: &str, kernel: &str, change: &Change) -> Result<String, Refused
     let (file, name) = (ShellFile::parse(text)?, variable(kernel));
     match change {
         Change::Add(new) => match file.append(&name, new.as_str()) {
-            Err(ShellError::NotAssigned { .. }) => Ok(file.add_line(&name, &new_line(kernel, new.as_str()))?),
+            Err(ShellError::NotAssigned { .. }) => {
+                // A blank keeps the word apart from what is there.
+                Ok(file.add_assignment(&name, "+=", &format!(" {}", new.as_str()))?)
+            }
             edited => Ok(edited?),
         },
         Change::Remove(old) => Ok(file.remove(&name, old.as_str())?),
         Change::Replace { old, new } => Ok(file.replace(&name, old.as_str(), new.as_str())?),
     }
-}
-
-/// A line that adds to a command line, with the blank that keeps the word apart from what is there.
-fn new_line(kernel: &str, word: &str) -> String {
-    let mut quoted = String::new();
-    for c in word.chars() {
-        if matches!(c, '"' | '$' | '`' | '\\') {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    format!("{}+=\" {quoted}\"", variable(kernel))
 }
 
 #[cfg(test)]

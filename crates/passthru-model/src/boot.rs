@@ -1,7 +1,8 @@
 //! What boots the host, as far as files say.
 
 use crate::fact::Fact;
-use crate::managed::OFF_ENTRY_ENDING;
+use crate::managed::{GRUB_CFG, OFF_ENTRY_ENDING};
+use crate::program::Program;
 
 /// A boot loader, or a tool that writes for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +83,45 @@ pub struct BootEntry {
     pub rescue: bool,
 }
 
+/// GRUB with a menu that a program makes from `/etc/default/grub`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grub {
+    /// Whether `/etc/default/grub.d/*.cfg` is read after `/etc/default/grub`, which is an addition of Debian's.
+    pub drop_ins: bool,
+    /// What makes the menu.
+    pub maker: MenuMaker,
+    /// The menu.
+    pub menu: String,
+}
+
+impl Grub {
+    /// As Debian has it.
+    pub fn of_debian() -> Self {
+        Self { drop_ins: true, maker: MenuMaker::UpdateGrub, menu: GRUB_CFG.to_owned() }
+    }
+
+    /// The program that makes the menu, and its arguments.
+    pub fn making(&self) -> (Program, Vec<String>) {
+        let output = || vec!["-o".to_owned(), self.menu.clone()];
+        match self.maker {
+            MenuMaker::UpdateGrub => (Program::UpdateGrub, Vec::new()),
+            MenuMaker::GrubMkconfig => (Program::GrubMkconfig, output()),
+            MenuMaker::Grub2Mkconfig => (Program::Grub2Mkconfig, output()),
+        }
+    }
+}
+
+/// A program that makes GRUB's menu.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MenuMaker {
+    /// Debian's `update-grub`, which knows by itself where the menu is.
+    UpdateGrub,
+    /// `grub-mkconfig`.
+    GrubMkconfig,
+    /// `grub2-mkconfig`, as Fedora and SUSE call the same.
+    Grub2Mkconfig,
+}
+
 /// What kernel-install(8) makes for a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -131,11 +171,55 @@ impl KernelInstall {
     }
 }
 
+/// systemd-boot with what kernelstub makes for it: copies of the newest kernel and of the one before, and an entry for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kernelstub {
+    /// Where the EFI system partition is mounted.
+    pub root: String,
+    /// The entry of the newest kernel, such as `/boot/efi/loader/entries/Pop_OS-current.conf`.
+    pub current: String,
+    /// All entries that it makes, as far as they are there, in order of path.
+    pub made: Vec<String>,
+    /// The copies that they name: kernels and initramfs images, in order.
+    pub parts: Vec<String>,
+    /// Of these the initramfs images.
+    pub images: Vec<String>,
+}
+
+impl Kernelstub {
+    /// Everything that it rewrites on the partition: a copy of the running command line too, which nothing reads.
+    pub fn rewritten(&self) -> Vec<String> {
+        let mut paths: Vec<String> = self.made.iter().chain(&self.parts).cloned().collect();
+        let directories = self.parts.iter().filter_map(|part| part.rsplit_once('/'));
+        for note in directories.map(|(directory, _)| format!("{directory}/cmdline")) {
+            if !paths.contains(&note) {
+                paths.push(note);
+            }
+        }
+        paths
+    }
+
+    /// The path of the entry without passthrough, which is ours.
+    pub fn off_entry(&self) -> String {
+        off_entry_beside(&self.root, OFF_ENTRY_BEGIN, &self.current)
+    }
+}
+
+/// The path of our entry beside another one.
+fn off_entry_beside(root: &str, begin: &str, path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let stem = name.strip_suffix(".conf").unwrap_or(name);
+    format!("{root}/loader/entries/{begin}{stem}{OFF_ENTRY_ENDING}")
+}
+
 /// The language of boot entries that are written by hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// A file an entry below `loader/entries`, which systemd-boot reads.
     Bls,
+    /// A file an entry below `/boot/loader/entries`, which GRUB reads where it is built as Fedora's is. kernel-install makes them, and
+    /// never anew.
+    GrubBls,
     /// `refind_linux.conf`.
     Refind,
     /// `limine.conf`.
@@ -149,6 +233,7 @@ impl Dialect {
     pub fn loader(self) -> Loader {
         match self {
             Self::Bls => Loader::SystemdBoot,
+            Self::GrubBls => Loader::Grub,
             Self::Refind => Loader::Refind,
             Self::Limine => Loader::Limine,
             Self::Syslinux => Loader::Syslinux,
@@ -156,8 +241,10 @@ impl Dialect {
     }
 }
 
-/// How the names of our entries beside others begin.
+/// How the names of our entries beside others of systemd-boot begin.
 const OFF_ENTRY_BEGIN: &str = "0-";
+/// How the names of our entries beside others of GRUB begin.
+const GRUB_OFF_ENTRY_BEGIN: &str = "A-";
 
 /// Boot entries that a person has written, or an installer once: nothing makes them anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,12 +260,14 @@ pub struct WrittenEntries {
 }
 
 impl WrittenEntries {
-    /// The path of the entry without passthrough beside one of [`Dialect::Bls`], which is ours. systemd-boot sorts entries that
-    /// have no sort key behind those that have one, from the last name to the first: a name that begins with 0 comes last.
+    /// The path of the entry without passthrough beside one of [`Dialect::Bls`] or [`Dialect::GrubBls`], which is ours.
+    ///
+    /// systemd-boot sorts entries that have no sort key behind those that have one, from the last name to the first: a name that
+    /// begins with 0 comes last. GRUB sorts by versions in names, for which digits are newer than letters and small letters newer
+    /// than capitals (`split_cmp`, `vercmp` in `grub-core/commands/blscfg.c` of RHEL 9.4), and names begin with the machine's id.
     pub fn off_entry(&self, path: &str) -> String {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let stem = name.strip_suffix(".conf").unwrap_or(name);
-        format!("{}/loader/entries/{OFF_ENTRY_BEGIN}{stem}{OFF_ENTRY_ENDING}", self.root)
+        let begin = if self.dialect == Dialect::GrubBls { GRUB_OFF_ENTRY_BEGIN } else { OFF_ENTRY_BEGIN };
+        off_entry_beside(&self.root, begin, path)
     }
 
     /// The name of the entry that one of ours stands beside; `None`: the name is not one of ours.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
 use crate::binding::{BindingFacts, ImageContents, ImageTimes};
-use crate::boot::{BootFacts, KernelInstall, WrittenEntries};
+use crate::boot::{BootFacts, Grub, KernelInstall, Kernelstub, WrittenEntries};
 use crate::boot_record::Boots;
 pub use crate::cpu::CpuFacts;
 use crate::desktop::DesktopFacts;
@@ -52,10 +52,12 @@ pub enum KvmState {
 /// Who boots the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bootloader {
-    /// GRUB with Debian's `update-grub` and `/etc/default/grub`.
-    GrubDebian,
+    /// GRUB with a menu that is made from `/etc/default/grub`.
+    Grub(Grub),
     /// systemd-boot with entries or unified images that kernel-install makes.
     KernelInstall(KernelInstall),
+    /// systemd-boot with entries and copies that kernelstub makes.
+    Kernelstub(Kernelstub),
     /// A loader with entries that nothing makes anew.
     Written(WrittenEntries),
 }

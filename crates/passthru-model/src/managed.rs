@@ -70,6 +70,9 @@ pub const GRUB_DROP_IN: &str = "/etc/default/grub.d/50-passthru.cfg";
 pub const GRUB_OFF_ENTRY: &str = "/etc/grub.d/42_passthru";
 /// GRUB's generated menu.
 pub const GRUB_CFG: &str = "/boot/grub/grub.cfg";
+/// GRUB's generated menu, wherever it may be: as upstream and Debian have it, as Fedora and SUSE have it, and on an EFI system
+/// partition that is GRUB's boot directory.
+pub const GRUB_MENUS: [&str; 3] = [GRUB_CFG, "/boot/grub2/grub.cfg", "/efi/grub/grub.cfg"];
 /// kernel-install: the kernel command line of all entries that it makes.
 pub const KERNEL_CMDLINE: &str = "/etc/kernel/cmdline";
 /// What stands for [`KERNEL_CMDLINE`] where that is not there. It belongs to a package, and is looked at only.
@@ -78,6 +81,9 @@ pub const KERNEL_CMDLINE_VENDOR: &str = "/usr/lib/kernel/cmdline";
 pub const KERNEL_INSTALL_OFF: &str = "/etc/kernel/install.d/95-passthru.install";
 /// How the names of the entries end that [`KERNEL_INSTALL_OFF`] makes.
 pub const OFF_ENTRY_ENDING: &str = "-passthru-off.conf";
+
+/// kernelstub's settings, from which it makes boot entries on Pop!_OS.
+pub const KERNELSTUB: &str = "/etc/kernelstub/configuration";
 
 /// systemd-boot's own settings, on each place where its partition may be mounted. They are looked at only.
 pub const LOADER_CONF: [&str; 3] =
@@ -134,10 +140,13 @@ pub const FILES: &[&str] = &[
     GRUB_DEFAULTS,
     GRUB_DROP_IN,
     GRUB_OFF_ENTRY,
-    GRUB_CFG,
+    GRUB_MENUS[0],
+    GRUB_MENUS[1],
+    GRUB_MENUS[2],
     KERNEL_CMDLINE,
     KERNEL_CMDLINE_VENDOR,
     KERNEL_INSTALL_OFF,
+    KERNELSTUB,
     LOADER_CONF[0],
     LOADER_CONF[1],
     LOADER_CONF[2],

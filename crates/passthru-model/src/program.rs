@@ -17,6 +17,13 @@ pub enum Program {
     KernelInstall,
     /// Rebuilds GRUB's menu (Debian).
     UpdateGrub,
+    /// Makes GRUB's menu.
+    GrubMkconfig,
+    /// The same, as Fedora and SUSE call it.
+    #[serde(rename = "grub2-mkconfig")]
+    Grub2Mkconfig,
+    /// Copies kernels and makes boot entries (Pop!_OS).
+    Kernelstub,
     /// Loads kernel modules (kmod).
     Modprobe,
     /// Sets properties of units while the host runs (systemd).
@@ -36,6 +43,9 @@ impl Program {
             Self::Mkinitcpio => "mkinitcpio",
             Self::KernelInstall => "kernel-install",
             Self::UpdateGrub => "update-grub",
+            Self::GrubMkconfig => "grub-mkconfig",
+            Self::Grub2Mkconfig => "grub2-mkconfig",
+            Self::Kernelstub => "kernelstub",
             Self::Modprobe => "modprobe",
             Self::Systemctl => "systemctl",
             Self::QemuSystemX86_64 => "qemu-system-x86_64",
@@ -51,6 +61,8 @@ impl Program {
             Self::Mkinitcpio => "mkinitcpio",
             Self::KernelInstall | Self::Systemctl => "systemd",
             Self::UpdateGrub => "grub2-common",
+            Self::GrubMkconfig | Self::Grub2Mkconfig => "grub-common",
+            Self::Kernelstub => "kernelstub",
             Self::Modprobe => "kmod",
             Self::QemuSystemX86_64 => "qemu-system-x86",
             Self::Virsh => "libvirt-clients",

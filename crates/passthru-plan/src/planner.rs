@@ -262,23 +262,33 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         boot_steps.extend(initramfs::rebuild(facts, &chain, &contents));
     }
     let copies = chain.copies(facts);
+    let mut copy = Vec::new();
     if copies && (images || (entries && isolating)) {
         // The loader starts copies of the images, so they are made last, from the new ones.
-        let mut copy = chain.loader.regenerate(facts, isolating, &needed);
+        copy = chain.loader.regenerate(facts, isolating, &needed);
         if images {
             initramfs::look_into_copies(facts, &chain, &contents, &mut copy);
         }
-        boot_steps.extend(copy);
     } else if entries && !copies {
         loader_steps.extend(chain.loader.regenerate(facts, isolating, &needed));
     }
-    // The way back stands before what it leads back from, and goes after it. What would make it anew meanwhile goes first.
-    let (first, then) = if isolating { (loader_steps, boot_steps) } else { (boot_steps, loader_steps) };
-    let is_plugin = |step: &Step| !isolating && step.path() == Some(managed::KERNEL_INSTALL_OFF);
-    let (plugin, then): (Vec<Step>, Vec<Step>) = then.into_iter().partition(is_plugin);
-    plan.steps.extend(plugin);
-    plan.steps.extend(first);
-    plan.steps.extend(then);
+    plan.steps.extend(in_order(isolating, loader_steps, boot_steps, copy));
     notes::last(facts, isolating, plan);
     Ok(())
+}
+
+/// All steps in order: the way back stands before what it leads back from, and goes after it. What would make it anew meanwhile goes
+/// first, and copies are made from settings and images that are as they are to be.
+fn in_order(isolating: bool, loader: Vec<Step>, boot: Vec<Step>, copy: Vec<Step>) -> Vec<Step> {
+    if isolating {
+        return [loader, boot, copy].concat();
+    }
+    let is_plugin = |step: &Step| step.path() == Some(managed::KERNEL_INSTALL_OFF);
+    let (plugin, loader): (Vec<Step>, Vec<Step>) = loader.into_iter().partition(is_plugin);
+    if copy.is_empty() {
+        return [plugin, boot, loader].concat();
+    }
+    let is_way_back = |step: &Step| step.path().is_some_and(|path| path.ends_with(managed::OFF_ENTRY_ENDING));
+    let (way_back, settings): (Vec<Step>, Vec<Step>) = loader.into_iter().partition(is_way_back);
+    [plugin, boot, settings, copy, way_back].concat()
 }

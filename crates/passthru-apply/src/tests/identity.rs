@@ -3,7 +3,10 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-use super::tree::{GRUB, IMAGE, Programs, Tree, changed_grub, difference, file, link, plan_of, whole_plan};
+use super::tree::{
+    GRUB, IMAGE, Programs, STUB_COPY, STUB_ENTRY, Tree, changed_grub, difference, edited_plan, file, link,
+    plan_of, whole_plan,
+};
 use crate::{Event, How, Which};
 
 #[test]
@@ -16,6 +19,18 @@ fn a_whole_plan_applied_and_undone_leaves_the_tree_as_it_was_with_all_modes_and_
     assert!(tree.text(IMAGE).contains("02:00.0"));
     let undone = tree.undo().expect("undoes");
     assert!(undone.paths.iter().all(|path| matches!(path.how, How::PutBack | How::AlreadyBefore)));
+    assert_eq!(tree.snapshot(), old);
+}
+
+#[test]
+fn settings_of_others_and_what_is_made_of_them_come_back_as_they_were() {
+    let tree = Tree::new();
+    let plan = edited_plan(&tree);
+    let old = tree.snapshot();
+    tree.apply(&plan).expect("applies");
+    assert!(tree.text(STUB_ENTRY).contains("intel_iommu=on"));
+    assert!(tree.text(STUB_COPY).contains("02:00.0"));
+    tree.undo().expect("undoes");
     assert_eq!(tree.snapshot(), old);
 }
 

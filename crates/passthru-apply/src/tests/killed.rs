@@ -6,7 +6,7 @@ use passthru_model::plan::{Action, Plan};
 use passthru_model::program::Program;
 
 use super::kernel::{self, CARD};
-use super::tree::{Programs, Snapshot, Tree, copied_plan, difference, whole_plan};
+use super::tree::{Programs, Snapshot, Tree, copied_plan, difference, edited_plan, whole_plan};
 use super::tuning;
 use crate::{Error, OnConflict, Resumed, RunFailure, Runner, Silent, Target, Underway, Which, failpoint};
 
@@ -134,6 +134,13 @@ impl Scene {
         Self::of(tree, plan)
     }
 
+    /// The plan that edits settings of others, of which entries are made.
+    fn of_settings() -> Self {
+        let tree = Tree::new();
+        let plan = edited_plan(&tree);
+        Self::of(tree, plan)
+    }
+
     /// The plan that gives functions to other drivers.
     fn of_drivers() -> Self {
         let tree = Tree::new();
@@ -253,6 +260,7 @@ fn killed_at_any_point_of_any_work_the_host_ends_wholly_old_or_wholly_new() {
     for (scene, made_alike) in [
         (Scene::of_files(), true),
         (Scene::of_copies(), false),
+        (Scene::of_settings(), true),
         (Scene::of_drivers(), true),
         (Scene::of_values(), true),
     ] {

@@ -26,6 +26,11 @@ pub(super) const OLDER_IMAGE: &str = "/boot/initrd.img-6.1.0";
 pub(super) const COPY: &str = "/boot/efi/t/6.12.0/initrd";
 pub(super) const ENTRY: &str = "/boot/efi/loader/entries/t-6.12.0.conf";
 pub(super) const OFF_ENTRY: &str = "/boot/efi/loader/entries/t-6.12.0-passthru-off.conf";
+/// kernelstub's settings, and what it makes: a copy of the image, and an entry beside which ours stands.
+pub(super) const KERNELSTUB: &str = "/etc/kernelstub/configuration";
+pub(super) const STUB_COPY: &str = "/boot/efi/EFI/Pop_OS-1/initrd.img";
+pub(super) const STUB_ENTRY: &str = "/boot/efi/loader/entries/Pop_OS-current.conf";
+pub(super) const STUB_OFF_ENTRY: &str = "/boot/efi/loader/entries/0-Pop_OS-current-passthru-off.conf";
 pub(super) const GRUB_CFG: &str = "/boot/grub/grub.cfg";
 
 /// What is at each path: kind, mode, owner, time of change and content.
@@ -250,7 +255,7 @@ impl Runner for Programs {
                     }
                 }
             }
-            Program::UpdateGrub => {
+            Program::UpdateGrub | Program::GrubMkconfig | Program::Grub2Mkconfig => {
                 let menu = self.inputs(root, &["etc/default/grub"]);
                 Self::put(&root.join("boot/grub/grub.cfg"), menu.as_bytes());
             }
@@ -269,8 +274,15 @@ impl Runner for Programs {
                     Self::put(&root.join(&OFF_ENTRY[1..]), format!("{line} passthru.off\n").as_bytes());
                 }
             }
+            Program::Kernelstub => {
+                let image = fs::read(root.join(&IMAGE[1..])).expect("reads");
+                Self::put(&root.join(&STUB_COPY[1..]), &image);
+                failpoint::hit();
+                let line = self.inputs(root, &[&KERNELSTUB[1..]]);
+                Self::put(&root.join(&STUB_ENTRY[1..]), line.as_bytes());
+            }
             Program::Systemctl => tuning::set_property(arguments, root),
-            Program::Modprobe | Program::QemuSystemX86_64 => {}
+            Program::Modprobe | Program::QemuSystemX86_64 | Program::Virsh => {}
         }
         if self.fails == Some(program) {
             return Err(RunFailure {
@@ -386,5 +398,36 @@ pub(super) fn copied_plan(tree: &Tree) -> Plan {
     run(&mut plan, Program::Dracut, &[IMAGE], vec![holds(IMAGE)]);
     let expect = vec![contains(ENTRY, "intel_iommu=on"), contains(OFF_ENTRY, "passthru.off"), holds(COPY)];
     run(&mut plan, Program::KernelInstall, &[ENTRY, OFF_ENTRY, COPY], expect);
+    plan
+}
+
+/// As for loaders whose settings belong to others: GRUB's single file with the menu made of it, and kernelstub's with an entry of ours
+/// beside its own, which is made last of a new image.
+pub(super) fn edited_plan(tree: &Tree) -> Plan {
+    tree.write(KERNELSTUB, "{\"user\":{\"kernel_options\":[\"quiet\"]}}");
+    for path in [STUB_COPY, STUB_ENTRY] {
+        tree.write(path, "");
+    }
+    Programs::default().go(tree, Program::Kernelstub).expect("makes the entry");
+    let mut plan = plan_of(
+        tree,
+        &[
+            (STUB_OFF_ENTRY, file("options quiet passthru.off\n", 0o644)),
+            (KERNELSTUB, file("{\"user\":{\"kernel_options\":[\"quiet\", \"intel_iommu=on\"]}}", 0o644)),
+            (GRUB, changed_grub()),
+        ],
+    );
+    let contains = |path: &str, needle: &str| Expectation::Contains {
+        path: path.to_owned(),
+        needles: vec![needle.to_owned()],
+    };
+    run(&mut plan, Program::GrubMkconfig, &[GRUB_CFG], vec![contains(GRUB_CFG, "iommu=pt")]);
+    add(tree, &mut plan, "/etc/passthru/parameters", file("iommu=pt\n", 0o644));
+    add(tree, &mut plan, DEVICES, file("0000:02:00.0\n", 0o644));
+    let holds =
+        |path: &str| Expectation::ImageHolds { path: path.to_owned(), entries: vec!["02:00.0".to_owned()] };
+    run(&mut plan, Program::UpdateInitramfs, &[IMAGE, OLDER_IMAGE], vec![holds(IMAGE)]);
+    let expect = vec![contains(STUB_ENTRY, "intel_iommu=on"), holds(STUB_COPY)];
+    run(&mut plan, Program::Kernelstub, &[STUB_ENTRY, STUB_COPY], expect);
     plan
 }

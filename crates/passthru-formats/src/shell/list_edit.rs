@@ -150,6 +150,14 @@ impl ShellFile<'_> {
         }
     }
 
+    /// The file with a variable given a value on a line more at its end. `operator`: `=` or `+=`.
+    pub fn add_assignment(&self, name: &str, operator: &str, value: &str) -> Result<String, ShellError> {
+        if value.chars().any(char::is_control) {
+            return Err(ShellError::Unwritable(value.to_owned()));
+        }
+        self.add_line(name, &format!("{name}{operator}\"{}\"", quoted(value, Quote::Double)))
+    }
+
     /// The file with one more line at its end, where that line is read and counts.
     pub fn add_line(&self, name: &str, line: &str) -> Result<String, ShellError> {
         for statement in &self.statements {

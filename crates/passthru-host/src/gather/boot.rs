@@ -1,24 +1,42 @@
 //! Who boots the host.
 
 use passthru_model::boot::Dialect;
-use passthru_model::fact::{Evidence, Fact};
+use passthru_model::fact::Fact;
 use passthru_model::facts::Bootloader;
-use passthru_model::managed::{GRUB_CFG, GRUB_DEFAULTS, LIMINE, REFIND_LINUX, SYSLINUX};
+use passthru_model::managed::{GRUB_DEFAULTS, GRUB_MENUS, LIMINE, REFIND_LINUX, SYSLINUX};
 
+mod grub;
 mod kernel_install;
+mod kernelstub;
 mod written;
 
 use super::because;
 use super::boot_chain::STARTED_BY;
 use crate::host::Host;
 
+/// Where entries are that GRUB reads as on Fedora.
+const GRUB_ENTRIES: &str = "/boot/loader/entries";
+
+/// What makes a system and its boot entries of something that is not on it in files to be edited: a path that is there, and what
+/// changes kernel parameters.
+const WHOLE: [(&str, &str); 2] = [
+    (
+        "/run/ostree-booted",
+        "this system is an image that rpm-ostree or bootc boots (/run/ostree-booted), and its boot entries are made with it: \
+         `rpm-ostree kargs` changes kernel parameters there, or a file in kargs.d of the image, which passthru does not do yet",
+    ),
+    (
+        "/etc/NIXOS",
+        "this system is NixOS (/etc/NIXOS), and its boot entries are made of its configuration: boot.kernelParams changes kernel \
+         parameters there, which passthru does not do yet",
+    ),
+];
+
 /// Signs of other loaders: a path, and what it is a sign of. Where one loader is found for certain, the sign of
 /// another means that both could be live.
 const OTHERS: &[(&str, &str)] = &[
-    ("/run/ostree-booted", "rpm-ostree"),
-    ("/etc/NIXOS", "NixOS"),
     ("/etc/kernel/proxmox-boot-uuids", "proxmox-boot-tool"),
-    ("/boot/loader/entries", "Boot Loader Specification entries (systemd-boot, or GRUB as on Fedora)"),
+    (GRUB_ENTRIES, "Boot Loader Specification entries (systemd-boot, or GRUB as on Fedora)"),
     ("/efi/loader/entries", "systemd-boot"),
     ("/boot/efi/loader/entries", "systemd-boot"),
     ("/boot/EFI/systemd/systemd-bootx64.efi", "systemd-boot"),
@@ -33,13 +51,20 @@ const OTHERS: &[(&str, &str)] = &[
     (SYSLINUX[1], "Syslinux"),
     (SYSLINUX[0], "Syslinux"),
     ("/etc/kernelstub/configuration", "kernelstub"),
-    ("/boot/grub2/grub.cfg", "GRUB as on Fedora and SUSE"),
+    (GRUB_MENUS[1], "GRUB as on Fedora and SUSE"),
 ];
 
 /// The one boot loader that could be live, or why that is not known.
 ///
 /// `started_by` is what the running system's loader calls itself; GRUB before 2.12 and systems without UEFI say nothing.
 pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact<Bootloader> {
+    for (path, why) in WHOLE {
+        match host.exists(path) {
+            Ok(true) => return Fact::unknown(why),
+            Ok(false) => {}
+            Err(error) => return because(&error),
+        }
+    }
     let mut signs: Vec<(&str, &str)> = Vec::new();
     let mut hidden = None;
     for (path, name) in OTHERS {
@@ -61,10 +86,16 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
     if running.as_deref().is_some_and(|name| name.starts_with("systemd-boot")) {
         return kernel_install::traced(host);
     }
-    let grub = match grub_of_debian(host) {
+    let grub = match grub::found(host) {
         Ok(grub) => grub,
         Err(why) => return Fact::Unknown(why),
     };
+    // A menu of GRUB is no sign of another, nor are entries that it reads.
+    let reads_entries = matches!(grub, Some((Bootloader::Written(_), _)));
+    signs.retain(|(path, _)| {
+        let of_grub = GRUB_MENUS.contains(path) || (reads_entries && *path == GRUB_ENTRIES);
+        grub.is_none() || !of_grub
+    });
     let list = |signs: &[(&str, &str)]| {
         signs.iter().map(|(path, name)| format!("{path} ({name})")).collect::<Vec<_>>().join(", ")
     };
@@ -72,9 +103,9 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
         (Some(_), Some(other)) if !other.to_ascii_lowercase().starts_with("grub") => {
             Fact::unknown(format!("GRUB is set up, and this system was started by ‘{other}’ ({STARTED_BY})"))
         }
-        (Some(evidence), Some(_)) => Fact::Known(Bootloader::GrubDebian, evidence),
-        (Some(evidence), None) if signs.is_empty() => Fact::Known(Bootloader::GrubDebian, evidence),
-        (Some(evidence), None) => {
+        (Some((grub, evidence)), Some(_)) => Fact::Known(grub, evidence),
+        (Some((grub, evidence)), None) if signs.is_empty() => Fact::Known(grub, evidence),
+        (Some((_, evidence)), None) => {
             let signs = list(&signs);
             Fact::unknown(format!(
                 "two bootloaders could both be live: {} (GRUB), {signs}. Which one started the system it would say itself \
@@ -89,7 +120,7 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
             Fact::unknown(format!("this system was started by ‘{other}’, which passthru does not know yet"))
         }
         (None, None) if signs.is_empty() => Fact::unknown(format!(
-            "there is no {GRUB_DEFAULTS} with {GRUB_CFG} and update-grub, and no sign of another boot loader"
+            "there is no {GRUB_DEFAULTS} with a menu and a program that makes it, and no sign of another boot loader"
         )),
         (None, None) => only_dialect(&signs).map_or_else(
             || {
@@ -112,25 +143,4 @@ fn written(host: &Host, dialect: Dialect) -> Fact<Bootloader> {
         Ok((found, evidence)) => Fact::Known(Bootloader::Written(found), evidence),
         Err(why) => Fact::Unknown(why),
     }
-}
-
-/// GRUB as Debian sets it up: its settings, its menu, and the program that makes one of the other.
-fn grub_of_debian(host: &Host) -> Result<Option<Evidence>, String> {
-    let mut there = Vec::new();
-    for path in [GRUB_DEFAULTS, GRUB_CFG] {
-        there.push(host.exists(path).map_err(|error| error.to_string())?);
-    }
-    let mut program = None;
-    for directory in ["/usr/sbin", "/sbin"] {
-        let path = format!("{directory}/update-grub");
-        if program.is_none() && host.exists(&path).map_err(|error| error.to_string())? {
-            program = Some(path);
-        }
-    }
-    Ok(match (there.as_slice(), program) {
-        ([true, true], Some(program)) => {
-            Some(Evidence::new(GRUB_CFG, format!("made by {program} from {GRUB_DEFAULTS}")))
-        }
-        _ => None,
-    })
 }

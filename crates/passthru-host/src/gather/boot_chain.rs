@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use passthru_formats::{boot_entries, grub_cfg};
 use passthru_model::boot::{BootEntry, BootFacts, Loader, LoaderSign};
 use passthru_model::fact::Fact;
-use passthru_model::managed::{LIMINE, REFIND_LINUX, SYSLINUX};
+use passthru_model::managed::{GRUB_MENUS, LIMINE, REFIND_LINUX, SYSLINUX};
 use passthru_model::plan::FileState;
 
 use super::because;
@@ -16,8 +16,9 @@ mod unified_images;
 
 /// Paths that are a sign of a loader. `/boot`, `/efi` and `/boot/efi` are where the EFI system partition is mounted.
 const SIGNS: &[(&str, Loader)] = &[
-    ("/boot/grub/grub.cfg", Loader::Grub),
-    ("/boot/grub2/grub.cfg", Loader::Grub),
+    (GRUB_MENUS[0], Loader::Grub),
+    (GRUB_MENUS[1], Loader::Grub),
+    (GRUB_MENUS[2], Loader::Grub),
     ("/boot/EFI/systemd/systemd-bootx64.efi", Loader::SystemdBoot),
     ("/efi/EFI/systemd/systemd-bootx64.efi", Loader::SystemdBoot),
     ("/boot/efi/EFI/systemd/systemd-bootx64.efi", Loader::SystemdBoot),
@@ -67,7 +68,7 @@ pub(super) fn facts(host: &Host, files: &BTreeMap<String, FileState>) -> BootFac
         }
     }
     let mut entries = Vec::new();
-    for path in ["/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"] {
+    for path in GRUB_MENUS {
         grub(host, files, path, &mut entries, &mut gaps);
     }
     for boot in BOOT {

@@ -2,7 +2,7 @@
 
 use passthru_formats::unified_image;
 use passthru_host::{Host, gather};
-use passthru_model::boot::{Layout, MadeEntry};
+use passthru_model::boot::{Grub, Layout, MadeEntry};
 use passthru_model::facts::{Bootloader, HostFacts, InitramfsGenerator};
 use pretty_assertions::assert_eq;
 use tar::{Builder, Header};
@@ -149,8 +149,56 @@ fn what_cannot_be_traced_says_what_would_settle_it() {
     insta::assert_snapshot!(reasons.join("\n\n"));
 }
 
+#[test]
+fn what_kernelstub_makes_is_traced_and_other_makers_are_named() {
+    let entry = |suffix: &str| {
+        format!(
+            "title Pop!_OS\nlinux /EFI/Pop_OS-1/vmlinuz{suffix}.efi\ninitrd /EFI/Pop_OS-1/initrd.img{suffix}\noptions root=UUID=1\n"
+        )
+    };
+    let (current, old) = (entry(""), entry("-previous"));
+    let settings = |mode: &str| {
+        format!(
+            "{{\"user\":{{\"kernel_options\":[\"quiet\"],\"setup_loader\":true,\"manage_mode\":{mode}}}}}"
+        )
+    };
+    let (both, stub) = (settings("true"), settings("false"));
+    let of = |selected: &'static str, settings: &str, current: &str| {
+        systemd_boot(&[
+            (SELECTED, selected),
+            ("etc/kernelstub/configuration", settings),
+            ("usr/bin/kernelstub", "x"),
+            ("boot/efi/loader/entries/Pop_OS-current.conf", current),
+            ("boot/efi/loader/entries/Pop_OS-oldkern.conf", &old),
+            ("boot/efi/loader/entries/0-Pop_OS-current-passthru-off.conf", "title x\n"),
+            (ENTRY, ""),
+        ])
+    };
+    for selected in ["Pop_OS-current.conf", "Pop_OS-oldkern.conf", "0-Pop_OS-current-passthru-off.conf"] {
+        let facts = of(selected, &both, &current);
+        let Some(Bootloader::Kernelstub(found)) = facts.bootloader.value() else {
+            panic!("{:?}", facts.bootloader)
+        };
+        assert_eq!(found.current, "/boot/efi/loader/entries/Pop_OS-current.conf");
+        assert_eq!(found.made.len(), 2);
+        assert_eq!(
+            found.images,
+            ["/boot/efi/EFI/Pop_OS-1/initrd.img", "/boot/efi/EFI/Pop_OS-1/initrd.img-previous"]
+        );
+    }
+    let reasons = [
+        of("Pop_OS-current.conf", &stub, &current),
+        of("Pop_OS-current.conf", "{", &current),
+        of("Pop_OS-oldkern.conf", &both, ""),
+        systemd_boot(&[("etc/kernel/proxmox-boot-uuids", "AB12-34CD\n")]),
+        systemd_boot(&[("usr/bin/sdbootutil", "x")]),
+    ]
+    .map(|facts| why(&facts).to_owned());
+    insta::assert_snapshot!(reasons.join("\n\n"));
+}
+
 /// A host that has these files with these texts, and nothing else.
-fn texts(files: &[(&str, &str)]) -> HostFacts {
+pub(crate) fn texts(files: &[(&str, &str)]) -> HostFacts {
     gather(&host_of(files.iter().copied()))
 }
 
@@ -221,21 +269,24 @@ fn entries_that_cannot_be_traced_say_what_would_settle_it() {
     insta::assert_snapshot!(reasons.join("\n\n"));
 }
 
-fn why(facts: &HostFacts) -> &str {
+pub(crate) fn why(facts: &HostFacts) -> &str {
     facts.bootloader.because().expect("unknown")
 }
 
 #[test]
 fn grub_as_debian_has_it_is_known() {
     for loader in [None, Some("GRUB 2.12-9")] {
-        assert_eq!(facts(GRUB, loader).bootloader.value(), Some(&Bootloader::GrubDebian));
+        assert_eq!(facts(GRUB, loader).bootloader.value(), Some(&Bootloader::Grub(Grub::of_debian())));
     }
 }
 
 #[test]
 fn grub_that_says_it_started_the_system_is_believed_over_signs_of_another() {
     let both = [GRUB, &["boot/loader/entries/a.conf"]].concat();
-    assert_eq!(facts(&both, Some("GRUB 2.12")).bootloader.value(), Some(&Bootloader::GrubDebian));
+    assert_eq!(
+        facts(&both, Some("GRUB 2.12")).bootloader.value(),
+        Some(&Bootloader::Grub(Grub::of_debian()))
+    );
 }
 
 #[test]
@@ -259,7 +310,8 @@ fn two_that_could_both_be_live_are_named() {
 fn another_loader_is_named_with_what_was_seen() {
     assert_eq!(
         why(&facts(&["etc/NIXOS"], None)),
-        "passthru does not know yet how to change what was found: /etc/NIXOS (NixOS)"
+        "this system is NixOS (/etc/NIXOS), and its boot entries are made of its configuration: boot.kernelParams changes \
+         kernel parameters there, which passthru does not do yet"
     );
     assert_eq!(
         why(&facts(&[], Some("Clover r5160"))),

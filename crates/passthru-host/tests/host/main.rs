@@ -6,6 +6,7 @@ mod common;
 mod corpora;
 mod fixtures;
 mod foreign;
+mod grub;
 mod headers;
 mod live;
 mod platforms;

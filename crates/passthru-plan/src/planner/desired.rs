@@ -57,6 +57,9 @@ pub(super) fn file_steps(
 ) -> Vec<Step> {
     let edited = |Change { path, before, after }| {
         let mut step = steps::file_step(&path, before, after);
+        if let Some((what, why)) = chain.loader.about(&path) {
+            (step.what, step.why) = (what.to_owned(), why.to_owned());
+        }
         if !needed.words.is_empty() && loader::reads(&path) {
             let others =
                 format!("take out ‘{}’, which another tool or a hand set for guests", needed.words.join(" "));

@@ -174,8 +174,12 @@ pub(super) fn look_into_copies(facts: &HostFacts, chain: &Chain, contents: &Cont
             if let Action::Run { rewrites, expect, .. } = &mut step.action
                 && *rewrites == copies.rewritten
             {
-                let expected = |image: &String| contents.expected(kernel, image);
-                expect.extend(copies.images.iter().flat_map(expected));
+                // One program may make the copies of several kernels.
+                for expected in copies.images.iter().flat_map(|image| contents.expected(kernel, image)) {
+                    if !expect.contains(&expected) {
+                        expect.push(expected);
+                    }
+                }
             }
         }
     }

@@ -98,7 +98,7 @@ pub(crate) fn needs(
             passed @ (Passed::ByOthers | Passed::Unknown) => reasons.push(Reason::ParameterElsewhere {
                 token: word,
                 looked: loader.paths(),
-                elsewhere: loader.elsewhere(passed).to_owned(),
+                elsewhere: loader.elsewhere(passed),
             }),
         }
         pending = true;

@@ -2,13 +2,17 @@
 //! passed or not, what is to be run then, and the entry without passthrough. A file a boot loader.
 
 mod grub;
+mod grub_entries;
+mod kernel_cmdline;
 mod kernel_install;
+mod kernelstub;
 mod written;
 
 use std::collections::BTreeMap;
 
 use passthru_formats::cmdline::{self, CommandLine};
 use passthru_formats::error::{Refused, utf8};
+use passthru_model::boot::{Dialect, Grub};
 use passthru_model::facts::Bootloader;
 use passthru_model::intent::Intent;
 use passthru_model::plan::{FileState, Step};
@@ -68,7 +72,7 @@ pub(super) trait BootLoader {
     /// Whether the entries as they stand pass a word.
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed;
     /// Where a word could come from that is not in the settings.
-    fn elsewhere(&self, passed: Passed) -> &'static str;
+    fn elsewhere(&self, passed: Passed) -> String;
     /// The words that the settings ask for because of us: what the running command line must hold after a reboot.
     fn effective_parameters(&self) -> Vec<String>;
     /// The changes of files that are not ours for the needed words to come and go.
@@ -95,6 +99,10 @@ pub(super) trait BootLoader {
     fn untried(&self) -> Option<&'static str> {
         None
     }
+    /// What a change of a file that is not ours is and why, where its path alone does not say.
+    fn about(&self, _path: &str) -> Option<(&'static str, &'static str)> {
+        None
+    }
     /// For a loader that starts copies of a kernel and its initramfs: which files these are. They are made anew by
     /// [`BootLoader::regenerate`], after the images.
     fn copies(&self, _release: &str) -> Option<Copies> {
@@ -109,8 +117,13 @@ pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Box<dyn BootLo
         Some(Bootloader::KernelInstall(found)) => {
             Box::new(kernel_install::Settings::of(facts, found, reasons))
         }
+        Some(Bootloader::Written(found)) if found.dialect == Dialect::GrubBls => {
+            Box::new(grub_entries::GrubEntries::of(facts, found, reasons))
+        }
         Some(Bootloader::Written(found)) => Box::new(written::Entries::of(facts, found, reasons)),
-        Some(Bootloader::GrubDebian) | None => Box::new(grub::Settings::of(facts, reasons)),
+        Some(Bootloader::Kernelstub(found)) => Box::new(kernelstub::Settings::of(facts, found, reasons)),
+        Some(Bootloader::Grub(found)) => Box::new(grub::Settings::of(facts, found, reasons)),
+        None => Box::new(grub::Settings::of(facts, &Grub::of_debian(), reasons)),
     }
 }
 
@@ -169,6 +182,7 @@ pub(super) fn reads(path: &str) -> bool {
         || path == managed::GRUB_OFF_ENTRY
         || path == managed::KERNEL_CMDLINE
         || path == managed::KERNEL_INSTALL_OFF
+        || path == managed::KERNELSTUB
         || managed::has_entries(path)
 }
 

@@ -319,7 +319,7 @@ pub enum Reason {
     Initramfs(String),
     /// Nothing of this boot chain has been booted yet where it was made.
     #[error(
-        "this host boots by way of {}; what passthru does there has been tested against the programs themselves and not yet started in the laboratory. Wait for a version that says it has been, or insist: `passthru undo` and the boot entry without passthrough lead back, as on other hosts",
+        "this host boots by way of {}; what passthru does there has been tested against the programs or on trees of their files, and not yet started in the laboratory. Wait for a version that says it has been, or insist: `passthru undo` and the boot entry without passthrough lead back, as on other hosts",
         parts.join(" and ")
     )]
     UntriedBootChain {

@@ -141,7 +141,7 @@ fn without_group(facts: &HostFacts, functions: &[PciAddress], cmdline: &str) -> 
     let graphics = functions.iter().all(|address| {
         facts.function(*address).is_some_and(|f| f.class.is_display() && f.id.vendor.0 == 0x8086)
     });
-    let debian = matches!(facts.bootloader.value(), Some(Bootloader::GrubDebian))
+    let debian = matches!(facts.bootloader.value(), Some(Bootloader::Grub(grub)) if grub.drop_ins)
         || facts.surroundings.distribution.as_deref().is_some_and(|name| name.contains("Debian"));
     if graphics && (debian || cmdline.contains("intgpu_off") || cmdline.contains("igfx_off")) {
         return format!(

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use passthru_model::boot::{Dialect, Layout};
+use passthru_model::boot::{Dialect, Layout, MenuMaker};
 use passthru_model::facts::Bootloader;
 use passthru_model::finding::Verdict;
 use passthru_model::graphics::{FirmwareScreen, Graphics};
@@ -15,7 +15,7 @@ use passthru_plan::{Consent, IntentChange, IntentEdit, Reason, isolate_by, plan_
 
 use crate::common::{self, INSISTING, at, cmdline, edit, host_with_groups, put, shown};
 use crate::texts::{SHELLS, run, write};
-use crate::{boot_chains, written_entries};
+use crate::{boot_chains, grub_entries, grub_settings, kernelstub, written_entries};
 
 /// The host has so much memory, and a kernel that can do without a tick.
 fn able(mut facts: HostFacts) -> HostFacts {
@@ -55,7 +55,9 @@ fn isolated(facts: &HostFacts, edit: &IntentEdit) -> IntentChange {
 fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
     match facts.bootloader.value() {
         Some(Bootloader::KernelInstall(_)) => boot_chains::after(facts, plan),
+        Some(Bootloader::Kernelstub(_)) => kernelstub::after(facts, plan),
         Some(Bootloader::Written(_)) => written_entries::after(facts, plan),
+        Some(Bootloader::Grub(grub)) if !grub.drop_ins => grub_settings::after(facts, plan),
         _ => common::after(facts, plan),
     }
 }
@@ -99,6 +101,9 @@ fn chains() -> Vec<HostFacts> {
         host_with_groups(),
         boot_chains::systemd_boot(Layout::Entries),
         boot_chains::systemd_boot(Layout::Unified),
+        grub_settings::one_file(MenuMaker::GrubMkconfig),
+        grub_entries::fedora(),
+        kernelstub::pop(),
     ];
     let dialects = [Dialect::Bls, Dialect::Refind, Dialect::Limine, Dialect::Syslinux];
     chains.extend(dialects.map(written_entries::written));
@@ -119,10 +124,12 @@ fn settings_come_change_and_go_and_nothing_of_them_stays() {
         let none = isolate_by(&fewer, &[], &wishes("none", "none", false), &INSISTING).expect("a plan");
         assert_eq!(after(&fewer, &none.plan).files, plain.files);
         // Released with its settings it is what it is released without them, but for the intent that the user has written.
-        let mut with =
-            after(&fewer, &release(&fewer, &[at("02:00.0")], &INSISTING).expect("a plan").plan).files;
-        let without =
-            after(&plain, &release(&plain, &[at("02:00.0")], &INSISTING).expect("a plan").plan).files;
+        let released = |facts: &HostFacts| {
+            after(facts, &release(facts, &[at("02:00.0")], &INSISTING).expect("a plan").plan)
+        };
+        let (with, without) = (released(&fewer), released(&plain));
+        assert_eq!(with.boot.entries, without.boot.entries, "entries are made anew from what is left");
+        let (mut with, without) = (with.files, without.files);
         with.insert(passthru_model::intent::INTENT_PATH.to_owned(), FileState::Absent);
         assert_eq!(with, without);
     }
@@ -335,7 +342,10 @@ fn the_scripts_of_the_way_back_leave_out_just_these_words_under_every_shell() {
     let head = head.replace("[ -x /etc/grub.d/10_linux ] || exit 0\n", "");
     write(
         &directory.path().join("grub"),
-        &format!("GRUB_CMDLINE_LINUX_DEFAULT=$1\n{head}\nprintf '%s\\n' \"$GRUB_CMDLINE_LINUX_DEFAULT\"\n"),
+        &format!(
+            "GRUB_CMDLINE_LINUX_DEFAULT=$1\nGRUB_CMDLINE_LINUX=\"a $1\"\n{head}\n\
+             printf '%s\\n' \"$GRUB_CMDLINE_LINUX_DEFAULT\" \"$GRUB_CMDLINE_LINUX\"\n"
+        ),
     );
     // kernel-install's, whole.
     let plugin = text(boot_chains::systemd_boot(Layout::Entries), managed::KERNEL_INSTALL_OFF);
@@ -359,10 +369,16 @@ fn the_scripts_of_the_way_back_leave_out_just_these_words_under_every_shell() {
         for (line, rest) in [
             (format!("quiet {own}"), "quiet"),
             (format!("quiet {own} splash=\"a  b\""), "quiet splash=\"a  b\""),
+            (format!("{own} quiet"), "quiet"),
+            (own.to_owned(), ""),
+            (format!("quiet {}", own.replace(" nohz", " splash nohz")), "quiet splash"),
             ("quiet hugepages=16".to_owned(), "quiet hugepages=16"),
         ] {
             let Some(output) = shell_run(&[&at("grub"), &line]) else { continue };
-            assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{rest}\n"), "{shell:?}: {output:?}");
+            let all = format!("a {rest} passthru.off");
+            let all = if rest.is_empty() { "a passthru.off".to_owned() } else { all };
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(said, format!("{rest}\n{all}\n"), "{shell:?}: {output:?}");
         }
         let Some(output) = shell_run(&[&at("plugin"), "add", "6.1"]) else { continue };
         assert!(output.status.success(), "{output:?}");

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use passthru_model::acpi::{Dmar, Table};
 use passthru_model::address::PciAddress;
+use passthru_model::boot::Grub;
 use passthru_model::cpu_set::CpuSet;
 use passthru_model::fact::Fact;
 use passthru_model::facts::{
@@ -188,7 +189,7 @@ pub(crate) fn host() -> HostFacts {
             ..TuningFacts::unknown("not made up here")
         },
         kvm: Fact::known(KvmState::Usable, "/dev/kvm", "opens"),
-        bootloader: Fact::known(Bootloader::GrubDebian, "/boot/grub/grub.cfg", ""),
+        bootloader: Fact::known(Bootloader::Grub(Grub::of_debian()), "/boot/grub/grub.cfg", ""),
         initramfs: Fact::known(InitramfsGenerator::InitramfsTools, "/usr/sbin/update-initramfs", ""),
         guest_firmware: Fact::known(vec![ovmf()], "/usr/share/qemu/firmware", "60-edk2-x86_64.json"),
         qemu: Fact::known(

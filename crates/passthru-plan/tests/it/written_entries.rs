@@ -15,7 +15,7 @@ const ENTRY: &str = "/boot/loader/entries/debian.conf";
 /// The file of a dialect, with an entry of this system and one of another.
 fn file(dialect: Dialect) -> (&'static str, String) {
     match dialect {
-        Dialect::Bls => (
+        Dialect::Bls | Dialect::GrubBls => (
             ENTRY,
             format!(
                 "title Debian\nsort-key debian\nlinux /vmlinuz-6.12.43+deb13-amd64\ninitrd /{IMAGE}\noptions root=UUID=1 ro intel_iommu=off quiet\n"

@@ -7,7 +7,7 @@ use passthru_model::fact::{Evidence, Fact};
 use passthru_model::facts::Bootloader;
 use passthru_model::managed::OFF_ENTRY_ENDING;
 
-use super::written;
+use super::{kernelstub, written};
 use crate::host::Host;
 
 /// The entry that the running system was started from, by the name of its file (Boot Loader Interface).
@@ -15,6 +15,19 @@ const SELECTED: &str = "/sys/firmware/efi/efivars/LoaderEntrySelected-4a67b082-0
 /// Where the EFI system partition or the extended boot partition may be mounted (`bootctl(1)`).
 const ROOTS: [&str; 3] = ["/efi", "/boot", "/boot/efi"];
 const CONF: &str = "/etc/kernel/install.conf";
+/// What makes entries of systemd-boot in a way of its own: a sign of it, and what to do without us.
+const MAKERS: [(&str, &str); 2] = [
+    (
+        "/etc/kernel/proxmox-boot-uuids",
+        "proxmox-boot-tool makes the entries of systemd-boot on partitions that are not mounted (/etc/kernel/proxmox-boot-uuids), which \
+         passthru does not know yet how to look into; by hand, words go into /etc/kernel/cmdline, then `proxmox-boot-tool refresh`",
+    ),
+    (
+        "/usr/bin/sdbootutil",
+        "sdbootutil makes the entries of systemd-boot, and the initramfs images with them (/usr/bin/sdbootutil), which passthru does not \
+         know yet how to use; by hand, words go into /etc/kernel/cmdline, then `sdbootutil update-all-entries`",
+    ),
+];
 const TRIES: &str = "/etc/kernel/tries";
 
 /// Who made what systemd-boot started, kernel-install or a person, and where that is; or why that cannot be told.
@@ -36,6 +49,14 @@ fn trace(host: &Host) -> Result<(Bootloader, Evidence), String> {
             "this system was started by systemd-boot, which does not say from which entry ({SELECTED} is not set); start it \
              from its menu once, and `bootctl status` shows the entry"
         ));
+    }
+    if let Some(found) = kernelstub::started(host, &selected)? {
+        return Ok((Bootloader::Kernelstub(found), Evidence::new(SELECTED, selected)));
+    }
+    for (path, why) in MAKERS {
+        if exists(host, path)? {
+            return Err(why.to_owned());
+        }
     }
     let program = ["/usr/bin/kernel-install", "/bin/kernel-install"];
     let token = if any(host, &program)? { token(host, &selected) } else { None };
@@ -112,7 +133,7 @@ fn token(host: &Host, selected: &str) -> Option<String> {
 }
 
 /// The one mounted partition that holds what was started.
-fn root(host: &Host, selected: &str) -> Result<String, String> {
+pub(super) fn root(host: &Host, selected: &str) -> Result<String, String> {
     let mut roots = Vec::new();
     for root in ROOTS {
         for directory in ["loader/entries", "EFI/Linux"] {
@@ -169,7 +190,7 @@ fn kernels(host: &Host, root: &str, layout: Layout, token: &str) -> Result<Vec<M
     Ok(made)
 }
 
-fn listed(host: &Host, directory: &str) -> Result<Vec<String>, String> {
+pub(super) fn listed(host: &Host, directory: &str) -> Result<Vec<String>, String> {
     match host.list(directory) {
         Ok(names) => Ok(names),
         Err(error) if error.is_not_found() => Ok(Vec::new()),
@@ -181,7 +202,7 @@ fn exists(host: &Host, path: &str) -> Result<bool, String> {
     host.exists(path).map_err(|error| error.to_string())
 }
 
-fn any(host: &Host, paths: &[&str]) -> Result<bool, String> {
+pub(super) fn any(host: &Host, paths: &[&str]) -> Result<bool, String> {
     for path in paths {
         if exists(host, path)? {
             return Ok(true);

@@ -12,7 +12,9 @@ use passthru_model::managed::{LIMINE, OFF_ENTRY_ENDING, REFIND_LINUX, SYSLINUX};
 
 use crate::host::Host;
 
-const RUNNING: &str = "/proc/cmdline";
+pub(super) const RUNNING: &str = "/proc/cmdline";
+/// What the names of dracut's entries for repairs hold.
+const RESCUE: &str = "-0-rescue";
 /// What writes entries for a loader from settings of its own: a file, and what reads it.
 const WRITERS: [(&str, Dialect, &str); 3] = [
     ("/etc/default/limine", Dialect::Limine, "limine-entry-tool"),
@@ -55,6 +57,52 @@ pub(super) fn of_systemd_boot(host: &Host, root: &str, selected: &str) -> Result
     Ok(WrittenEntries { dialect: Dialect::Bls, files, root: root.to_owned(), root_parameter })
 }
 
+/// The entries of GRUB that start this system, of which one has the words that it was started with; those for repairs stay as they
+/// are.
+pub(super) fn of_grub(host: &Host) -> Result<(WrittenEntries, Evidence), String> {
+    let root = "/boot";
+    let directory = format!("{root}/loader/entries");
+    let names = host.list(&directory).map_err(|error| error.to_string())?;
+    let running = running(host)?;
+    let root_parameter = root_parameter(&running);
+    let mut files = Vec::new();
+    let mut started = None;
+    let is_entry = |name: &&String| {
+        name.strip_suffix(".conf").is_some() && !name.ends_with(OFF_ENTRY_ENDING) && !name.contains(RESCUE)
+    };
+    for name in names.iter().filter(is_entry) {
+        let path = format!("{directory}/{name}");
+        let text = host.read_text(&path).map_err(|error| error.to_string())?;
+        // Variables of GRUB stand for words that are not to be seen here.
+        let words = CommandLine::new(&bls::read(&text).options)
+            .words()
+            .filter(|word| !word.text().starts_with('$'))
+            .map(|word| word.text().to_owned())
+            .collect::<Vec<_>>()
+            .join(" ");
+        let of_this_system = CommandLine::new(&words).value("root") == root_parameter.as_deref();
+        if bls::files(&text).is_empty() || !of_this_system {
+            continue;
+        }
+        if came_from(&running, [words.as_str()]) {
+            started = Some(path.clone());
+        }
+        files.push(path);
+    }
+    match started {
+        Some(path) => {
+            let found =
+                WrittenEntries { dialect: Dialect::GrubBls, files, root: root.to_owned(), root_parameter };
+            Ok((found, Evidence::new(path, format!("has all words of {RUNNING}"))))
+        }
+        None => Err(format!(
+            "GRUB reads the entries in {directory}, and none of them has just the words that this system was started with \
+             ({RUNNING}): start it from an entry without changing it at the menu; where entries take their words from a variable \
+             ($kernelopts, as on RHEL 8), `grubby --update-kernel=ALL --args=WORDS` adds words, which passthru does not do yet"
+        )),
+    }
+}
+
 /// The file of a loader that does not say which entry it started.
 pub(super) fn of(host: &Host, dialect: Dialect) -> Result<(WrittenEntries, Evidence), String> {
     let name = dialect.loader().name();
@@ -67,7 +115,7 @@ pub(super) fn of(host: &Host, dialect: Dialect) -> Result<(WrittenEntries, Evide
     }
     let running = running(host)?;
     let paths: &[&str] = match dialect {
-        Dialect::Bls => &[],
+        Dialect::Bls | Dialect::GrubBls => &[],
         Dialect::Refind => &[REFIND_LINUX],
         Dialect::Limine => &LIMINE,
         Dialect::Syslinux => &SYSLINUX,
@@ -108,6 +156,12 @@ pub(super) fn of(host: &Host, dialect: Dialect) -> Result<(WrittenEntries, Evide
 
 /// Whether one of the entries in a file is what the running system was started with.
 fn is_source(dialect: Dialect, path: &str, text: &str, running: &str) -> bool {
+    let entries = boot_entries::written(dialect, path, text.as_bytes());
+    came_from(running, entries.iter().map(|entry| entry.cmdline.as_str()))
+}
+
+/// Whether the running command line has every word of one of these, but for those that passthru changes.
+pub(super) fn came_from<'a>(running: &str, lines: impl IntoIterator<Item = &'a str>) -> bool {
     let running = CommandLine::new(running);
     let changed_by_us = |name: &str| {
         ["iommu", "intel_iommu", "amd_iommu", "passthru.off", "vfio-pci.ids"]
@@ -115,17 +169,15 @@ fn is_source(dialect: Dialect, path: &str, text: &str, running: &str) -> bool {
             .chain(&boot_settings::PARAMETERS)
             .any(|one| passthru_formats::cmdline::same_name(name, one))
     };
-    boot_entries::written(dialect, path, text.as_bytes()).iter().any(|entry| {
-        let mut words = CommandLine::new(&entry.cmdline)
-            .parameters()
-            .filter(|word| !changed_by_us(word.name()))
-            .peekable();
+    lines.into_iter().any(|line| {
+        let mut words =
+            CommandLine::new(line).parameters().filter(|word| !changed_by_us(word.name())).peekable();
         words.peek().is_some() && words.all(|word| running.has_word(word.text()))
     })
 }
 
 /// The running command line.
-fn running(host: &Host) -> Result<String, String> {
+pub(super) fn running(host: &Host) -> Result<String, String> {
     host.read_text(RUNNING).map_err(|error| error.to_string())
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use passthru_formats::cmdline::CommandLine;
 use passthru_formats::shell::{ShellFile, Variables};
-use passthru_model::HostFacts;
 use passthru_model::boot::{BootEntry, Loader};
+use passthru_model::facts::Bootloader;
 use passthru_model::plan::FileState;
+use passthru_model::{HostFacts, managed};
 
 use crate::checks::remarks::Remarks;
 use crate::checks::{Check, Outcome};
@@ -152,9 +153,12 @@ fn sources(facts: &HostFacts, entries: &[BootEntry]) -> Vec<(String, BTreeSet<St
         })
         .collect();
     if entries.iter().any(|entry| entry.loader == Loader::Grub) {
+        // Others than Debian's read no drop-ins.
+        let drop_ins = !matches!(facts.bootloader.value(), Some(Bootloader::Grub(grub)) if !grub.drop_ins);
         let mut variables = Variables::new();
         for (path, state) in &facts.files {
-            let is_setting = path == "/etc/default/grub" || path.starts_with("/etc/default/grub.d/");
+            let is_setting =
+                path == managed::GRUB_DEFAULTS || (drop_ins && path.starts_with("/etc/default/grub.d/"));
             if let (true, FileState::File { content, .. }) = (is_setting, state)
                 && let Ok(text) = std::str::from_utf8(&content.0)
                 && let Ok(file) = ShellFile::parse(text)

@@ -1,21 +1,21 @@
-//! GRUB on Debian: the settings that `update-grub` reads, edited one word at a time, and the menu that it writes.
+//! GRUB with a menu that a program makes from settings. These are edited one word at a time: in a file of ours where one is read
+//! after the user's, and in `/etc/default/grub` itself elsewhere.
 
-use passthru_formats::cmdline::{self, CommandLine};
+pub(super) mod words;
+
+use passthru_formats::cmdline::CommandLine;
 use passthru_formats::grub_cfg::{self, MenuEntry};
 use passthru_formats::shell::{ShellError, ShellFile, Variables};
+use passthru_model::boot::Grub;
 use passthru_model::fact::DENIED;
 use passthru_model::intent::{Intent, Method};
 use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
-use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
 
-use super::{BootLoader, Change, Passed, States, words_of};
-use crate::planner::Reason;
-use crate::planner::iommu::{Parameters, off_words};
-use crate::planner::{select, texts};
-
-/// The variables whose words come to the kernel. `GRUB_CMDLINE_LINUX_DEFAULT` is not given to recovery entries.
-const VARIABLES: [&str; 2] = ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"];
+use super::{BootLoader, Change, Passed, States, record, words_of};
+use crate::planner::iommu::{INTEL_ON, Parameters, off_words};
+use crate::planner::{Reason, select, settings, texts};
+use words::{DEFAULT, sets, values};
 
 /// The id of the menu entry without passthrough.
 const OFF_ID: &str = "passthru-off";
@@ -23,23 +23,24 @@ const OFF_ID: &str = "passthru-off";
 /// The settings files in the order in which `grub-mkconfig` sources them.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
+    grub: Grub,
     files: Vec<(String, String)>,
 }
 
 impl Settings {
     /// The settings as they stand.
-    pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Self {
+    pub(super) fn of(facts: &HostFacts, grub: &Grub, reasons: &mut Vec<Reason>) -> Self {
         let is_setting = |path: &str| {
             path == managed::GRUB_DEFAULTS
-                || (path.starts_with("/etc/default/grub.d/") && path.rsplit('.').next() == Some("cfg"))
+                || (grub.drop_ins
+                    && path.starts_with("/etc/default/grub.d/")
+                    && path.rsplit('.').next() == Some("cfg"))
         };
         for (path, because) in facts.unreadable_files.iter().filter(|(path, _)| is_setting(path)) {
             reasons.push(select::unreadable(facts, &format!("what {path} sets"), because));
         }
         // A menu that only root may read is read when it is made anew; one that cannot be read at all could not be made.
-        if let Some(because) =
-            facts.unreadable_files.get(managed::GRUB_CFG).filter(|why| !why.ends_with(DENIED))
-        {
+        if let Some(because) = facts.unreadable_files.get(&grub.menu).filter(|why| !why.ends_with(DENIED)) {
             reasons.push(select::unreadable(facts, "what GRUB's menu says", because));
         }
         let mut files = Vec::new();
@@ -60,7 +61,42 @@ impl Settings {
             }
         }
         // The map is in order of path, and "/etc/default/grub" sorts ahead of "/etc/default/grub.d/".
-        Self { files }
+        Self { grub: grub.clone(), files }
+    }
+
+    /// The files that are not ours.
+    fn theirs(&self) -> impl Iterator<Item = &(String, String)> {
+        self.files.iter().filter(|(path, _)| path != managed::GRUB_DROP_IN)
+    }
+
+    /// Whether a file that is not ours has our words.
+    fn holds_ours(&self, path: &str) -> bool {
+        !self.grub.drop_ins && path == managed::GRUB_DEFAULTS
+    }
+
+    /// A file that is not ours, with the needed words.
+    fn edited(&self, path: &str, old: &str, needed: &Parameters) -> Result<String, ShellError> {
+        if self.holds_ours(path) {
+            return words::edited(old, needed);
+        }
+        let going = Parameters {
+            remove: needed.remove.clone(),
+            words: needed.words.clone(),
+            ..Parameters::default()
+        };
+        words::edited(old, &going)
+    }
+
+    /// The entries of the generated menu, where it can be read.
+    fn menu(&self, facts: &HostFacts) -> Option<Vec<MenuEntry>> {
+        let bytes = facts.files.get(&self.grub.menu)?.content()?;
+        Some(grub_cfg::entries(&String::from_utf8_lossy(bytes)))
+    }
+
+    /// The command that makes the menu, as a person would type it.
+    fn by_hand(&self) -> String {
+        let (program, arguments) = self.grub.making();
+        program.command_line(&arguments)
     }
 }
 
@@ -69,18 +105,9 @@ impl BootLoader for Settings {
         self.files.iter().map(|(path, _)| path.clone()).collect()
     }
 
-    /// Of a value that cannot be told, the words on the running command line that stand in its text.
     fn off_words(&self, running: &[String]) -> Vec<String> {
-        let mut found: Vec<String> = Vec::new();
-        for (_, text) in &self.files {
-            for name in VARIABLES {
-                let words = match ShellFile::parse(text).and_then(|file| file.value(name)) {
-                    Ok(value) => off_words(&value.unwrap_or_default()),
-                    Err(_) => running.iter().filter(|word| text.contains(word.as_str())).cloned().collect(),
-                };
-                found.extend(words);
-            }
-        }
+        let mut found: Vec<String> =
+            self.files.iter().flat_map(|(_, text)| words::turned_off(text, running)).collect();
         let mut seen = std::collections::BTreeSet::new();
         found.retain(|word| seen.insert(word.clone()));
         found
@@ -91,12 +118,11 @@ impl BootLoader for Settings {
     }
 
     fn words_elsewhere(&self) -> Vec<String> {
-        let others = self.files.iter().filter(|(path, _)| path != managed::GRUB_DROP_IN);
-        others.flat_map(|(_, text)| values(text)).flat_map(|value| words_of(&value)).collect()
+        self.theirs().flat_map(|(_, text)| values(text)).flat_map(|value| words_of(&value)).collect()
     }
 
     fn has_elsewhere(&self, token: &str) -> bool {
-        self.files.iter().any(|(path, text)| path != managed::GRUB_DROP_IN && sets(text, token))
+        self.theirs().any(|(_, text)| sets(text, token))
     }
 
     fn edits(
@@ -107,31 +133,30 @@ impl BootLoader for Settings {
         reasons: &mut Vec<Reason>,
     ) -> Vec<Change> {
         let mut changed = Vec::new();
-        for (path, old) in self.files.iter().filter(|(path, _)| path != managed::GRUB_DROP_IN) {
-            let mut text = old.clone();
-            for word in needed.remove.iter().filter(|word| old.contains(word.as_str())) {
-                let mut problem = None;
-                let before = text.clone();
-                for name in VARIABLES {
-                    match taken_out(&text, name, word) {
-                        Ok(new) => text = new,
-                        Err(error) => problem = Some(error),
-                    }
+        for (path, old) in self.theirs() {
+            let text = match self.edited(path, old, needed) {
+                Ok(text) => text,
+                Err(error) => {
+                    reasons.push(settings_of(path, &error));
+                    continue;
                 }
-                // Shell in one variable does not matter where the word was found in the other.
-                if let (true, Some(error)) = (text == before, problem) {
-                    reasons.push(settings(path, &error));
-                }
-            }
-            for word in needed.words.iter().filter(|word| sets(old, word)) {
-                for name in VARIABLES {
-                    // Where one variable cannot be told, the word was found in the other.
-                    if let Ok(new) = ShellFile::parse(&text).and_then(|file| file.remove(name, word)) {
-                        text = new;
-                    }
-                }
-            }
+            };
             if let (true, Some(before @ FileState::File { .. })) = (text != *old, facts.files.get(path)) {
+                let after = before.with_content(text);
+                changed.push(Change { path: path.clone(), before: before.clone(), after });
+            }
+        }
+        changed
+    }
+
+    fn withdrawals(&self, facts: &HostFacts) -> Vec<Change> {
+        let gone = Parameters { gone: settings::recorded(facts), ..Parameters::default() };
+        let mut changed = Vec::new();
+        for (path, old) in self.files.iter().filter(|(path, _)| self.holds_ours(path)) {
+            // What cannot be edited any more was edited by others since, and is theirs.
+            if let (Ok(text), Some(before)) = (words::edited(old, &gone), facts.files.get(path))
+                && text != *old
+            {
                 let after = before.with_content(text);
                 changed.push(Change { path: path.clone(), before: before.clone(), after });
             }
@@ -143,22 +168,21 @@ impl BootLoader for Settings {
     /// keeps the old value, whatever that is made of.
     fn check(&self, needed: &Parameters, reasons: &mut Vec<Reason>) {
         let added: Vec<&str> = needed.added().collect();
-        if added.is_empty() {
+        if added.is_empty() || !self.grub.drop_ins {
             return;
         }
-        let name = VARIABLES[1];
         for (path, text) in self.files.iter().filter(|(path, _)| path.as_str() > managed::GRUB_DROP_IN) {
-            let mut variables = Variables::from([(name.to_owned(), Ok(added.join(" ")))]);
+            let mut variables = Variables::from([(DEFAULT.to_owned(), Ok(added.join(" ")))]);
             match ShellFile::parse(text) {
                 Ok(file) => file.evaluate(&mut variables),
-                Err(error) => reasons.push(settings(path, &error)),
+                Err(error) => reasons.push(settings_of(path, &error)),
             }
-            match variables.get(name) {
+            match variables.get(DEFAULT) {
                 Some(Ok(value)) if added.iter().all(|word| CommandLine::new(value).has_word(word)) => {}
-                Some(Err(error)) => reasons.push(settings(path, error)),
+                Some(Err(error)) => reasons.push(settings_of(path, error)),
                 _ => reasons.push(Reason::Overridden {
                     path: path.clone(),
-                    name: name.to_owned(),
+                    name: DEFAULT.to_owned(),
                     token: added.join(" "),
                 }),
             }
@@ -166,7 +190,7 @@ impl BootLoader for Settings {
     }
 
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed {
-        let Some(entries) = menu(facts) else { return Passed::Unknown };
+        let Some(entries) = self.menu(facts) else { return Passed::Unknown };
         let mut has =
             entries.iter().filter(|entry| CommandLine::new(&entry.cmdline).has_word(word)).peekable();
         match (has.peek().is_some(), has.any(is_generated)) {
@@ -176,35 +200,44 @@ impl BootLoader for Settings {
         }
     }
 
-    fn elsewhere(&self, passed: Passed) -> &'static str {
+    fn elsewhere(&self, passed: Passed) -> String {
+        let menu = &self.grub.menu;
+        let program = self.grub.making().0.file_name();
         match passed {
             Passed::ByOthers => {
-                "an entry of /boot/grub/grub.cfg that update-grub does not make (/etc/grub.d/40_custom, /boot/grub/custom.cfg)"
+                format!(
+                    "an entry of {menu} that {program} does not make (/etc/grub.d/40_custom, {})",
+                    menu.replace("grub.cfg", "custom.cfg")
+                )
             }
-            _ => "/boot/grub/grub.cfg, /etc/grub.d/40_custom, or what was typed at the boot menu",
+            _ => format!("{menu}, /etc/grub.d/40_custom, or what was typed at the boot menu"),
         }
     }
 
     fn effective_parameters(&self) -> Vec<String> {
+        if !self.grub.drop_ins {
+            return self.has_elsewhere(INTEL_ON).then(|| INTEL_ON.to_owned()).into_iter().collect();
+        }
         let text = self.files.iter().find(|(path, _)| path == managed::GRUB_DROP_IN);
-        let value = |text| ShellFile::parse(text).and_then(|file| file.value(VARIABLES[1])).ok().flatten();
-        let value = text.and_then(|(_, text)| value(text)).unwrap_or_default();
-        CommandLine::new(&value).parameters().map(|word| word.text().to_owned()).collect()
+        let value = |text| ShellFile::parse(text).and_then(|file| file.value(DEFAULT)).ok().flatten();
+        words_of(&text.and_then(|(_, text)| value(text)).unwrap_or_default())
     }
 
     fn own_files(&self, wanted: &Intent, needed: &Parameters) -> States {
         let mut files = States::new();
-        if needed.added().next().is_some() {
+        if !self.grub.drop_ins {
+            files.extend(record(needed));
+        } else if needed.added().next().is_some() {
             files.insert(managed::GRUB_DROP_IN, FileState::root_file(drop_in(needed), 0o644));
         }
-        let off = off_entry(wanted.method, &needed.set);
+        let off = off_entry(wanted.method, &needed.set, &self.by_hand());
         files.insert(managed::GRUB_OFF_ENTRY, FileState::root_file(off, 0o755));
         files
     }
 
     /// The menu that stands may be another than the settings would make: it lacks our entry or a word, or still has one.
     fn is_stale(&self, facts: &HostFacts, isolating: bool, needed: &Parameters) -> bool {
-        let Some(entries) = menu(facts) else { return false };
+        let Some(entries) = self.menu(facts) else { return false };
         let off = entries.iter().any(|entry| entry.id.as_deref() == Some(OFF_ID));
         let normal = || entries.iter().filter(|entry| is_generated(entry) && !entry.is_recovery());
         let lacks = |token: &str| normal().any(|entry| !CommandLine::new(&entry.cmdline).has_word(token));
@@ -213,7 +246,7 @@ impl BootLoader for Settings {
     }
 
     fn regenerate(&self, _: &HostFacts, isolating: bool, needed: &Parameters) -> Vec<Step> {
-        let path = managed::GRUB_CFG.to_owned();
+        let path = &self.grub.menu;
         let entry = format!("'{OFF_ID}'");
         let mut expect = Vec::new();
         let mut lacks: Vec<String> = needed.remove.iter().chain(&needed.words).cloned().collect();
@@ -227,49 +260,30 @@ impl BootLoader for Settings {
         if !lacks.is_empty() {
             expect.push(Expectation::Lacks { path: path.clone(), needles: lacks });
         }
+        let (program, arguments) = self.grub.making();
         vec![Step {
             id: "grub-menu".to_owned(),
-            action: Action::Run {
-                program: Program::UpdateGrub,
-                arguments: Vec::new(),
-                rewrites: vec![path],
-                expect,
-            },
+            action: Action::Run { program, arguments, rewrites: vec![path.clone()], expect },
             what: "make GRUB's menu anew".to_owned(),
             why: "GRUB reads the menu, not the settings it is made from".to_owned(),
             effect: Effect::Reboot,
         }]
     }
-}
 
-fn settings(path: &str, error: &ShellError) -> Reason {
-    Reason::Settings { path: path.to_owned(), problem: error.to_string() }
-}
+    fn untried(&self) -> Option<&'static str> {
+        (!self.grub.drop_ins).then_some("GRUB with all its settings in /etc/default/grub")
+    }
 
-/// The values of both variables, as far as they can be told.
-fn values(text: &str) -> impl Iterator<Item = String> {
-    VARIABLES
-        .iter()
-        .filter_map(|name| ShellFile::parse(text).and_then(|file| file.value(name)).ok().flatten())
-}
-
-fn sets(text: &str, token: &str) -> bool {
-    values(text).any(|value| CommandLine::new(&value).has_word(token))
-}
-
-/// A settings file without a word, or without the item of its list that turns the IOMMU off.
-fn taken_out(text: &str, name: &str, word: &str) -> Result<String, ShellError> {
-    let file = ShellFile::parse(text)?;
-    match cmdline::without_item(word, "off") {
-        Some(shorter) => file.replace(name, word, &shorter),
-        None => file.remove(name, word),
+    fn about(&self, path: &str) -> Option<(&'static str, &'static str)> {
+        self.holds_ours(path).then_some((
+            "change the words of GRUB's settings that come to the kernel",
+            "the kernel reads them only when it starts, and no file of ours beside these is read here",
+        ))
     }
 }
 
-/// The entries of the generated menu, where it can be read.
-fn menu(facts: &HostFacts) -> Option<Vec<MenuEntry>> {
-    let bytes = facts.files.get(managed::GRUB_CFG)?.content()?;
-    Some(grub_cfg::entries(&String::from_utf8_lossy(bytes)))
+fn settings_of(path: &str, error: &ShellError) -> Reason {
+    Reason::Settings { path: path.to_owned(), problem: error.to_string() }
 }
 
 fn is_generated(entry: &MenuEntry) -> bool {
@@ -280,20 +294,21 @@ fn is_generated(entry: &MenuEntry) -> bool {
 fn drop_in(needed: &Parameters) -> String {
     let words: Vec<&str> = needed.added().collect();
     format!(
-        "{}GRUB_CMDLINE_LINUX_DEFAULT=\"$GRUB_CMDLINE_LINUX_DEFAULT {}\"\n",
+        "{}{DEFAULT}=\"${DEFAULT} {}\"\n",
         texts::head("remove this file, then `update-grub`."),
         words.join(" ")
     )
 }
 
-/// The script that makes the entry without passthrough, and without the words that the drop-in has beside the IOMMU's.
-fn off_entry(method: Method, set: &[String]) -> String {
+/// The script that makes the entry without passthrough, and without the words that are set beside the IOMMU's.
+fn off_entry(method: Method, set: &[String], by_hand: &str) -> String {
     let without = if set.is_empty() {
         String::new()
     } else {
-        include_str!("grub-off-settings.sh").replace("@WORDS@", &set.join(" "))
+        include_str!("grub/off-settings.sh").replace("@WORDS@", &set.join(" "))
     };
-    include_str!("grub-off.sh")
+    include_str!("grub/off.sh")
         .replace("@SETTINGS@\n", &without)
         .replace("@PARAMETERS@", &texts::off_parameters(method))
+        .replace("@MENU@", by_hand)
 }

@@ -4,69 +4,32 @@
 use std::fmt::Write as _;
 
 use passthru_formats::cmdline::CommandLine;
-use passthru_formats::error::Refused;
-use passthru_formats::kernel_cmdline;
 use passthru_model::boot::{BootEntry, KernelInstall, Layout, MadeEntry};
 use passthru_model::intent::Intent;
 use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
 use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
 
-use super::{BootLoader, Change, Passed, States, record, refused, text_of, words_of};
-use crate::planner::iommu::{INTEL_ON, Parameters, off_words};
-use crate::planner::{Reason, select, settings, texts};
+use super::kernel_cmdline::KernelCmdline;
+use super::{BootLoader, Change, Passed, States, record, words_of};
+use crate::planner::iommu::{Parameters, off_words};
+use crate::planner::{Reason, texts};
 
 /// kernel-install's settings, and what it has made of them.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     found: KernelInstall,
-    /// Where the command line stands, and what the file says; for a host without such a file, what it would be made from.
-    source: (Source, String),
-}
-
-/// Where kernel-install takes the command line from: the first of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    /// `/etc/kernel/cmdline`.
-    Etc,
-    /// `/usr/lib/kernel/cmdline`, which belongs to a package.
-    Usr,
-    /// The running command line.
-    Running,
+    cmdline: KernelCmdline,
 }
 
 impl Settings {
     /// The settings as they stand.
     pub(super) fn of(facts: &HostFacts, found: &KernelInstall, reasons: &mut Vec<Reason>) -> Self {
-        let running = facts.kernel.cmdline.value().map(String::as_str).unwrap_or_default();
-        let mut source = (Source::Running, kernel_cmdline::from_running(running));
-        for (place, path) in
-            [(Source::Usr, managed::KERNEL_CMDLINE_VENDOR), (Source::Etc, managed::KERNEL_CMDLINE)]
-        {
-            if let Some(text) = text_of(facts, path, reasons) {
-                source = (place, text.to_owned());
-            }
-        }
-        if let (Source::Running, Some(because)) = (source.0, facts.kernel.cmdline.because()) {
-            reasons.push(select::unknown(facts, "the running command line", because));
-        }
+        let cmdline = KernelCmdline::of(facts, reasons);
         if found.layout == Layout::Unified && facts.firmware.secure_boot.value() == Some(&Some(true)) {
             reasons.push(Reason::SecureBootImage);
         }
-        Self { found: found.clone(), source }
-    }
-
-    fn line(&self) -> String {
-        kernel_cmdline::read(&self.source.1)
-    }
-
-    /// The source with the needed words.
-    fn with(&self, needed: &Parameters) -> Result<String, Refused> {
-        let mut text = self.source.1.clone();
-        for change in needed.changes() {
-            text = kernel_cmdline::edit(&text, &change)?;
-        }
-        Ok(text)
+        Self { found: found.clone(), cmdline }
     }
 
     /// The entries of `facts` that kernel-install made, without those that leave passthrough out.
@@ -100,7 +63,7 @@ impl BootLoader for Settings {
     }
 
     fn off_words(&self, _: &[String]) -> Vec<String> {
-        off_words(&self.line())
+        off_words(&self.cmdline.line())
     }
 
     fn has_ours(&self, _: &str) -> bool {
@@ -108,11 +71,11 @@ impl BootLoader for Settings {
     }
 
     fn words_elsewhere(&self) -> Vec<String> {
-        words_of(&self.line())
+        words_of(&self.cmdline.line())
     }
 
     fn has_elsewhere(&self, token: &str) -> bool {
-        CommandLine::new(&self.line()).has_word(token)
+        self.cmdline.has(token)
     }
 
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed {
@@ -129,17 +92,14 @@ impl BootLoader for Settings {
         }
     }
 
-    fn elsewhere(&self, _: Passed) -> &'static str {
-        "a boot entry that kernel-install does not make, or what was typed at the boot menu"
+    fn elsewhere(&self, _: Passed) -> String {
+        "a boot entry that kernel-install does not make, or what was typed at the boot menu".to_owned()
     }
 
     fn effective_parameters(&self) -> Vec<String> {
-        let asked = self.source.0 == Source::Etc && self.has_elsewhere(INTEL_ON);
-        asked.then(|| INTEL_ON.to_owned()).into_iter().collect()
+        self.cmdline.effective_parameters()
     }
 
-    /// The file is made where it is not there, whether or not a word changes: without it kernel-install takes the running
-    /// command line, and in a boot without passthrough would give every entry our word for that.
     fn edits(
         &self,
         facts: &HostFacts,
@@ -147,31 +107,11 @@ impl BootLoader for Settings {
         needed: &Parameters,
         reasons: &mut Vec<Reason>,
     ) -> Vec<Change> {
-        let path = managed::KERNEL_CMDLINE;
-        let text = match self.with(needed) {
-            Ok(text) => text,
-            Err(error) => {
-                reasons.push(refused(path, error));
-                return Vec::new();
-            }
-        };
-        let Some(before) = facts.files.get(path) else { return Vec::new() };
-        if before.content() == Some(text.as_bytes()) {
-            return Vec::new();
-        }
-        let after = before.with_content(text);
-        vec![Change { path: path.to_owned(), before: before.clone(), after }]
+        self.cmdline.edits(facts, needed, reasons).into_iter().collect()
     }
 
     fn withdrawals(&self, facts: &HostFacts) -> Vec<Change> {
-        let needed = Parameters { gone: settings::recorded(facts), ..Parameters::default() };
-        match (self.source.0, self.with(&needed), facts.files.get(managed::KERNEL_CMDLINE)) {
-            (Source::Etc, Ok(text), Some(before)) if before.content() != Some(text.as_bytes()) => {
-                let after = before.with_content(text);
-                vec![Change { path: managed::KERNEL_CMDLINE.to_owned(), before: before.clone(), after }]
-            }
-            _ => Vec::new(),
-        }
+        self.cmdline.withdrawals(facts).into_iter().collect()
     }
 
     fn own_files(&self, wanted: &Intent, needed: &Parameters) -> States {
@@ -246,7 +186,7 @@ impl BootLoader for Settings {
 }
 
 /// What the plugin puts behind what makes an entry, so that words are not on its command line.
-fn without(words: &[String]) -> String {
+pub(super) fn without(words: &[String]) -> String {
     if words.is_empty() {
         return String::new();
     }

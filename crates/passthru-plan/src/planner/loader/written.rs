@@ -1,5 +1,5 @@
-//! Boot entries that a person has written, or an installer once: of systemd-boot, rEFInd, Limine and Extlinux. Nothing makes them
-//! anew, so they are edited where they stand, one word at a time, and get one entry more without passthrough.
+//! Boot entries that a person has written, or an installer once: of systemd-boot, rEFInd, Limine, Extlinux, and of GRUB as on
+//! Fedora. Nothing makes them anew, so they are edited where they stand, one word at a time, and get one entry more without passthrough.
 
 use passthru_formats::cmdline::{Change as WordChange, CommandLine, Parameter};
 use passthru_formats::error::Refused;
@@ -58,7 +58,7 @@ impl Entries {
     fn edited(&self, text: &str, change: &WordChange) -> Result<String, Refused> {
         let of = |line: Option<&str>| line.is_some_and(|line| self.is_usual(line));
         match self.found.dialect {
-            Dialect::Bls => bls::edit(text, change),
+            Dialect::Bls | Dialect::GrubBls => bls::edit(text, change),
             Dialect::Refind => refind::edit_linux(text, change, |entry| of(Some(&entry.options))),
             Dialect::Limine => limine::edit(text, change, |entry| of(entry.cmdline.as_deref())),
             Dialect::Syslinux => syslinux::edit(text, change, |entry| of(entry.append.as_deref())),
@@ -69,7 +69,7 @@ impl Entries {
     fn without_off(&self, text: &str) -> String {
         let off = |line: Option<&str>| line.is_some_and(|line| CommandLine::new(line).is_passthru_off());
         match self.found.dialect {
-            Dialect::Bls => text.to_owned(),
+            Dialect::Bls | Dialect::GrubBls => text.to_owned(),
             Dialect::Refind => refind::without_linux(text, |entry| off(Some(&entry.options))),
             Dialect::Limine => limine::without(text, |entry| off(entry.cmdline.as_deref())),
             Dialect::Syslinux => syslinux::without(text, |entry| off(entry.append.as_deref())),
@@ -80,7 +80,7 @@ impl Entries {
     fn with_off(&self, text: &str, off: &[WordChange]) -> Result<String, Refused> {
         let of = |line: Option<&str>| line.is_some_and(|line| self.is_usual(line));
         match self.found.dialect {
-            Dialect::Bls => Ok(text.to_owned()),
+            Dialect::Bls | Dialect::GrubBls => Ok(text.to_owned()),
             Dialect::Refind => refind::copy_linux(text, |entry| of(Some(&entry.options)), TITLE, off),
             Dialect::Limine => limine::copy(text, |entry| of(entry.cmdline.as_deref()), TITLE, off),
             Dialect::Syslinux => {
@@ -102,12 +102,9 @@ impl Entries {
             new = self.edited(&new, &change)?;
         }
         let beside = match self.found.dialect {
-            Dialect::Bls => {
-                let title = bls::read(text).title;
-                let title = title.map_or_else(|| TITLE.to_owned(), |title| format!("{title}, {TITLE_AFTER}"));
-                let copy = bls::copy(&new, &title, off)?;
-                let head = texts::head("remove this file.");
-                Some((self.found.off_entry(path), format!("{head}{copy}")))
+            Dialect::Bls | Dialect::GrubBls => {
+                let copy = bls::copy(&new, &off_title(text), off)?;
+                Some((self.found.off_entry(path), format!("{}{copy}", off_head())))
             }
             _ => None,
         };
@@ -147,9 +144,14 @@ impl Entries {
         let problem = match self.found.dialect {
             // rEFInd finds the image that goes with a kernel by itself.
             Dialect::Refind => return None,
-            Dialect::Bls => {
-                let loaded = bls::files(text).into_iter().map(|file| format!("{}{file}", self.found.root));
-                let loaded: Vec<String> = loaded.collect();
+            Dialect::Bls | Dialect::GrubBls => {
+                let root = &self.found.root;
+                // GRUB reads /boot also where it is no file system of its own.
+                let is_whole = |file: &str| {
+                    self.found.dialect == Dialect::GrubBls && file.starts_with(&format!("{root}/"))
+                };
+                let host = |file: String| if is_whole(&file) { file } else { format!("{root}{file}") };
+                let loaded: Vec<String> = bls::files(text).into_iter().map(host).collect();
                 (!loaded.iter().any(|file| images.contains(&file.as_str())))
                     .then(|| format!("it loads {}", loaded.join(", ")))
             }
@@ -168,6 +170,17 @@ impl Entries {
             ),
         })
     }
+}
+
+/// How an entry without passthrough that has a file of its own begins.
+pub(super) fn off_head() -> String {
+    texts::head("remove this file.")
+}
+
+/// What menus call the entry without passthrough beside another.
+pub(super) fn off_title(beside: &str) -> String {
+    let title = bls::read(beside).title;
+    title.map_or_else(|| TITLE.to_owned(), |title| format!("{title}, {TITLE_AFTER}"))
 }
 
 /// What is to stand.
@@ -217,8 +230,8 @@ impl BootLoader for Entries {
         }
     }
 
-    fn elsewhere(&self, _: Passed) -> &'static str {
-        "a boot entry in another file, or what was typed at the boot menu"
+    fn elsewhere(&self, _: Passed) -> String {
+        "a boot entry in another file, or what was typed at the boot menu".to_owned()
     }
 
     fn effective_parameters(&self) -> Vec<String> {
@@ -291,6 +304,7 @@ impl BootLoader for Entries {
     fn untried(&self) -> Option<&'static str> {
         Some(match self.found.dialect {
             Dialect::Bls => "systemd-boot with entries written by hand",
+            Dialect::GrubBls => "GRUB with its entries in /boot/loader/entries",
             Dialect::Refind => "rEFInd",
             Dialect::Limine => "Limine",
             Dialect::Syslinux => "Extlinux",

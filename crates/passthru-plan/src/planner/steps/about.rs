@@ -209,6 +209,11 @@ fn about_loader(path: &str, after: &FileState) -> About {
             "the kernel command line that boot entries are made with",
             "it holds what turns the IOMMU on, and nothing that was typed for one boot alone",
         ),
+        managed::KERNELSTUB => (
+            "kernelstub-settings",
+            "the kernel parameters in kernelstub's settings",
+            "kernelstub makes the boot entries from them, now and at kernel updates",
+        ),
         managed::KERNEL_INSTALL_OFF => (
             "kernel-install-off-entry",
             "the plugin of kernel-install that makes a boot entry without passthrough",

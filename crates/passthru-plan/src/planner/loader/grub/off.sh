@@ -1,6 +1,6 @@
 #!/bin/sh
 # Written by passthru. To undo: `passthru release ADDRESS` for one device, `passthru undo` for the last change.
-# By hand: remove this file, then `update-grub`.
+# By hand: remove this file, then `@MENU@`.
 #
 # Adds a menu entry that boots without passthrough, once: the newest entry of 10_linux again, with @PARAMETERS@.
 # It is made anew with the menu, so it follows kernel updates and the other settings. Its id is passthru-off.
