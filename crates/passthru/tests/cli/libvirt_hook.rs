@@ -101,7 +101,7 @@ say "destroyed: $(passthru guest list)"
 say "files: $(ls /run/passthru/guests/box)"
 
 echo 'colour = "blue"' >> /etc/passthru/guests/box.toml
-say "refused: $(virsh start box 2>&1 | sed -e 's,(LC_ALL.*/etc,(… /etc,' -e 's/, expected one of.*//')"
+say "refused: $(virsh start box 2>&1 | sed -e 's,(LC_ALL.*/etc/libvirt,(… /etc/libvirt,' -e 's/, expected one of.*//')"
 say "then: $(virsh domstate box)"
 
 # A guest that passthru knows nothing of starts as ever.
