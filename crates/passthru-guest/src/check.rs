@@ -191,6 +191,7 @@ impl BuildError {
             Self::SecureBootWithoutUefi | Self::SecureBootMissing { .. } => "guest-secure-boot",
             Self::TpmMissing { .. } => "guest-tpm",
             Self::FirmwareMissing(_) => "guest-firmware",
+            Self::RunAsUnderLibvirt => "guest-user",
             Self::KvmUnusable(_) => "guest-accel",
             Self::NoCpus | Self::TooManyCpus { .. } => "guest-cpus",
             Self::TopologyUnknown(_)
@@ -261,6 +262,7 @@ impl BuildError {
             "guest-looking-glass" => "a plain file in the device's place is shared with nobody",
             "guest-secure-boot" => "with Secure Boot the firmware starts only what is signed",
             "guest-tpm" => "a guest's TPM is a program of the host that must be there",
+            "guest-user" => "who runs QEMU is decided by whoever starts it",
             "guest-accel" => "near-native speed needs the processor's virtualisation",
             "guest-cpus" => "more virtual CPUs than real ones wait for each other",
             "guest-memory" => "all memory of a guest with a passed device is pinned while it runs",

@@ -29,6 +29,8 @@ pub enum Topic {
     Network,
     /// What shows a picture.
     Display,
+    /// Whom QEMU becomes.
+    User,
 }
 
 impl Topic {
@@ -46,6 +48,7 @@ impl Topic {
             Self::Disks => "disks",
             Self::Network => "network",
             Self::Display => "display",
+            Self::User => "QEMU's user",
         }
     }
 }

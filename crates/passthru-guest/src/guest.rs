@@ -15,7 +15,7 @@ use crate::layout::Layout;
 use crate::look::Looked;
 use crate::machine::{
     Attachment, Backing, Binder, Boot, Card, Cpu, GuestSlot, HyperV, Machine, MemorySource, PassedUsb,
-    Picture, Serial, Shared, Timers,
+    Picture, RunAs, Serial, Shared, Timers,
 };
 use crate::name::GuestName;
 use crate::placement;
@@ -42,6 +42,7 @@ mod trust;
 #[cfg(test)]
 mod tuning_tests;
 mod usb;
+mod user;
 mod window;
 
 pub use devices::{NotReady, group_obstacle};
@@ -72,6 +73,7 @@ pub struct Guest {
     inputs: Vec<InputDevice>,
     audio: Option<Audio>,
     shared: Option<Shared>,
+    run_as: Option<RunAs>,
     choices: Vec<Choice>,
 }
 
@@ -154,6 +156,7 @@ impl Guest {
             inputs: spec.inputs.clone(),
             audio: desktop::audio(spec, display, facts, &mut building.wrong),
             shared: desktop::shared(spec, facts, &mut building.wrong),
+            run_as: user::decide(spec, facts, &mut building),
             choices: Vec::new(),
         };
         desktop::inputs(spec, looked, &mut building.wrong);
@@ -281,6 +284,7 @@ impl Guest {
             qmp: paths.qmp(),
             no_reboot: false,
             paused: false,
+            run_as: self.run_as.clone(),
             sandbox: true,
         }
     }

@@ -13,7 +13,7 @@ use crate::accel::Accel;
 use crate::size::MemorySize;
 use crate::spec::{
     Audio, AudioBackend, Disk, DiskBus, InputDevice, MacAddress, Medium, NicBackend, NicModel, Os, Rom,
-    SharedMemory, UsbChoice,
+    SharedMemory, UsbChoice, UserName,
 };
 
 pub use cpu::{Cpu, Pins};
@@ -169,6 +169,15 @@ pub enum CpuModel {
     Max,
 }
 
+/// The user that QEMU becomes once it has opened all that it needs, and before the guest's first instruction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunAs {
+    /// The user.
+    pub user: UserName,
+    /// Whether it is said by `-run-with`, which came with QEMU 9.1; `-runas` says it to all that are older.
+    pub by_run_with: bool,
+}
+
 /// The whole machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -226,6 +235,8 @@ pub struct Machine {
     pub no_reboot: bool,
     /// Whether it waits for `cont` before its first instruction.
     pub paused: bool,
+    /// Whom QEMU becomes; `None`: it stays whoever starts it.
+    pub run_as: Option<RunAs>,
     /// Whether QEMU gives up system calls that it does not need.
     pub sandbox: bool,
 }

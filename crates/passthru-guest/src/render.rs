@@ -50,12 +50,22 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
         // QEMU's helper for bridges is another program, which gets privileges by being set-user-ID.
         let helped =
             machine.network.as_ref().is_some_and(|card| matches!(card.backend, NicBackend::Bridge(_)));
-        let denied = if helped {
-            "obsolete=deny,resourcecontrol=deny"
+        let denied = [
+            Some("obsolete=deny"),
+            // To become another user is what it denies.
+            Some("elevateprivileges=deny").filter(|_| !helped && machine.run_as.is_none()),
+            Some("spawn=deny").filter(|_| !helped),
+            Some("resourcecontrol=deny"),
+        ];
+        let denied: Vec<&str> = denied.into_iter().flatten().collect();
+        out.option("-sandbox", format!("on,{}", denied.join(",")));
+    }
+    if let Some(run_as) = &machine.run_as {
+        if run_as.by_run_with {
+            out.option("-run-with", format!("user={}", run_as.user));
         } else {
-            "obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-        };
-        out.option("-sandbox", format!("on,{denied}"));
+            out.option("-runas", run_as.user.to_string());
+        }
     }
     out.option("-msg", "timestamp=on");
     board(&mut out, machine);

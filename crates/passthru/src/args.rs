@@ -17,7 +17,7 @@ pub use change::{
     MountedRoot, PlanArguments, ReleaseArguments, StatusArguments, UndoArguments, VerifyArguments,
 };
 pub use guest::{
-    GuestCheckArguments, GuestCommand, GuestExportArguments, GuestFormat, GuestHookArguments,
+    DisplayChoice, GuestCheckArguments, GuestCommand, GuestExportArguments, GuestFormat, GuestHookArguments,
     GuestImportArguments, GuestName, GuestNewArguments, GuestShowArguments, GuestStartArguments,
     GuestStopArguments, LibvirtHookArguments, NetworkChoice, OsChoice,
 };

@@ -103,6 +103,7 @@ fn a_hostile_plan_is_refused() {
         run(Program::UpdateGrub, &[], &["/etc/shadow"]),
         run(Program::UpdateGrub, &[], &["/boot/../etc/shadow"]),
         run(Program::QemuSystemX86_64, &[], &[]),
+        run(Program::Virsh, &["define", "/tmp/a.xml"], &[]),
         run(Program::Dracut, &["--force", "/etc/shadow", "6.12.0"], &[]),
         run(Program::Mkinitcpio, &["-p", "/tmp/evil.preset"], &[]),
         run(Program::Mkinitcpio, &["-p", "-A"], &[]),

@@ -206,6 +206,7 @@ fn machine(plan: &TryPlan, accel: Accel, files: &Files, initramfs: PathBuf) -> R
         qmp: files.at("qmp"),
         no_reboot: true,
         paused: false,
+        run_as: None,
         sandbox: true,
     })
 }

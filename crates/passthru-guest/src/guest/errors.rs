@@ -17,6 +17,11 @@ pub enum BuildError {
     /// The host's devices could not be looked at at all.
     #[error("the devices of this host are unknown: {0}")]
     DevicesUnknown(String),
+    /// libvirt's daemon decides for all of its guests.
+    #[error(
+        "run-as is for QEMU that passthru starts; libvirt's has the user that /etc/libvirt/qemu.conf names (user = \"…\")"
+    )]
+    RunAsUnderLibvirt,
     /// A device is not in this host.
     #[error("{address}: there is no such device in this host (the guest wants {id} there)")]
     DeviceMissing {

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use passthru_formats::shell::{ShellError, ShellFile};
 use passthru_model::HostFacts;
+use passthru_model::usb::UsbId;
 
 use super::draft::{Draft, DriveFound};
 use super::reasons::{NO_KEY, ONLY_USER};
 use super::{ImportError, Imported, Source};
 use crate::name::GuestName;
-use crate::spec::{AccelChoice, DiskFormat, FirmwareKind, Nic, NicBackend, Os};
+use crate::spec::{AccelChoice, DiskFormat, FirmwareKind, Nic, NicBackend, Os, UsbChoice, UsbDevice};
 
 /// quickemu gives a guest no less than this where the file does not say.
 const USUAL_MEMORY: &str = "4G";
@@ -40,6 +41,13 @@ pub(super) fn import(
             Ok(value) => value.unwrap_or_default(),
             // A list is shown as it is written.
             Err(ShellError::Dynamic { text, .. }) if text.starts_with(&format!("{key}=(")) => {
+                if key == "usb_devices"
+                    && let Some(ids) = usb_ids(&text)
+                {
+                    let of_id = |id| UsbDevice { choice: UsbChoice::Id(id), optional: false };
+                    draft.usb.extend(ids.into_iter().map(of_id));
+                    continue;
+                }
                 draft.lost(line, text, NO_KEY);
                 continue;
             }
@@ -67,6 +75,12 @@ pub(super) fn import(
     }
     let stem = Path::new(source.path).file_stem().and_then(|stem| stem.to_str());
     draft.finish(name, stem)
+}
+
+/// The ids in `usb_devices=("vvvv:dddd" …)`; `None`: something else is among them.
+fn usb_ids(list: &str) -> Option<Vec<UsbId>> {
+    let words = list.split_once('(')?.1.strip_suffix(')')?.split_whitespace();
+    words.map(|word| word.trim_matches(['"', '\'']).parse().ok()).collect()
 }
 
 /// One assignment.

@@ -22,7 +22,7 @@ pub struct LeftToHook {
 
 /// The domain has other pins than the specification's guest, so that the host would be tuned for the wrong CPUs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("libvirt's domain {}, and the specification, which [tuning] keeps CPUs free for, has it on {planned}; write it anew: passthru guest export {guest} --format libvirt", there(vcpu, found.as_deref()))]
+#[error("libvirt's domain {}, and the specification, which [tuning] keeps CPUs free for, has it on {planned}; write it anew: passthru guest export {guest} --format libvirt", there(*vcpu, found.as_deref()))]
 pub struct OtherPins {
     guest: String,
     vcpu: usize,
@@ -30,7 +30,7 @@ pub struct OtherPins {
     planned: u32,
 }
 
-fn there(vcpu: &usize, found: Option<&str>) -> String {
+fn there(vcpu: usize, found: Option<&str>) -> String {
     match found {
         Some(cpus) => format!("has vCPU {vcpu} on CPUs {cpus}"),
         None => format!("has no pin for vCPU {vcpu}"),

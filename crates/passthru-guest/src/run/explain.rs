@@ -22,6 +22,7 @@ const CAUSES: &[(&str, &str)] = &[
         "does not accept value 'pipewire'",
         "PipeWire came with QEMU 8.1; backend = \"pulseaudio\" reaches it through pipewire-pulse",
     ),
+    ("doesn't exist (and is not <uid>:<gid>)", "run-as names no user of this host"),
     ("is not an evdev device", "an input device is named by its node, such as /dev/input/by-id/…-event-kbd"),
     ("Address already in use", "another QEMU uses the same socket"),
 ];

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use passthru_apply::{Runner, Target, Undone};
-use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::order::Tuning;
@@ -97,9 +96,10 @@ pub fn held_by_libvirt(paths: &GuestPaths) -> Result<Option<Held>, StateError> {
     }
 }
 
-/// Changes the host for a guest that libvirt is about to start: all of it, or nothing. The daemon is the process that started this one.
+/// Changes the host for a guest that the daemon, a process, is about to start: all of it, or nothing.
 pub fn prepare(
     paths: &GuestPaths,
+    daemon: i32,
     tuning: &Tuning,
     runner: &mut dyn Runner,
     progress: &mut dyn FnMut(&str),
@@ -115,7 +115,7 @@ pub fn prepare(
         return Err(StartError::Busy);
     }
     let path = paths.libvirt();
-    let daemon = parent().and_then(Record::of).ok_or(StartError::NoDaemon)?;
+    let daemon = Record::of(daemon).ok_or(StartError::NoDaemon)?;
     write_whole(&path, &Holder { daemon, qemu: None }).map_err(at(path.clone()))?;
     super::supervisor::tune(tuning, runner, progress).map_err(|error| {
         let _ = std::fs::remove_file(&path);
@@ -124,11 +124,11 @@ pub fn prepare(
 }
 
 /// Writes down which process a guest's QEMU is, from the file in which libvirt's daemon keeps its id.
-pub fn started(paths: &GuestPaths, pid_file: &Path) -> Result<(), StateError> {
+pub fn started(paths: &GuestPaths, daemon: i32, pid_file: &Path) -> Result<(), StateError> {
     let at = |path: &Path, error| StateError::new(path.to_owned(), error);
     let text = std::fs::read_to_string(pid_file).map_err(|error| at(pid_file, error))?;
     let qemu = text.trim().parse().ok().and_then(Record::of);
-    let daemon = parent().and_then(Record::of);
+    let daemon = Record::of(daemon);
     // The directory is made when a guest is prepared; one that was running before the hook came is none of ours.
     if let (Some(daemon), true) = (daemon, paths.state().exists()) {
         let path = paths.libvirt();
@@ -146,6 +146,10 @@ pub fn released(
     runner: &mut dyn Runner,
     patience: Duration,
 ) -> Result<Vec<Undone>, passthru_apply::Error> {
+    // A QEMU that hangs in the kernel has its devices still, whatever libvirt says of it.
+    if matches!(held_by_libvirt(paths), Ok(Some(Held::Running { .. }))) {
+        return Ok(Vec::new());
+    }
     let _ = std::fs::remove_file(paths.libvirt());
     if in_use(paths).unwrap_or(true) {
         return Ok(Vec::new());
@@ -166,11 +170,6 @@ pub fn state_by_libvirt(guest: &GuestName) -> GuestState {
         Some((pid, _)) => GuestState::Running { pid },
         None => GuestState::Stopped,
     }
-}
-
-/// The process that started this one.
-fn parent() -> Option<i32> {
-    rustix::process::getppid().map(Pid::as_raw_nonzero).map(std::num::NonZero::get)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod rom;
 mod storage;
 mod store;
 mod usb;
+mod user;
 mod write;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ pub use rom::Rom;
 pub use storage::{DiskBus, Storage};
 pub use store::{StoreError, list, load};
 pub use usb::{UsbChoice, UsbDevice};
+pub use user::{UserName, UserNameError};
 pub use write::write;
 
 use crate::name::GuestName;
@@ -201,6 +203,8 @@ pub struct GuestSpec {
     pub os: Os,
     /// What runs it.
     pub backend: Backend,
+    /// The user that QEMU becomes before the guest runs; `None`: it stays whoever starts it.
+    pub run_as: Option<UserName>,
     /// How much memory it has.
     pub memory: MemorySize,
     /// Where that comes from.
@@ -256,6 +260,7 @@ impl GuestSpec {
             name,
             os: Os::default(),
             backend: Backend::default(),
+            run_as: None,
             memory: MemorySize::from_mib(4096)
                 .unwrap_or_else(|| unreachable!("4 GiB is an amount of memory")),
             memory_backing: MemoryBacking::default(),

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::network::NetworkKey;
 use super::{
     AccelChoice, Audio, Clock, Disk, Display, FirmwareKind, GuestSpec, HyperV, InputDevice, LookingGlass,
-    Medium, MemoryBacking, Os, Processor, Rom, Storage, UsbDevice,
+    Medium, MemoryBacking, Os, Processor, Rom, Storage, UsbDevice, UserName,
 };
 use crate::name::GuestName;
 use crate::size::MemorySize;
@@ -38,6 +38,7 @@ struct Keys {
     os: Os,
     #[serde(default)]
     backend: Backend,
+    run_as: Option<UserName>,
     memory: MemorySize,
     cpus: u32,
     #[serde(default)]
@@ -87,6 +88,7 @@ pub fn parse(name: GuestName, file: &str, text: &str) -> Result<GuestSpec, SpecE
         name,
         os: keys.os,
         backend: keys.backend,
+        run_as: keys.run_as,
         memory: keys.memory,
         cpus: keys.cpus,
         processor: keys.processor,

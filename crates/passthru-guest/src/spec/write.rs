@@ -53,6 +53,9 @@ pub fn write(spec: &GuestSpec, describe: impl Fn(&DeviceIdentity) -> Option<Stri
     let _ =
         writeln!(out, "# linux, windows-10, windows-11 or other: decides which drivers can be counted on.");
     let _ = writeln!(out, "os = {}\n", quoted(spec.os.word()));
+    if let Some(user) = &spec.run_as {
+        let _ = writeln!(out, "run-as = {}\n", quoted(&user.to_string()));
+    }
     if spec.backend != Backend::Qemu {
         let _ = writeln!(out, "backend = {}\n", quoted(spec.backend.word()));
     }
@@ -220,10 +223,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, tuned in 0usize..12, gpu: bool, networked: bool, named in ".{0,20}", secure_boot: Option<bool>, tpm: Option<bool>, by_libvirt: bool) {
+        fn what_is_written_is_read_back(path in "/[^\\x00]{0,40}", cpus in 1u32..512, tuned in 0usize..12, gpu: bool, networked: bool, named in ".{0,20}", secure_boot: Option<bool>, tpm: Option<bool>, by_libvirt: bool, by_user: bool) {
             let mut spec = GuestSpec::new("box".parse().expect("a name"));
             spec.cpus = cpus;
             (spec.secure_boot, spec.tpm) = (secure_boot, tpm);
+            spec.run_as = by_user.then(|| "qemu".parse().expect("a name"));
             spec.backend = if by_libvirt { Backend::Libvirt } else { Backend::Qemu };
             spec.network = networked.then(|| Nic::on(NicBackend::User));
             spec.tuning = GuestTuning {

@@ -176,7 +176,7 @@ fn a_domain_and_the_command_line_that_libvirt_makes_of_it_are_one_guest() {
 fn a_quickemu_file_is_imported() {
     let file = "guest_os=\"windows\"\ndisk_img=\"windows-11/disk.qcow2\"\niso=\"windows-11/windows-11.iso\"\n\
                 fixed_iso=\"windows-11/virtio-win.iso\"\ntpm=\"on\"\nsecureboot=\"off\"\nram=\"8G\"\ncpu_cores=\"4\"\n\
-                port_forwards=(\"22:2200\")\ndisk_size=\"64G\"\npublic_dir=\"$(xdg-user-dir)\"\n";
+                port_forwards=(\"22:2200\")\nusb_devices=(\"046d:c52b\" '1050:0407')\ndisk_size=\"64G\"\npublic_dir=\"$(xdg-user-dir)\"\n";
     insta::assert_snapshot!(told(
         &read("/srv/guests/windows-11.conf", file.as_bytes(), None).expect("a guest")
     ));

@@ -19,6 +19,11 @@ fn qemu(scene: &Scene) -> (Child, std::path::PathBuf) {
     (child, pid_file)
 }
 
+/// This process stands for libvirt's daemon.
+fn daemon() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
 fn release(scene: &Scene) -> usize {
     let (target, guest) = (scene.target(), scene.guest.name());
     released(&target, &scene.paths(), guest, &mut Tree, Duration::ZERO).expect("put back").len()
@@ -30,7 +35,8 @@ fn the_host_is_changed_before_libvirt_starts_a_guest_and_as_before_once_it_is_re
     let Some(scene) = Scene::new() else { return };
     let (before, paths) = (scene.files(), scene.paths());
     let mut told = Vec::new();
-    prepare(&paths, &scene.tuning(), &mut Tree, &mut |line| told.push(line.to_owned())).expect("prepared");
+    prepare(&paths, daemon(), &scene.tuning(), &mut Tree, &mut |line| told.push(line.to_owned()))
+        .expect("prepared");
     assert_eq!(told, ["change three values"]);
     let governor = || std::fs::read_to_string(scene.root().join(GOVERNOR)).expect("reads");
     assert_eq!(governor(), "performance\n");
@@ -38,7 +44,7 @@ fn the_host_is_changed_before_libvirt_starts_a_guest_and_as_before_once_it_is_re
     assert_eq!(scene.left(), [], "what libvirt starts has left nothing behind");
     assert!(matches!(scene.start(), Err(StartError::Libvirt)));
     let (mut child, pid_file) = qemu(&scene);
-    started(&paths, &pid_file).expect("noted");
+    started(&paths, daemon(), &pid_file).expect("noted");
     std::fs::remove_file(pid_file).expect("removed");
     let pid = i32::try_from(child.id()).expect("small");
     assert_eq!(state(&paths).expect("known"), GuestState::Running { pid });
@@ -59,14 +65,14 @@ fn a_start_that_fails_and_a_daemon_that_is_killed_leave_what_the_next_command_fi
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(scene) = Scene::new() else { return };
     let (before, paths) = (scene.files(), scene.paths());
-    let begin = || prepare(&paths, &scene.tuning(), &mut Tree, &mut |_| {}).expect("prepared");
+    let begin = || prepare(&paths, daemon(), &scene.tuning(), &mut Tree, &mut |_| {}).expect("prepared");
     begin();
     assert_eq!(release(&scene), 1, "libvirt releases what did not start");
     assert_eq!(scene.files(), before);
     // Nobody calls: libvirt's daemon was killed, and then QEMU.
     begin();
     let (mut child, pid_file) = qemu(&scene);
-    started(&paths, &pid_file).expect("noted");
+    started(&paths, daemon(), &pid_file).expect("noted");
     std::fs::remove_file(pid_file).expect("removed");
     child.kill().expect("killed");
     child.wait().expect("ended");
@@ -82,7 +88,7 @@ fn what_passthru_itself_runs_libvirt_neither_starts_nor_has_put_back() {
     let Some(scene) = Scene::new() else { return };
     let (before, paths) = (scene.files(), scene.paths());
     scene.start().expect("started");
-    let error = prepare(&paths, &scene.tuning(), &mut Tree, &mut |_| {}).expect_err("it runs");
+    let error = prepare(&paths, daemon(), &scene.tuning(), &mut Tree, &mut |_| {}).expect_err("it runs");
     assert!(matches!(error, StartError::Running { .. }), "{error}");
     assert_eq!(release(&scene), 0, "libvirt releases what it did not start");
     assert!(scene.files() != before, "the guest runs, and what was changed for it stands");

@@ -31,6 +31,17 @@ pub enum NetworkChoice {
     User,
 }
 
+/// What shows a picture of a guest besides its own graphics card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DisplayChoice {
+    /// Nothing
+    None,
+    /// VNC, on a socket that only its owner can open
+    Vnc,
+    /// SPICE, on such a socket; sound can go the same way
+    Spice,
+}
+
 /// The commands about guests.
 #[derive(Debug, Subcommand)]
 pub enum GuestCommand {
@@ -207,6 +218,10 @@ pub struct GuestNewArguments {
     #[arg(long, default_value = "none")]
     pub network: NetworkChoice,
 
+    /// What shows a picture besides a card [default: VNC for a guest without a graphics card]
+    #[arg(long)]
+    pub display: Option<DisplayChoice>,
+
     /// Firmware
     #[arg(long, default_value = "uefi")]
     pub firmware: FirmwareChoice,
@@ -231,6 +246,10 @@ pub struct GuestHookArguments {
 /// What libvirt tells its hooks.
 #[derive(Debug, Args)]
 pub struct LibvirtHookArguments {
+    /// The process of libvirt's daemon, which called
+    #[arg(long, value_name = "PROCESS")]
+    pub daemon: i32,
+
     /// The guest's name
     #[arg(value_name = "NAME")]
     pub guest: String,

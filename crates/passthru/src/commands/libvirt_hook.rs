@@ -43,18 +43,20 @@ pub(crate) fn run(context: &Context, arguments: &LibvirtHookArguments) -> Result
     let moment = Moment::of(&arguments.operation, &arguments.part);
     let Ok(name) = arguments.guest.parse::<GuestName>() else { return Ok(Exit::Done) };
     let places = Places::of_this_user()?;
-    let ours = rustix::process::geteuid().is_root() && places.specs.join(name.file_name()).exists();
-    if !ours || moment == Moment::Other {
+    let paths = places.paths(&name);
+    // A specification that is taken away while its guest runs leaves something to put back.
+    let has_run = moment != Moment::Prepare && paths.state().exists();
+    let ours = places.specs.join(name.file_name()).exists() || has_run;
+    if !rustix::process::geteuid().is_root() || !ours || moment == Moment::Other {
         return Ok(Exit::Done);
     }
-    let paths = places.paths(&name);
     match moment {
         Moment::Prepare => {
             give_up_after(BEFORE, Exit::No);
-            prepare(context, &places, &name, &paths)?;
+            prepare(context, &places, &name, arguments.daemon)?;
         }
         Moment::Started | Moment::Reconnected => {
-            if let Err(error) = libvirt::started(&paths, &libvirt::pid_file(&name)) {
+            if let Err(error) = libvirt::started(&paths, arguments.daemon, &libvirt::pid_file(&name)) {
                 note(&paths, &chain(&error));
             }
         }
@@ -68,7 +70,8 @@ pub(crate) fn run(context: &Context, arguments: &LibvirtHookArguments) -> Result
 }
 
 /// Plans what is changed of the host for a guest, and does it.
-fn prepare(context: &Context, places: &Places, name: &GuestName, paths: &GuestPaths) -> Result<(), Failure> {
+fn prepare(context: &Context, places: &Places, name: &GuestName, daemon: i32) -> Result<(), Failure> {
+    let paths = &places.paths(name);
     let mut xml = Vec::new();
     std::io::stdin()
         .lock()
@@ -100,7 +103,8 @@ fn prepare(context: &Context, places: &Places, name: &GuestName, paths: &GuestPa
     let tuning = Tuning { plan: planned.plan, ..Tuning::none(name) };
     let _ = std::fs::remove_file(paths.supervisor_log());
     let mut told = |line: &str| note(paths, line);
-    libvirt::prepare(paths, &tuning, &mut HostRunner, &mut told).map_err(|error| start::failed(&error))
+    libvirt::prepare(paths, daemon, &tuning, &mut HostRunner, &mut told)
+        .map_err(|error| start::failed(&error))
 }
 
 /// Puts back what was changed for a guest.
@@ -126,6 +130,7 @@ fn note(paths: &GuestPaths, line: &str) {
 
 /// Ends this process when the time is over: libvirt waits for it. What it was doing stands in the journal, as after any kill, and is put
 /// back when libvirt releases the guest, or by the next command.
+#[expect(clippy::exit, reason = "what hangs cannot be asked to return, and libvirt waits for this process")]
 fn give_up_after(limit: Duration, exit: Exit) {
     std::thread::spawn(move || {
         std::thread::sleep(limit);

@@ -122,6 +122,13 @@ impl Settings<'_> {
         if isolation == Isolation::None {
             return Ok(None);
         }
+        if isolation == Isolation::Partition && self.run.backend == Backend::Libvirt {
+            return Err(Reason::CannotTune(
+                "tuning.isolation = \"partition\" needs the guest in a control group of passthru's, and libvirt has its own; \
+                 \"slices\" works with libvirt"
+                    .to_owned(),
+            ));
+        }
         let pinning = self.pinned("tuning.isolation")?;
         let topology = self.topology()?;
         let now = self.run_time()?;
@@ -153,13 +160,6 @@ impl Settings<'_> {
                 settings,
                 what,
                 "tuning.isolation asks for it: no program of the host makes a vCPU wait",
-            ));
-        }
-        if self.run.backend == Backend::Libvirt {
-            return Err(Reason::CannotTune(
-                "tuning.isolation = \"partition\" needs the guest in a control group of passthru's, and libvirt has its own; \
-                 \"slices\" works with libvirt"
-                    .to_owned(),
             ));
         }
         let own = pinning.guest_cpus.union(&pinning.iothread);

@@ -177,6 +177,12 @@ fn virsh(words: &[&str], limit: Duration) -> Result<String, Failure> {
         Ok(output) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         Err(error @ ProgramError::NotFound { .. }) => Err(Failure::no(error.to_string())
             .hint("libvirt runs guests with its daemon too (Debian: libvirt-daemon-system); backend = \"qemu\" needs neither")),
-        Err(error) => Err(Failure::no(plain(&error.to_string()).into_owned())),
+        Err(error) => {
+            let text = plain(&error.to_string()).into_owned();
+            let unreached = text.contains("failed to connect to the hypervisor");
+            let hint = "libvirt's daemon must run: systemctl start libvirtd.socket, or virtqemud.socket";
+            let failure = Failure::no(text);
+            Err(if unreached { failure.hint(hint) } else { failure })
+        }
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use passthru_guest::spec::{self, AccelChoice, Disk, DiskFormat, FirmwareKind, Medium, Nic, NicBackend, Os};
+use passthru_guest::spec::{
+    self, AccelChoice, Disk, DiskFormat, Display, FirmwareKind, Medium, Nic, NicBackend, Os,
+};
 use passthru_guest::{GuestSpec, MemorySize};
 use passthru_model::intent::DeviceIdentity;
 use passthru_model::{HostFacts, PciAddress, PciFunction};
 
 use super::places::{Places, name};
-use crate::args::{FirmwareChoice, GuestNewArguments, NetworkChoice, OsChoice};
+use crate::args::{DisplayChoice, FirmwareChoice, GuestNewArguments, NetworkChoice, OsChoice};
 use crate::context::Context;
 use crate::exit::{Exit, Failure, chain};
 use crate::printer::plain;
@@ -33,6 +35,11 @@ pub(crate) fn run(context: &Context, arguments: &GuestNewArguments) -> Result<Ex
         NetworkChoice::None => None,
         NetworkChoice::User => Some(Nic::on(NicBackend::User)),
     };
+    spec.display = arguments.display.map(|choice| match choice {
+        DisplayChoice::None => Display::None,
+        DisplayChoice::Vnc => Display::Vnc,
+        DisplayChoice::Spice => Display::Spice,
+    });
     spec.firmware = firmware(arguments.firmware);
     spec.accel = accel(arguments.accel);
     spec.devices = devices(context, &facts, &arguments.device)?;

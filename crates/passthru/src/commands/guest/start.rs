@@ -18,7 +18,7 @@ use super::new::accel;
 use super::places::{Places, name, qemu};
 use crate::args::GuestStartArguments;
 use crate::commands::{bind, change};
-use crate::context::Context;
+use crate::context::{Context, only_root};
 use crate::exit::{Exit, Failure, chain};
 use crate::printer::plain;
 
@@ -58,6 +58,9 @@ pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<
     }
     if spec.backend == Backend::Libvirt {
         return libvirt::start(context, &places, &spec);
+    }
+    if spec.run_as.is_some() {
+        only_root("having QEMU become another user (run-as)")?;
     }
     let paths = places.paths(&name);
     // What an earlier run has left is put back first, so that the facts are those of the host as it is without a guest.
