@@ -51,6 +51,12 @@ pub struct GuestTuning {
     pub frequency: Frequency,
     /// Where interrupts go.
     pub interrupts: Interrupts,
+    /// Whether it may be given the only display that the host has.
+    pub take_only_display: bool,
+    /// Whether it may be given storage or network devices that the host uses.
+    pub take_in_use: bool,
+    /// Whether it may be given the controller of the host's last keyboard.
+    pub take_last_keyboard: bool,
 }
 
 /// Where the threads of a guest run on the host.

@@ -84,6 +84,9 @@ mod tests {
 
     const SLICES: GuestTuning = GuestTuning { isolation: Isolation::Slices, ..NOTHING };
     const NOTHING: GuestTuning = GuestTuning {
+        take_only_display: false,
+        take_in_use: false,
+        take_last_keyboard: false,
         isolation: Isolation::None,
         frequency: passthru_model::guest_tuning::Frequency::Leave,
         interrupts: passthru_model::guest_tuning::Interrupts::Leave,

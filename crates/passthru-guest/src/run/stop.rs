@@ -1,8 +1,9 @@
 //! Stopping a guest: asked first, then insisted, by what is certainly its process.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::process::Process;
 use super::put_back::supervisor_of;
@@ -13,6 +14,9 @@ use crate::qmp::Qmp;
 
 /// How long QEMU gets to answer, and to end once told to.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether a start has ended.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// How long it may take to put back what was changed: a driver of the host takes its time to start a device.
 const PUT_BACK: Duration = Duration::from_mins(3);
@@ -84,10 +88,7 @@ pub fn stop(paths: &GuestPaths, options: StopOptions) -> Result<HowStopped, Stop
     if !paths.state().exists() {
         return Ok(HowStopped::NotRunning);
     }
-    let _lock = lock(paths).map_err(|error| match error {
-        StartError::Busy => StopError::Busy,
-        other => StopError::Lock(Box::new(other)),
-    })?;
+    let _lock = lock_within(paths, options.patience)?;
     if held_by_libvirt(paths)?.is_some() {
         return Err(StopError::Libvirt);
     }
@@ -109,6 +110,18 @@ pub fn stop(paths: &GuestPaths, options: StopOptions) -> Result<HowStopped, Stop
         let _ = std::fs::remove_file(path);
     }
     Ok(how)
+}
+
+/// Takes the guest's lock. One that is being started is waited for, so that it can be stopped.
+fn lock_within(paths: &GuestPaths, patience: Duration) -> Result<File, StopError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match lock(paths) {
+            Err(StartError::Busy) if Instant::now() < deadline => std::thread::sleep(RETRY),
+            Err(StartError::Busy) => return Err(StopError::Busy),
+            other => return other.map_err(|error| StopError::Lock(Box::new(error))),
+        }
+    }
 }
 
 /// Waits until the supervisor has put back what was changed for the guest. One that was killed is not waited for.

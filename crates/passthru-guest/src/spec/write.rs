@@ -186,6 +186,16 @@ fn tuning_table(out: &mut String, tuning: GuestTuning) {
             None => writeln!(out, "# {key} = {}", quoted(example)),
         };
     }
+    out.push_str(
+        "# Such a device is refused otherwise, for the host is left without one while the guest runs.\n",
+    );
+    for (key, is_set) in [
+        ("take-only-display", tuning.take_only_display),
+        ("take-in-use", tuning.take_in_use),
+        ("take-last-keyboard", tuning.take_last_keyboard),
+    ] {
+        let _ = writeln!(out, "{}{key} = true", if is_set { "" } else { "# " });
+    }
 }
 
 /// One `[[devices]]` table.
@@ -234,6 +244,9 @@ mod tests {
                 isolation: [Isolation::None, Isolation::Slices, Isolation::Partition][tuned % 3],
                 frequency: [Frequency::Leave, Frequency::Performance][tuned / 3 % 2],
                 interrupts: [Interrupts::Leave, Interrupts::Move][tuned / 6],
+                take_only_display: gpu,
+                take_in_use: networked,
+                take_last_keyboard: by_user,
             };
             spec.disks.push(Disk { path: path.clone().into(), format: DiskFormat::Raw });
             spec.media.push(Medium { path: path.into() });

@@ -123,7 +123,14 @@ fn drivers(facts: &HostFacts, run: &GuestRun<'_>) -> Result<Option<Plan>, Refusa
         ))
         .into());
     }
-    run_time::bind(facts, &moving, None, &Consent { only_named: true, ..Consent::default() }).map(Some)
+    let consent = Consent {
+        only_named: true,
+        take_only_display: run.tuning.take_only_display,
+        take_in_use: run.tuning.take_in_use,
+        take_last_keyboard: run.tuning.take_last_keyboard,
+        ..Consent::default()
+    };
+    run_time::bind(facts, &moving, None, &consent).map(Some)
 }
 
 /// A step of values; `None` where there are none.

@@ -47,6 +47,9 @@ fn host() -> HostFacts {
 }
 
 const ALL: GuestTuning = GuestTuning {
+    take_only_display: false,
+    take_in_use: false,
+    take_last_keyboard: false,
     isolation: Isolation::Slices,
     frequency: Frequency::Performance,
     interrupts: Interrupts::Move,

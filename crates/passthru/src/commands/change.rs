@@ -41,6 +41,29 @@ pub(crate) fn refusal(refusal: &Refusal) -> Failure {
     failure
 }
 
+/// The same of a plan to run a guest: what insists stands in its specification, for whoever starts it.
+pub(crate) fn refusal_to_run(refusal: &Refusal, guest: &GuestName) -> Failure {
+    let failure = Failure::refused(refusal.to_string());
+    let keys = [
+        ("--take-only-display", "take-only-display"),
+        ("--take-in-use", "take-in-use"),
+        ("--take-last-keyboard", "take-last-keyboard"),
+    ];
+    let flags = refusal.flags();
+    let keys: Vec<String> = keys
+        .iter()
+        .filter(|(flag, _)| flags.contains(flag))
+        .map(|(_, key)| format!("‘{key} = true’"))
+        .collect();
+    if keys.is_empty() {
+        return failure;
+    }
+    failure.hint(format!(
+        "to insist all the same: {} below [tuning] of its specification (passthru guest edit {guest})",
+        keys.join(", ")
+    ))
+}
+
 /// An error of the room that changes hosts.
 pub(crate) fn apply_failure(error: &Error) -> Failure {
     Failure::new(exit(error.exit_code()), chain(error))

@@ -99,7 +99,7 @@ fn prepare(context: &Context, places: &Places, name: &GuestName, daemon: i32) ->
         pinning: guest.pinning(),
         pages: left.pages,
     };
-    let planned = guest_run(&facts, &run).map_err(|refusal| change::refusal(&refusal))?;
+    let planned = guest_run(&facts, &run).map_err(|refusal| change::refusal_to_run(&refusal, name))?;
     let tuning = Tuning { plan: planned.plan, ..Tuning::none(name) };
     let _ = std::fs::remove_file(paths.supervisor_log());
     let mut told = |line: &str| note(paths, line);

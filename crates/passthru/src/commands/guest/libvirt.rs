@@ -85,7 +85,7 @@ fn without_hook(facts: &HostFacts, spec: &GuestSpec, guest: &Guest) -> Result<()
         pinning: guest.pinning(),
         pages: guest.huge_pages(),
     };
-    let planned = guest_run(facts, &run).map_err(|refusal| change::refusal(&refusal))?;
+    let planned = guest_run(facts, &run).map_err(|refusal| change::refusal_to_run(&refusal, &spec.name))?;
     let tunes = |action: &Action| matches!(action, Action::Tune { .. });
     let steps = planned.plan.steps.iter().filter(|step| tunes(&step.action));
     let left: Vec<&str> = steps.map(|step| step.what.as_str()).collect();

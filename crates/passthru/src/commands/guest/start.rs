@@ -135,7 +135,7 @@ pub(crate) fn plan(facts: &HostFacts, spec: &GuestSpec, guest: &Guest) -> Result
         pinning: guest.pinning(),
         pages: guest.huge_pages(),
     };
-    guest_run(facts, &run).map_err(|refusal| change::refusal(&refusal))
+    guest_run(facts, &run).map_err(|refusal| change::refusal_to_run(&refusal, guest.name()))
 }
 
 /// An error of the room that runs guests.
