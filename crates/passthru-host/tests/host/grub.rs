@@ -109,5 +109,6 @@ fn grub_with_a_file_an_entry_is_known_with_those_that_start_this_system() {
     let of_rhel = fedora(&[("7b1f-4.18.0", "$kernelopts $tuned_params")], &[]);
     let elsewhere = fedora(&entries[4..], &[]);
     let image = fedora(&entries, &[("run/ostree-booted", "x")]);
-    insta::assert_snapshot!([of_rhel, elsewhere, image].map(|facts| why(&facts).to_owned()).join("\n\n"));
+    let reasons = vec![of_rhel, elsewhere, image];
+    insta::assert_snapshot!(reasons.iter().map(why).collect::<Vec<_>>().join("\n\n"));
 }
