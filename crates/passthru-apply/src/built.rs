@@ -41,7 +41,7 @@ impl Revert<'_, '_> {
             }
         }
         for (index, images) in foreign.into_iter().rev() {
-            self.again(index, images);
+            self.again(index, &images);
         }
     }
 
@@ -86,10 +86,10 @@ impl Revert<'_, '_> {
     }
 
     /// Runs the program of a step once more, for what somebody else has built meanwhile.
-    fn again(&mut self, index: usize, images: Vec<Image>) {
+    fn again(&mut self, index: usize, images: &[Image]) {
         match self.build_again(index) {
             Ok(()) => {
-                for image in &images {
+                for image in images {
                     self.say(index, &image.path, How::BuiltAgain);
                 }
                 self.done(index, How::BuiltAgain);

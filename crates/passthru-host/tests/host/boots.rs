@@ -186,14 +186,14 @@ fn what_kernelstub_makes_is_traced_and_other_makers_are_named() {
             ["/boot/efi/EFI/Pop_OS-1/initrd.img", "/boot/efi/EFI/Pop_OS-1/initrd.img-previous"]
         );
     }
+    let said = |facts: HostFacts| why(&facts).to_owned();
     let reasons = [
-        of("Pop_OS-current.conf", &stub, &current),
-        of("Pop_OS-current.conf", "{", &current),
-        of("Pop_OS-oldkern.conf", &both, ""),
-        systemd_boot(&[("etc/kernel/proxmox-boot-uuids", "AB12-34CD\n")]),
-        systemd_boot(&[("usr/bin/sdbootutil", "x")]),
-    ]
-    .map(|facts| why(&facts).to_owned());
+        said(of("Pop_OS-current.conf", &stub, &current)),
+        said(of("Pop_OS-current.conf", "{", &current)),
+        said(of("Pop_OS-oldkern.conf", &both, "")),
+        said(systemd_boot(&[("etc/kernel/proxmox-boot-uuids", "AB12-34CD\n")])),
+        said(systemd_boot(&[("usr/bin/sdbootutil", "x")])),
+    ];
     insta::assert_snapshot!(reasons.join("\n\n"));
 }
 

@@ -92,8 +92,8 @@ fn the_way_back_of_each_kernel_stands_first_and_is_sorted_last() {
         .steps
         .iter()
         .filter_map(passthru_model::plan::Step::path)
+        .filter(|path| managed::has_entries(path))
         .filter_map(|path| path.rsplit('/').next())
-        .filter(|name| name.ends_with(".conf"))
         .collect();
     let off = |release: &str| format!("A-{MACHINE}-{release}-passthru-off.conf");
     let usual = |release: &str| format!("{MACHINE}-{release}.conf");

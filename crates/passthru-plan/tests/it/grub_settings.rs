@@ -51,15 +51,12 @@ fn make_menu(facts: &mut HostFacts) {
 pub(crate) fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
     let mut facts = facts.clone();
     for step in &plan.steps {
-        match &step.action {
-            Action::Run { program: Program::GrubMkconfig | Program::Grub2Mkconfig, .. } => {
-                make_menu(&mut facts);
-            }
-            _ => {
-                let steps = vec![step.clone()];
-                let one = Plan { title: String::new(), steps, notes: Vec::new(), guest: None };
-                facts = common::after(&facts, &one);
-            }
+        if let Action::Run { program: Program::GrubMkconfig | Program::Grub2Mkconfig, .. } = &step.action {
+            make_menu(&mut facts);
+        } else {
+            let steps = vec![step.clone()];
+            let one = Plan { title: String::new(), steps, notes: Vec::new(), guest: None };
+            facts = common::after(&facts, &one);
         }
     }
     facts

@@ -31,11 +31,11 @@ pub(super) fn started(host: &Host, selected: &str) -> Result<Option<Kernelstub>,
     let root = root(host, selected)?;
     let directory = format!("{root}/loader/entries");
     let names = listed(host, &directory)?;
-    let named = |ending: &str| {
+    let beside = |ending: &str| {
         let wanted = format!("{system}{ending}");
         names.iter().find(|name| name.eq_ignore_ascii_case(&wanted)).map(|name| format!("{directory}/{name}"))
     };
-    let Some(current) = named(ENDINGS[0]) else {
+    let Some(current) = beside(ENDINGS[0]) else {
         return Err(format!(
             "this system was started from {selected}, and kernelstub's entry of the newest kernel, {system}{}, is not beside it: run \
              `kernelstub`, then the command again",
@@ -43,7 +43,7 @@ pub(super) fn started(host: &Host, selected: &str) -> Result<Option<Kernelstub>,
         ));
     };
     let mut made = vec![current.clone()];
-    made.extend(named(ENDINGS[1]));
+    made.extend(beside(ENDINGS[1]));
     let mut parts: Vec<String> = Vec::new();
     for path in &made {
         let text = host.read_text(path).map_err(|error| error.to_string())?;
