@@ -37,7 +37,7 @@ pub(crate) fn fedora() -> HostFacts {
         image: Some(format!("/boot/vmlinuz-{release}")),
         initramfs: Some(format!("/boot/initramfs-{release}.img")),
         modules: Fact::known(
-            [("vfio_pci".to_owned(), ModuleState::Loadable)].into(),
+            ["vfio_pci", "pci_stub"].map(|name| (name.to_owned(), ModuleState::Loadable)).into(),
             "/lib/modules/modules.dep",
             "",
         ),
