@@ -187,7 +187,7 @@ fn tuning_table(out: &mut String, tuning: GuestTuning) {
         };
     }
     out.push_str(
-        "# Such a device is refused otherwise, for the host is left without one while the guest runs.\n",
+        "# true: it may be given what the host is left without while it runs; it is refused otherwise.\n",
     );
     for (key, is_set) in [
         ("take-only-display", tuning.take_only_display),
