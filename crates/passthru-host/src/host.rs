@@ -284,6 +284,27 @@ impl Host {
     ///
     /// A directory, a device or a pipe there is an error: no plan edits one.
     pub fn file_state(&self, path: &str) -> Result<FileState, ReadError> {
+        self.file_state_kept(path, FileState::clone)
+    }
+
+    /// The same of a file that is edited whole and in which passwords may stand: a capture holds what `reduce` leaves of its bytes.
+    pub(crate) fn file_state_reduced(
+        &self,
+        path: &str,
+        reduce: impl Fn(&[u8]) -> Vec<u8>,
+    ) -> Result<FileState, ReadError> {
+        self.file_state_kept(path, |state| match state.content() {
+            Some(bytes) => state.with_content(reduce(bytes)),
+            None => state.clone(),
+        })
+    }
+
+    /// What stands at a path; `keep` says what a capture holds of it.
+    fn file_state_kept(
+        &self,
+        path: &str,
+        keep: impl Fn(&FileState) -> FileState,
+    ) -> Result<FileState, ReadError> {
         let attempt = || {
             let real = self.reach(path, false)?;
             let state = match &self.source {
@@ -291,7 +312,7 @@ impl Host {
                 Source::Archive(archive) => archive.state(&real),
             };
             self.remember(|recording| match &state {
-                Ok(state) => recording.state(&real, state),
+                Ok(state) => recording.state(&real, &keep(state)),
                 Err(kind) => recording.fail(&real, kind),
             });
             state

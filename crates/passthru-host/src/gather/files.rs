@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use passthru_model::managed::{DIRECTORIES, FILES};
+use passthru_model::managed::{DIRECTORIES, FILES, QEMU_CONF};
 use passthru_model::plan::FileState;
 
+use super::libvirt::reduced_settings;
 use crate::host::Host;
 
 type States = (BTreeMap<String, FileState>, BTreeMap<String, String>);
@@ -35,7 +36,12 @@ fn look(host: &Host, path: &str, (states, unreadable): &mut States) {
     if states.contains_key(path) || unreadable.contains_key(path) {
         return;
     }
-    match host.file_state(path) {
+    let state = if path == QEMU_CONF {
+        host.file_state_reduced(path, reduced_settings)
+    } else {
+        host.file_state(path)
+    };
+    match state {
         Ok(state) => states.insert(path.to_owned(), state).map(drop),
         Err(error) => unreadable.insert(path.to_owned(), error.to_string()).map(drop),
     };

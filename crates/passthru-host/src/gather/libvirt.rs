@@ -79,7 +79,7 @@ fn enabled(host: &Host) -> BTreeSet<String> {
 }
 
 /// The file's settings without passwords, and without the comments that make up nearly all of it.
-fn reduced_settings(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn reduced_settings(bytes: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(bytes);
     let keep = |line: &str| {
         let line = line.trim_start();
@@ -89,7 +89,7 @@ fn reduced_settings(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn qemu_conf(host: &Host) -> Fact<BTreeMap<String, (Setting, usize)>> {
-    const FILE: &str = "/etc/libvirt/qemu.conf";
+    const FILE: &str = passthru_model::managed::QEMU_CONF;
     match host.read_reduced(FILE, MOST_FILE_BYTES, reduced_settings) {
         Ok(bytes) => {
             let found = libvirt_conf::parse(&bytes);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use passthru_host::{Host, Options, gather, gather_with};
+use passthru_model::managed::QEMU_CONF;
 use pretty_assertions::assert_eq;
 
 use super::common::summary;
@@ -53,6 +54,23 @@ fn captures_give_the_same_facts_and_redacted_ones_hold_no_serial_number() {
         for function in after.functions() {
             assert!(!function.config.windows(4).any(|bytes| bytes == [0x44, 0x33, 0x22, 0x11]));
         }
+    }
+}
+
+#[test]
+fn a_capture_has_libvirts_settings_without_passwords_although_a_plan_sees_them_whole() {
+    let root = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir_all(root.path().join("etc/libvirt")).expect("made");
+    let text = "user = \"root\"\nvnc_password = \"XYZ12345\"\n";
+    std::fs::write(root.path().join("etc/libvirt/qemu.conf"), text).expect("written");
+    let host = Host::open(root.path()).expect("opens").recording();
+    let seen = gather(&host).files.get(QEMU_CONF).and_then(|state| state.content().map(<[u8]>::to_vec));
+    assert_eq!(seen.as_deref(), Some(text.as_bytes()));
+    for redact in [false, true] {
+        let mut bytes = Vec::new();
+        passthru_host::capture::archive(&host, redact, &mut bytes).expect("writes");
+        let kept = Host::from_archive(bytes.as_slice()).expect("reads").read_text(QEMU_CONF).expect("there");
+        assert!(kept.contains("user") && !kept.contains("XYZ12345"), "{kept}");
     }
 }
 
