@@ -62,7 +62,6 @@ fn closing(text: &str, from: usize) -> Option<usize> {
             ('\n', _) => (quote, comment) = (None, false),
             _ if comment => {}
             (_, Some(open)) if c == open => quote = None,
-            (_, Some(_)) => {}
             ('"' | '\'', None) => quote = Some(c),
             ('#', None) => comment = true,
             (']', None) => return Some(from + at),

@@ -58,11 +58,14 @@ fn driver_of_x(facts: &HostFacts, gpu: PciAddress) -> &'static str {
     if driver == Some("nvidia") { "nvidia" } else { "modesetting" }
 }
 
-/// How a function is to be reset, and the module that must be loaded for it.
+/// How a function is to be reset.
 pub(crate) struct Reset {
+    /// The function.
     pub(crate) address: PciAddress,
+    /// In these ways.
     pub(crate) methods: ResetMethods,
-    pub(crate) by_vendor_reset: bool,
+    /// Whether the module vendor-reset must be there for it.
+    pub(crate) of_module: bool,
 }
 
 /// The functions of which the intent says how they are reset. What is said of one function alone counts more.
@@ -71,7 +74,7 @@ pub(crate) fn resets(facts: &HostFacts, wanted: &Intent) -> Vec<Reset> {
     let named = host.reset_methods.iter().map(|(address, methods)| Reset {
         address: *address,
         methods: methods.clone(),
-        by_vendor_reset: false,
+        of_module: false,
     });
     let known = wanted.isolate.iter().filter(|device| {
         host.vendor_reset
@@ -81,7 +84,7 @@ pub(crate) fn resets(facts: &HostFacts, wanted: &Intent) -> Vec<Reset> {
     let known = known.map(|device| Reset {
         address: device.address,
         methods: ResetMethods::only(ResetMethod::DeviceSpecific),
-        by_vendor_reset: true,
+        of_module: true,
     });
     let mut all: Vec<Reset> = named.chain(known).collect();
     all.sort_by_key(|reset| reset.address);
@@ -100,7 +103,7 @@ pub(super) fn judge(facts: &HostFacts, wanted: &Intent, reasons: &mut Vec<Reason
             reasons.push(Reason::Setting { setting, problem });
         }
     }
-    if host.vendor_reset && !resets(facts, wanted).iter().any(|reset| reset.by_vendor_reset) {
+    if host.vendor_reset && !resets(facts, wanted).iter().any(|reset| reset.of_module) {
         reasons.push(Reason::Setting {
             setting: "vendor-reset = true".to_owned(),
             problem: "the module has no reset for any isolated device: it knows AMD's Polaris, Vega and Navi 10 to 14".to_owned(),
@@ -226,9 +229,8 @@ pub(super) fn edits(facts: &HostFacts, wanted: &Intent, reasons: &mut Vec<Reason
                 let after = before.with_content(new);
                 changes.push(Change { path: path.to_owned(), before: before.clone(), after });
             }
-            Ok(_) => {}
             Err(problem) if is_wanted => reasons.push(Reason::Settings { path: path.to_owned(), problem }),
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     };
     edit(managed::QEMU_CONF, &|text| {

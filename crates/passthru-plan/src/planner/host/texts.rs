@@ -48,9 +48,9 @@ pub(super) fn rules(wanted: &Intent, resets: &[Reset]) -> Option<String> {
         rules.push_str("\n# How the kernel resets these, in this order.\n");
     }
     for reset in resets {
-        let Reset { address, methods, by_vendor_reset } = reset;
+        let Reset { address, methods, of_module } = reset;
         // The kernel says that a module is there once its code has run, so that its reset is there too.
-        let _ = if *by_vendor_reset {
+        let _ = if *of_module {
             writeln!(
                 rules,
                 "ACTION==\"add\", SUBSYSTEM==\"module\", KERNEL==\"vendor_reset\", ATTR{{[pci/{address}]reset_method}}=\"{methods}\""
