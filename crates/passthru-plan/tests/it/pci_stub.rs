@@ -19,9 +19,9 @@ fn able() -> HostFacts {
 fn with_modules(facts: &mut HostFacts, modules: &[(&str, ModuleState)]) {
     let modules: BTreeMap<_, _> = modules.iter().map(|(name, state)| ((*name).to_owned(), *state)).collect();
     if let Fact::Known(kernels, _) = &mut facts.kernel.installed {
-        kernels
-            .iter_mut()
-            .for_each(|kernel| kernel.modules = Fact::known(modules.clone(), "modules.dep", ""));
+        for kernel in kernels {
+            kernel.modules = Fact::known(modules.clone(), "modules.dep", "");
+        }
     }
 }
 
