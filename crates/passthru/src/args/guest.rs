@@ -93,7 +93,7 @@ pub enum GuestCommand {
     /// Have libvirt call passthru around each guest, so that the host is changed for those that libvirt starts too
     ///
     /// A script beside the user's own hooks, for guests that root has a specification of: before libvirt starts one, the functions
-    /// that its domain has with managed='no' go to vfio-pci and the host is tuned as [tuning] asks, and after its end all is put back.
+    /// that its domain has with managed='no' go to vfio-pci and the host is tuned as its specification asks, and after its end all is put back.
     #[command(
         after_help = "Example:\n  passthru guest hook\n  passthru guest hook --dry-run\n  passthru guest hook --remove"
     )]
