@@ -2,13 +2,12 @@
 
 use passthru_model::boot::{BootEntry, KernelInstall, Layout, Loader, MadeEntry};
 use passthru_model::facts::{Bootloader, InitramfsGenerator};
-use passthru_model::intent::Method;
-use passthru_model::plan::{Action, FileState, Plan};
+use passthru_model::plan::{FileState, Plan};
 use passthru_model::program::Program;
 use passthru_model::{Fact, HostFacts, managed};
-use passthru_plan::{Consent, IntentEdit, isolate, isolate_by, plan_for, release};
+use passthru_plan::{Consent, isolate, plan_for, release};
 
-use crate::common::{self, INSISTING, at, cmdline, host, put, shown};
+use crate::common::{self, INSISTING, at, cmdline, host, put, shown, there_and_back};
 
 const RELEASE: &str = "6.12.43+deb13-amd64";
 const TOKEN: &str = "7b1f8f0e5d1b4a579c430a4b6c1d2e3f";
@@ -79,19 +78,7 @@ fn make_entries(facts: &mut HostFacts) {
 
 /// The host after a plan.
 pub(crate) fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
-    let mut facts = facts.clone();
-    for step in &plan.steps {
-        let one = Plan { title: String::new(), steps: vec![step.clone()], notes: Vec::new(), guest: None };
-        facts = common::after(&facts, &one);
-        if matches!(step.action, Action::Run { program: Program::KernelInstall, .. }) {
-            make_entries(&mut facts);
-        }
-    }
-    // A file that is gone is not listed in its directory.
-    facts
-        .files
-        .retain(|path, state| !path.ends_with(managed::OFF_ENTRY_ENDING) || *state != FileState::Absent);
-    facts
+    common::after_making(facts, plan, Program::KernelInstall, make_entries)
 }
 
 fn isolated(facts: &HostFacts) -> passthru_plan::IntentChange {
@@ -133,26 +120,13 @@ fn chains() -> Vec<HostFacts> {
 
 #[test]
 fn a_chain_that_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was() {
-    for before in chains() {
-        for method in Method::ALL {
-            let mut before = before.clone();
-            if method.ids_parameter().is_some() {
-                common::with_ids_of_its_own(&mut before);
-            }
-            let named = [at("02:00.0")];
-            let change =
-                isolate_by(&before, &named, &IntentEdit::of_method(method), &INSISTING).expect("a plan");
-            let done = after(&before, &change.plan);
-            let again = plan_for(&done, &change.intent, &INSISTING).expect("a plan");
-            assert!(again.is_empty(), "{}", shown(&again));
-            let back = release(&done, &named, &INSISTING).expect("a plan");
-            let mut files = after(&done, &back.plan).files;
+    for chain in chains() {
+        there_and_back(&chain, after, |before, files| {
             // The words that went, and those that came in their place, are the user's to bring back.
             for path in [managed::KERNEL_CMDLINE, managed::GRUB_DEFAULTS, managed::GRUB_CFG] {
                 files.insert(path.to_owned(), before.files[path].clone());
             }
-            assert_eq!(files, before.files);
-        }
+        });
     }
 }
 

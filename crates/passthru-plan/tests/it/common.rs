@@ -14,16 +14,18 @@ use passthru_model::facts::{
 };
 use passthru_model::firmware::{Board, FirmwareFacts, Lockdown, Start};
 use passthru_model::hex::{ClassCode, Hex16, PciId};
+use passthru_model::intent::Method;
 use passthru_model::iommu::{FirmwareTable, IommuFacts, IommuGroup, ReservedRegion};
 use passthru_model::kernel::{InstalledKernel, KernelFacts, KernelOptions, ModuleState};
 use passthru_model::managed;
 use passthru_model::memory::{HugePages, MemoryFacts, TransparentHugePages, ZoneBlocks};
 use passthru_model::pci::PciFunction;
 use passthru_model::plan::{Action, FileState, Plan};
+use passthru_model::program::Program;
 use passthru_model::topology::{Core, L3Domain, Part, Topology};
 use passthru_model::tuning::TuningFacts;
 use passthru_model::ways_in::WaysIn;
-use passthru_plan::Consent;
+use passthru_plan::{Consent, IntentEdit, isolate_by, plan_for, release};
 
 /// Boot chains that were never started in the laboratory are changed only for those who insist.
 pub(crate) const INSISTING: Consent = Consent {
@@ -450,4 +452,53 @@ pub(crate) fn shown(plan: &Plan) -> String {
         let _ = writeln!(text, "- {note}");
     }
     text
+}
+
+/// The host after a plan, where a program makes boot entries: `make` does what it would do.
+pub(crate) fn after_making(
+    facts: &HostFacts,
+    plan: &Plan,
+    program: Program,
+    make: impl Fn(&mut HostFacts),
+) -> HostFacts {
+    let mut facts = facts.clone();
+    for step in &plan.steps {
+        if let Action::File { path, .. } = &step.action {
+            facts.files.entry(path.clone()).or_insert(FileState::Absent);
+        }
+        let one = Plan { title: String::new(), steps: vec![step.clone()], notes: Vec::new(), guest: None };
+        facts = after(&facts, &one);
+        if matches!(&step.action, Action::Run { program: run, .. } if *run == program) {
+            make(&mut facts);
+        }
+    }
+    // A file that is gone is not listed in its directory.
+    facts
+        .files
+        .retain(|path, state| !path.ends_with(managed::OFF_ENTRY_ENDING) || *state != FileState::Absent);
+    facts
+}
+
+/// By each method: a card of the host is isolated, nothing more is needed then, and it is released. `judge` gets the host as it was
+/// and the files that are left, and puts back what the user is to bring back; the others must be as they were.
+pub(crate) fn there_and_back(
+    host: &HostFacts,
+    after: impl Fn(&HostFacts, &Plan) -> HostFacts,
+    judge: impl Fn(&HostFacts, &mut BTreeMap<String, FileState>),
+) {
+    for method in Method::ALL {
+        let mut before = host.clone();
+        if method.ids_parameter().is_some() {
+            with_ids_of_its_own(&mut before);
+        }
+        let named = [at("02:00.0")];
+        let change = isolate_by(&before, &named, &IntentEdit::of_method(method), &INSISTING).expect("a plan");
+        let done = after(&before, &change.plan);
+        let again = plan_for(&done, &change.intent, &INSISTING).expect("a plan");
+        assert!(again.is_empty(), "{}", shown(&again));
+        let back = release(&done, &named, &INSISTING).expect("a plan");
+        let mut files = after(&done, &back.plan).files;
+        judge(&before, &mut files);
+        assert_eq!(files, before.files, "{method:?}");
+    }
 }

@@ -2,14 +2,13 @@
 
 use passthru_model::boot::{Dialect, WrittenEntries};
 use passthru_model::facts::Bootloader;
-use passthru_model::intent::Method;
 use passthru_model::kernel::{InstalledKernel, ModuleState};
 use passthru_model::plan::{Action, FileState};
 use passthru_model::{Fact, HostFacts, managed};
-use passthru_plan::{Consent, IntentEdit, isolate, isolate_by, plan_for, release};
+use passthru_plan::{Consent, IntentEdit, isolate, isolate_by};
 
 use crate::boot_chains::dracut;
-use crate::common::{self, INSISTING, at, cmdline, host, options, put, shown};
+use crate::common::{INSISTING, at, cmdline, host, options, put, shown, there_and_back};
 use crate::texts::{SHELLS, run, write};
 use crate::written_entries::{after, entries};
 
@@ -102,18 +101,7 @@ fn the_way_back_of_each_kernel_stands_first_and_is_sorted_last() {
 
 #[test]
 fn what_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was_but_for_words() {
-    for method in Method::ALL {
-        let mut before = fedora();
-        if method.ids_parameter().is_some() {
-            common::with_ids_of_its_own(&mut before);
-        }
-        let named = [at("02:00.0")];
-        let change = isolate_by(&before, &named, &IntentEdit::of_method(method), &INSISTING).expect("a plan");
-        let done = after(&before, &change.plan);
-        let again = plan_for(&done, &change.intent, &INSISTING).expect("a plan");
-        assert!(again.is_empty(), "{}", shown(&again));
-        let back = release(&done, &named, &INSISTING).expect("a plan");
-        let mut files = after(&done, &back.plan).files;
+    there_and_back(&fedora(), after, |before, files| {
         let swapped = |text: &str| {
             text.replace(" intel_iommu=off", "").replace(" $tuned_params", " $tuned_params intel_iommu=on")
         };
@@ -126,8 +114,7 @@ fn what_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was_but_for_wo
         for path in [managed::GRUB_DEFAULTS, managed::KERNEL_CMDLINE] {
             files.insert(path.to_owned(), before.files[path].clone());
         }
-        assert_eq!(files, before.files);
-    }
+    });
 }
 
 #[test]

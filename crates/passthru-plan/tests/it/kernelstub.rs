@@ -3,13 +3,12 @@
 use passthru_formats::kernelstub;
 use passthru_model::boot::{BootEntry, Kernelstub, Loader};
 use passthru_model::facts::Bootloader;
-use passthru_model::intent::Method;
-use passthru_model::plan::{Action, FileState, Plan};
+use passthru_model::plan::{FileState, Plan};
 use passthru_model::program::Program;
 use passthru_model::{Fact, HostFacts, managed};
-use passthru_plan::{Consent, IntentEdit, isolate, isolate_by, plan_for, release};
+use passthru_plan::{Consent, isolate};
 
-use crate::common::{self, INSISTING, at, cmdline, host, put, shown};
+use crate::common::{self, INSISTING, at, cmdline, host, put, shown, there_and_back};
 
 const SETTINGS: &str = "{\n  \"default\": {\n    \"kernel_options\": [\n      \"quiet\"\n    ]\n  },\n  \"user\": {\n    \"kernel_options\": [\n      \
                         \"quiet\",\n      \"intel_iommu=off\",\n      \"splash\"\n    ],\n    \"esp_path\": \"/boot/efi\",\n    \
@@ -67,22 +66,7 @@ fn make_entries(facts: &mut HostFacts) {
 
 /// The host after a plan.
 pub(crate) fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
-    let mut facts = facts.clone();
-    for step in &plan.steps {
-        if let Action::File { path, .. } = &step.action {
-            facts.files.entry(path.clone()).or_insert(FileState::Absent);
-        }
-        let one = Plan { title: String::new(), steps: vec![step.clone()], notes: Vec::new(), guest: None };
-        facts = common::after(&facts, &one);
-        if matches!(step.action, Action::Run { program: Program::Kernelstub, .. }) {
-            make_entries(&mut facts);
-        }
-    }
-    // A file that is gone is not listed in its directory.
-    facts
-        .files
-        .retain(|path, state| !path.ends_with(managed::OFF_ENTRY_ENDING) || *state != FileState::Absent);
-    facts
+    common::after_making(facts, plan, Program::Kernelstub, make_entries)
 }
 
 fn isolated(facts: &HostFacts) -> passthru_plan::IntentChange {
@@ -100,26 +84,14 @@ fn isolating_edits_the_settings_and_has_kernelstub_copy_the_new_images() {
 
 #[test]
 fn what_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was_but_for_words() {
-    for method in Method::ALL {
-        let mut before = pop();
-        if method.ids_parameter().is_some() {
-            common::with_ids_of_its_own(&mut before);
-        }
-        let named = [at("02:00.0")];
-        let change = isolate_by(&before, &named, &IntentEdit::of_method(method), &INSISTING).expect("a plan");
-        let done = after(&before, &change.plan);
-        let again = plan_for(&done, &change.intent, &INSISTING).expect("a plan");
-        assert!(again.is_empty(), "{}", shown(&again));
-        let back = release(&done, &named, &INSISTING).expect("a plan");
-        let mut files = after(&done, &back.plan).files;
+    there_and_back(&pop(), after, |before, files| {
         let text =
             String::from_utf8_lossy(files[managed::KERNELSTUB].content().expect("settings")).into_owned();
         assert_eq!(kernelstub::read(&text).expect("words"), ["quiet", "splash", "intel_iommu=on"]);
         for path in [managed::KERNELSTUB, CURRENT, OLD] {
             files.insert(path.to_owned(), before.files[path].clone());
         }
-        assert_eq!(files, before.files);
-    }
+    });
 }
 
 #[test]

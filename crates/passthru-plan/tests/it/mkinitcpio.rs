@@ -2,12 +2,11 @@
 
 use passthru_model::boot::{Dialect, WrittenEntries};
 use passthru_model::facts::{Bootloader, ImagePreset, InitramfsGenerator, Mkinitcpio};
-use passthru_model::intent::Method;
 use passthru_model::plan::{Action, FileState, Plan};
 use passthru_model::{Fact, HostFacts, managed};
-use passthru_plan::{IntentEdit, isolate, isolate_by, plan_for, release};
+use passthru_plan::isolate;
 
-use crate::common::{self, INSISTING, at, host_with_groups, put, shown};
+use crate::common::{INSISTING, at, host_with_groups, put, shown, there_and_back};
 use crate::texts::{run, write};
 use crate::written_entries;
 
@@ -78,17 +77,7 @@ fn isolating_where_only_the_main_file_is_read() {
 fn what_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was() {
     let string = "HOOKS=\"base udev modconf\"\n";
     for (drop_ins, conf) in [(true, CONF), (false, CONF), (true, string), (false, string)] {
-        for method in Method::ALL {
-            let mut before = arch(drop_ins, conf);
-            common::with_ids_of_its_own(&mut before);
-            let edit = IntentEdit::of_method(method);
-            let change = isolate_by(&before, &[at("02:00.0")], &edit, &INSISTING).expect("a plan");
-            let done = written_entries::after(&before, &change.plan);
-            let again = plan_for(&done, &change.intent, &INSISTING).expect("a plan");
-            assert!(again.is_empty(), "{}", shown(&again));
-            let back = release(&done, &[at("02:00.0")], &INSISTING).expect("a plan");
-            assert_eq!(written_entries::after(&done, &back.plan).files, before.files);
-        }
+        there_and_back(&arch(drop_ins, conf), written_entries::after, |_, _| {});
     }
 }
 

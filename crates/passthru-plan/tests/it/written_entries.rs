@@ -2,12 +2,11 @@
 
 use passthru_model::boot::{Dialect, WrittenEntries};
 use passthru_model::facts::Bootloader;
-use passthru_model::intent::Method;
 use passthru_model::plan::{FileState, Plan};
 use passthru_model::{Fact, HostFacts, managed};
-use passthru_plan::{Consent, IntentEdit, isolate, isolate_by, plan_for, release};
+use passthru_plan::{Consent, isolate};
 
-use crate::common::{self, INSISTING, at, cmdline, host, put, shown};
+use crate::common::{self, INSISTING, at, cmdline, host, put, shown, there_and_back};
 
 const IMAGE: &str = "initrd.img-6.12.43+deb13-amd64";
 const ENTRY: &str = "/boot/loader/entries/debian.conf";
@@ -116,25 +115,12 @@ fn the_way_back_stands_before_what_it_leads_back_from() {
 #[test]
 fn what_is_at_its_intent_needs_nothing_and_is_released_to_what_it_was_but_for_words() {
     for dialect in DIALECTS {
-        for method in Method::ALL {
-            let mut before = written(dialect);
-            if method.ids_parameter().is_some() {
-                common::with_ids_of_its_own(&mut before);
-            }
-            let named = [at("02:00.0")];
-            let change =
-                isolate_by(&before, &named, &IntentEdit::of_method(method), &INSISTING).expect("a plan");
-            let done = after(&before, &change.plan);
-            let again = plan_for(&done, &change.intent, &INSISTING).expect("a plan");
-            assert!(again.is_empty(), "{dialect:?}: {}", shown(&again));
-            let back = release(&done, &named, &INSISTING).expect("a plan");
-            let mut files = after(&done, &back.plan).files;
+        there_and_back(&written(dialect), after, |before, files| {
             let (path, text) = file(dialect);
             let left = String::from_utf8_lossy(files[path].content().expect("a file")).into_owned();
-            assert_eq!(left, text.replace("intel_iommu=off quiet", "quiet intel_iommu=on"));
+            assert_eq!(left, text.replace("intel_iommu=off quiet", "quiet intel_iommu=on"), "{dialect:?}");
             files.insert(path.to_owned(), before.files[path].clone());
-            assert_eq!(files, before.files, "{dialect:?}");
-        }
+        });
     }
 }
 
