@@ -44,17 +44,11 @@ pub(crate) fn refusal(refusal: &Refusal) -> Failure {
 /// The same of a plan to run a guest: what insists stands in its specification, for whoever starts it.
 pub(crate) fn refusal_to_run(refusal: &Refusal, guest: &GuestName) -> Failure {
     let failure = Failure::refused(refusal.to_string());
-    let keys = [
-        ("--take-only-display", "take-only-display"),
-        ("--take-in-use", "take-in-use"),
-        ("--take-last-keyboard", "take-last-keyboard"),
-    ];
     let flags = refusal.flags();
-    let keys: Vec<String> = keys
-        .iter()
-        .filter(|(flag, _)| flags.contains(flag))
-        .map(|(_, key)| format!("‘{key} = true’"))
-        .collect();
+    let keys = flags.iter().filter_map(|flag| flag.strip_prefix("--"));
+    // Their keys are called as the flags are. What else can be insisted on is about isolating.
+    let keys: Vec<String> =
+        keys.filter(|key| key.starts_with("take-")).map(|key| format!("‘{key} = true’")).collect();
     if keys.is_empty() {
         return failure;
     }
