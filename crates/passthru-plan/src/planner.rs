@@ -21,6 +21,8 @@ mod settings;
 mod steps;
 pub(crate) mod texts;
 
+use std::collections::BTreeSet;
+
 use passthru_formats::intent_toml;
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
@@ -160,6 +162,12 @@ pub fn release(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Re
     change(facts, Some(&old), text, "write down that these devices are the host's again", plan, consent)
 }
 
+/// Texts in their order, each where it stands first.
+pub(crate) fn each_once(texts: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    texts.into_iter().filter(|text| seen.insert(text.clone())).collect()
+}
+
 fn addresses(intent: &Intent) -> Vec<PciAddress> {
     intent.isolate.iter().map(|device| device.address).collect()
 }
@@ -244,7 +252,7 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         initramfs::known(facts, &mut reasons);
     }
     if !consent.untried_boot_chain {
-        reasons.extend(chain.untried(facts, entries, images));
+        reasons.extend(chain.untried(entries, images));
     }
     if !reasons.is_empty() {
         // Two questions about one file may meet the same obstacle.

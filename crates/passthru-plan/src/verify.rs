@@ -15,7 +15,8 @@ use passthru_model::{HostFacts, managed};
 
 use crate::groups::company;
 use crate::planner::{
-    INTEL_ON, drift, effective_parameters, missing_in_image, off_words, rebuild_command, words_of_settings,
+    INTEL_ON, drift, each_once, effective_parameters, missing_in_image, off_words, rebuild_command,
+    words_of_settings,
 };
 
 const WHY_DEVICE: &str = "a guest can have a device only while vfio-pci has it on the host";
@@ -298,10 +299,8 @@ fn parameters(facts: &HostFacts, intent: &Intent) -> Finding {
     };
     let line = CommandLine::new(running);
     let mut wrong = Vec::new();
-    let mut asked = effective_parameters(facts);
-    asked.extend(words_of_settings(facts, intent));
-    let mut seen = std::collections::BTreeSet::new();
-    asked.retain(|token| seen.insert(token.clone()));
+    let mut asked =
+        each_once(effective_parameters(facts).into_iter().chain(words_of_settings(facts, intent)));
     if line.is_passthru_off() {
         // That entry leaves out what the intent has the kernel told beside the IOMMU's own.
         asked.retain(|token| token == INTEL_ON);

@@ -1,8 +1,6 @@
 //! What stands at each of our paths once an intent is met, and the steps that bring it there.
 
 use passthru_model::binding::ImageContents;
-use passthru_model::boot::Layout;
-use passthru_model::facts::Bootloader;
 use passthru_model::intent::{Intent, Method};
 use passthru_model::kernel::ModuleState;
 use passthru_model::plan::{FileState, Step};
@@ -28,13 +26,9 @@ impl Chain {
     }
 
     /// Why not to change it, where what it does with entries or images has not been started in the laboratory yet.
-    pub(super) fn untried(&self, facts: &HostFacts, entries: bool, images: bool) -> Option<Reason> {
+    pub(super) fn untried(&self, entries: bool, images: bool) -> Option<Reason> {
         let loader = self.loader.untried().filter(|_| entries || images);
-        let unified = matches!(
-            facts.bootloader.value(),
-            Some(Bootloader::KernelInstall(found)) if found.layout == Layout::Unified
-        );
-        let generator = self.generator.untried(unified).filter(|_| images);
+        let generator = self.generator.untried(self.loader.is_unified()).filter(|_| images);
         let parts: Vec<_> = loader.into_iter().chain(generator).collect();
         (!parts.is_empty()).then_some(Reason::UntriedBootChain { parts })
     }

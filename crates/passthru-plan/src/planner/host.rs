@@ -225,12 +225,9 @@ pub(super) fn edits(facts: &HostFacts, wanted: &Intent, reasons: &mut Vec<Reason
         }
         let (Some(text), Some(before)) = (text, facts.files.get(path)) else { return };
         match new(text) {
-            Ok(new) if new != *text => {
-                let after = before.with_content(new);
-                changes.push(Change { path: path.to_owned(), before: before.clone(), after });
-            }
+            Ok(new) => changes.extend(Change::to(path, before, new)),
             Err(problem) if is_wanted => reasons.push(Reason::Settings { path: path.to_owned(), problem }),
-            Ok(_) | Err(_) => {}
+            Err(_) => {}
         }
     };
     edit(managed::QEMU_CONF, &|text| {

@@ -12,13 +12,13 @@ use std::collections::BTreeMap;
 
 use passthru_formats::cmdline::{self, CommandLine};
 use passthru_formats::error::{Refused, utf8};
-use passthru_model::boot::{Dialect, Grub};
+use passthru_model::boot::{BootEntry, Dialect, Grub};
 use passthru_model::facts::Bootloader;
-use passthru_model::intent::Intent;
-use passthru_model::plan::{FileState, Step};
+use passthru_model::intent::{Intent, Method};
+use passthru_model::plan::{Expectation, FileState, Step};
 use passthru_model::{Fact, HostFacts, managed};
 
-use super::iommu::Parameters;
+use super::iommu::{INTEL_ON, Parameters, off_words};
 use super::{Reason, select, settings, texts};
 
 /// What stands at paths of ours once an intent is met. A path that is not in it is empty then.
@@ -33,6 +33,17 @@ pub(super) struct Change {
     pub(super) before: FileState,
     /// What stands there afterwards.
     pub(super) after: FileState,
+}
+
+impl Change {
+    /// The change by which a file has this text; `None`: it has it already.
+    pub(super) fn to(path: &str, before: &FileState, text: String) -> Option<Self> {
+        (before.content() != Some(text.as_bytes())).then(|| Self {
+            path: path.to_owned(),
+            before: before.clone(),
+            after: before.with_content(text),
+        })
+    }
 }
 
 /// Whether what the boot loader reads passes a word to the kernel.
@@ -64,7 +75,9 @@ pub(super) trait BootLoader {
     /// The words in the settings that turn the IOMMU off, each once. `running`: those on the running command line.
     fn off_words(&self, running: &[String]) -> Vec<String>;
     /// Whether a file of ours sets this word.
-    fn has_ours(&self, token: &str) -> bool;
+    fn has_ours(&self, _token: &str) -> bool {
+        false
+    }
     /// The words that files which are not ours set, as far as these can be told.
     fn words_elsewhere(&self) -> Vec<String>;
     /// Whether a file that is not ours sets this word.
@@ -74,7 +87,9 @@ pub(super) trait BootLoader {
     /// Where a word could come from that is not in the settings.
     fn elsewhere(&self, passed: Passed) -> String;
     /// The words that the settings ask for because of us: what the running command line must hold after a reboot.
-    fn effective_parameters(&self) -> Vec<String>;
+    fn effective_parameters(&self) -> Vec<String> {
+        self.has_elsewhere(INTEL_ON).then(|| INTEL_ON.to_owned()).into_iter().collect()
+    }
     /// The changes of files that are not ours for the needed words to come and go.
     fn edits(
         &self,
@@ -90,11 +105,18 @@ pub(super) trait BootLoader {
     /// Checks that the words which we add come to the kernel.
     fn check(&self, _needed: &Parameters, _reasons: &mut Vec<Reason>) {}
     /// Our own files.
-    fn own_files(&self, wanted: &Intent, needed: &Parameters) -> States;
-    /// Whether the entries that stand are others than the settings would make.
-    fn is_stale(&self, facts: &HostFacts, isolating: bool, needed: &Parameters) -> bool;
+    fn own_files(&self, _wanted: &Intent, needed: &Parameters) -> States {
+        record(needed).into_iter().collect()
+    }
+    /// Whether the entries that stand are others than the settings would make. Where nothing is made of anything, what differs is
+    /// edited.
+    fn is_stale(&self, _facts: &HostFacts, _isolating: bool, _needed: &Parameters) -> bool {
+        false
+    }
     /// The steps that make the entries anew, each with what must hold of them afterwards.
-    fn regenerate(&self, facts: &HostFacts, isolating: bool, needed: &Parameters) -> Vec<Step>;
+    fn regenerate(&self, _facts: &HostFacts, _isolating: bool, _needed: &Parameters) -> Vec<Step> {
+        Vec::new()
+    }
     /// What a host is called that boots in this way, where no such host has been started in the laboratory yet.
     fn untried(&self) -> Option<&'static str> {
         None
@@ -102,6 +124,10 @@ pub(super) trait BootLoader {
     /// What a change of a file that is not ours is and why, where its path alone does not say.
     fn about(&self, _path: &str) -> Option<(&'static str, &'static str)> {
         None
+    }
+    /// Whether it starts unified kernel images.
+    fn is_unified(&self) -> bool {
+        false
     }
     /// For a loader that starts copies of a kernel and its initramfs: which files these are. They are made anew by
     /// [`BootLoader::regenerate`], after the images.
@@ -169,10 +195,45 @@ fn record(needed: &Parameters) -> Option<(&'static str, FileState)> {
     (!needed.set.is_empty()).then(|| (managed::PARAMETERS, state()))
 }
 
-/// The changes of single words by which the entry without passthrough lacks what else the intent has the kernel told.
-fn unset(needed: &Parameters) -> impl Iterator<Item = cmdline::Change> {
-    let words = needed.set.iter().filter_map(|word| cmdline::Parameter::new(word).ok());
-    words.map(cmdline::Change::Remove)
+/// The changes of single words that make an entry the one without passthrough: it lacks what else the intent has the kernel told.
+fn off_changes(method: Method, needed: &Parameters) -> Vec<cmdline::Change> {
+    let word = |word: &str| cmdline::Parameter::new(word).ok();
+    let unset = needed.set.iter().filter_map(|set| word(set)).map(cmdline::Change::Remove);
+    let off = texts::off_parameters(method);
+    unset.chain(off.split(' ').filter_map(word).map(cmdline::Change::Add)).collect()
+}
+
+/// Whether entries pass a word, of which `is_made` tells those that are made from the settings.
+fn passed(facts: &HostFacts, word: &str, is_made: impl Fn(&BootEntry) -> bool) -> Passed {
+    let Some(entries) = facts.boot.entries.value() else { return Passed::Unknown };
+    let has = |entry: &&BootEntry| CommandLine::new(&entry.cmdline).has_word(word);
+    if entries.iter().filter(has).any(&is_made) {
+        Passed::BySettings
+    } else if entries.iter().filter(has).any(|entry| !entry.rescue && !entry.source) {
+        Passed::ByOthers
+    } else {
+        Passed::Never
+    }
+}
+
+/// Whether a made entry is another than the settings would make it.
+fn is_stale(entry: &BootEntry, needed: &Parameters) -> bool {
+    let line = CommandLine::new(&entry.cmdline);
+    needed.added().any(|token| !line.has_word(token)) || !off_words(&entry.cmdline).is_empty()
+}
+
+/// What must hold of an entry once it is made anew.
+fn expected(path: &str, needed: &Parameters) -> Vec<Expectation> {
+    let mut expect = Vec::new();
+    let needles: Vec<String> = needed.added().map(str::to_owned).collect();
+    if !needles.is_empty() {
+        expect.push(Expectation::Contains { path: path.to_owned(), needles });
+    }
+    let needles: Vec<String> = needed.remove.iter().chain(&needed.words).cloned().collect();
+    if !needles.is_empty() {
+        expect.push(Expectation::Lacks { path: path.to_owned(), needles });
+    }
+    expect
 }
 
 /// Whether a file is read by a boot loader, or by what makes its entries.

@@ -14,7 +14,7 @@ use passthru_model::plan::{Action, Effect, Plan, Step};
 use passthru_model::rebinding::{DriverGoal, DriverState, Rebinding, VfioDriver};
 use passthru_model::{Fact, HostFacts};
 
-use super::{Consent, Reason, Refusal, select};
+use super::{Consent, Reason, Refusal, each_once, select};
 use crate::groups::listed;
 
 pub use held::{may_go_back, may_go_on};
@@ -194,14 +194,13 @@ fn finish(
     title: String,
     load: Option<Step>,
     step: Option<Step>,
-    mut notes: Vec<String>,
+    notes: Vec<String>,
     reasons: Vec<Reason>,
 ) -> Result<Plan, Refusal> {
     if !reasons.is_empty() {
         return Err(Refusal { reasons });
     }
-    let mut seen = std::collections::BTreeSet::new();
-    notes.retain(|note| seen.insert(note.clone()));
+    let notes = each_once(notes);
     let title = if step.is_some() { title } else { "nothing to do".to_owned() };
     Ok(Plan { title, steps: load.into_iter().chain(step).collect(), notes, guest: None })
 }

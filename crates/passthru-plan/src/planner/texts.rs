@@ -7,6 +7,8 @@ use passthru_model::hex::ClassCode;
 use passthru_model::intent::{DeviceIdentity, Intent, Method};
 use passthru_model::managed;
 
+use super::each_once;
+
 /// What tells our files from others, in one of their first lines.
 pub(crate) const MARK: &str = "Written by passthru.";
 
@@ -123,11 +125,8 @@ pub(super) fn modules(method: Method) -> &'static str {
 
 /// The list of ids by which a driver takes the functions of an intent, each once.
 pub(crate) fn ids(intent: &Intent) -> String {
-    let mut ids: Vec<String> =
-        intent.isolate.iter().map(|device| format!("{}:{}", device.id, device.subsystem)).collect();
-    let mut seen = std::collections::BTreeSet::new();
-    ids.retain(|id| seen.insert(id.clone()));
-    ids.join(",")
+    let ids = intent.isolate.iter().map(|device| format!("{}:{}", device.id, device.subsystem));
+    each_once(ids).join(",")
 }
 
 /// Module options for the intent that binds by id.
@@ -159,12 +158,10 @@ fn native_drivers(facts: &HostFacts, intent: &Intent) -> Vec<String> {
         }
         drivers.extend(known_drivers(device.id.vendor.0, device.class).iter().map(|&name| name.to_owned()));
     }
-    let mut seen = std::collections::BTreeSet::new();
     drivers.retain(|driver| {
-        let plain = driver.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        plain && !driver.is_empty() && seen.insert(driver.clone())
+        !driver.is_empty() && driver.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     });
-    drivers
+    each_once(drivers)
 }
 
 fn known_drivers(vendor: u16, class: ClassCode) -> &'static [&'static str] {

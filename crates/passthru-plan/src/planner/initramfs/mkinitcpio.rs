@@ -101,8 +101,7 @@ impl Settings {
         let path = managed::MKINITCPIO_CONF;
         let (_, old) = self.files.iter().find(|(found, _)| found == path)?;
         let before = facts.files.get(path)?;
-        let new = new(old).filter(|new| new != old)?;
-        Some(Change { path: path.to_owned(), before: before.clone(), after: before.with_content(new) })
+        Change::to(path, before, new(old)?)
     }
 }
 

@@ -14,7 +14,7 @@ use passthru_model::{HostFacts, managed};
 
 use super::{BootLoader, Change, Passed, States, record, words_of};
 use crate::planner::iommu::{INTEL_ON, Parameters, off_words};
-use crate::planner::{Reason, select, settings, texts};
+use crate::planner::{Reason, each_once, select, settings, texts};
 use words::{DEFAULT, sets, values};
 
 /// The id of the menu entry without passthrough.
@@ -106,11 +106,7 @@ impl BootLoader for Settings {
     }
 
     fn off_words(&self, running: &[String]) -> Vec<String> {
-        let mut found: Vec<String> =
-            self.files.iter().flat_map(|(_, text)| words::turned_off(text, running)).collect();
-        let mut seen = std::collections::BTreeSet::new();
-        found.retain(|word| seen.insert(word.clone()));
-        found
+        each_once(self.files.iter().flat_map(|(_, text)| words::turned_off(text, running)))
     }
 
     fn has_ours(&self, token: &str) -> bool {
@@ -141,10 +137,7 @@ impl BootLoader for Settings {
                     continue;
                 }
             };
-            if let (true, Some(before @ FileState::File { .. })) = (text != *old, facts.files.get(path)) {
-                let after = before.with_content(text);
-                changed.push(Change { path: path.clone(), before: before.clone(), after });
-            }
+            changed.extend(facts.files.get(path).and_then(|before| Change::to(path, before, text)));
         }
         changed
     }
@@ -154,11 +147,8 @@ impl BootLoader for Settings {
         let mut changed = Vec::new();
         for (path, old) in self.files.iter().filter(|(path, _)| self.holds_ours(path)) {
             // What cannot be edited any more was edited by others since, and is theirs.
-            if let (Ok(text), Some(before)) = (words::edited(old, &gone), facts.files.get(path))
-                && text != *old
-            {
-                let after = before.with_content(text);
-                changed.push(Change { path: path.clone(), before: before.clone(), after });
+            if let (Ok(text), Some(before)) = (words::edited(old, &gone), facts.files.get(path)) {
+                changed.extend(Change::to(path, before, text));
             }
         }
         changed

@@ -4,7 +4,7 @@
 use passthru_formats::bls;
 use passthru_model::boot::WrittenEntries;
 use passthru_model::intent::Intent;
-use passthru_model::plan::{FileState, Step};
+use passthru_model::plan::FileState;
 use passthru_model::{HostFacts, managed};
 
 use super::grub::words;
@@ -13,12 +13,11 @@ use super::kernel_install::without;
 use super::written::{Entries, off_head};
 use super::{BootLoader, Change, Passed, States, record, refused, text_of};
 use crate::planner::iommu::{Parameters, off_words};
-use crate::planner::{Reason, settings, texts};
+use crate::planner::{Reason, each_once, settings, texts};
 
 /// The entries, and the settings of those to come.
 #[derive(Clone, Debug)]
 pub(super) struct GrubEntries {
-    files: Vec<String>,
     entries: Entries,
     cmdline: KernelCmdline,
     /// `/etc/default/grub`, where it is there: `grub2-mkconfig --update-bls-cmdline` writes its words into all entries.
@@ -29,7 +28,6 @@ impl GrubEntries {
     /// The entries and settings as they stand.
     pub(super) fn of(facts: &HostFacts, found: &WrittenEntries, reasons: &mut Vec<Reason>) -> Self {
         Self {
-            files: found.files.clone(),
             entries: Entries::of(facts, found, reasons),
             cmdline: KernelCmdline::of(facts, reasons),
             defaults: text_of(facts, managed::GRUB_DEFAULTS, reasons).map(str::to_owned),
@@ -52,18 +50,13 @@ impl GrubEntries {
                 return None;
             }
         };
-        let before = facts.files.get(path)?;
-        (text != *old).then(|| Change {
-            path: path.to_owned(),
-            before: before.clone(),
-            after: before.with_content(text),
-        })
+        Change::to(path, facts.files.get(path)?, text)
     }
 }
 
 impl BootLoader for GrubEntries {
     fn paths(&self) -> Vec<String> {
-        let mut paths = self.files.clone();
+        let mut paths = self.entries.paths();
         paths.push(managed::KERNEL_CMDLINE.to_owned());
         paths.extend(self.defaults.as_ref().map(|_| managed::GRUB_DEFAULTS.to_owned()));
         paths
@@ -73,13 +66,7 @@ impl BootLoader for GrubEntries {
         let mut found = self.entries.off_words(running);
         found.extend(off_words(&self.cmdline.line()));
         found.extend(self.defaults.iter().flat_map(|text| words::turned_off(text, running)));
-        let mut seen = std::collections::BTreeSet::new();
-        found.retain(|word| seen.insert(word.clone()));
-        found
-    }
-
-    fn has_ours(&self, _: &str) -> bool {
-        false
+        each_once(found)
     }
 
     fn words_elsewhere(&self) -> Vec<String> {
@@ -109,8 +96,7 @@ impl BootLoader for GrubEntries {
         needed: &Parameters,
         reasons: &mut Vec<Reason>,
     ) -> Vec<Change> {
-        for path in &self.files {
-            let text = text_of(facts, path, &mut Vec::new()).unwrap_or_default();
+        for (path, text) in self.entries.texts() {
             if let Some(second) = bls::second_options(text) {
                 reasons.push(Reason::Settings {
                     path: path.clone(),
@@ -139,15 +125,6 @@ impl BootLoader for GrubEntries {
             .replace("@PARAMETERS@", &texts::off_parameters(wanted.method));
         let plugin = (managed::KERNEL_INSTALL_OFF, FileState::root_file(text, 0o755));
         std::iter::once(plugin).chain(record(needed)).collect()
-    }
-
-    /// Nothing is made of anything: what differs is edited.
-    fn is_stale(&self, _: &HostFacts, _: bool, _: &Parameters) -> bool {
-        false
-    }
-
-    fn regenerate(&self, _: &HostFacts, _: bool, _: &Parameters) -> Vec<Step> {
-        Vec::new()
     }
 
     fn untried(&self) -> Option<&'static str> {

@@ -82,12 +82,7 @@ impl KernelCmdline {
     ) -> Option<Change> {
         let path = managed::KERNEL_CMDLINE;
         let text = self.with(needed).map_err(|error| reasons.push(refused(path, error))).ok()?;
-        let before = facts.files.get(path)?;
-        (before.content() != Some(text.as_bytes())).then(|| Change {
-            path: path.to_owned(),
-            before: before.clone(),
-            after: before.with_content(text),
-        })
+        Change::to(path, facts.files.get(path)?, text)
     }
 
     /// The change by which the file has nothing of ours any more.

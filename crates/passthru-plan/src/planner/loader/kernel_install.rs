@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 
-use passthru_formats::cmdline::CommandLine;
 use passthru_model::boot::{BootEntry, KernelInstall, Layout, MadeEntry};
 use passthru_model::intent::Intent;
 use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
@@ -11,7 +10,7 @@ use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
 
 use super::kernel_cmdline::KernelCmdline;
-use super::{BootLoader, Change, Passed, States, record, words_of};
+use super::{BootLoader, Change, Passed, States, expected, is_stale, passed, record, words_of};
 use crate::planner::iommu::{Parameters, off_words};
 use crate::planner::{Reason, texts};
 
@@ -32,10 +31,9 @@ impl Settings {
         Self { found: found.clone(), cmdline }
     }
 
-    /// The entries of `facts` that kernel-install made, without those that leave passthrough out.
-    fn entries<'f>(&'f self, facts: &'f HostFacts) -> Option<impl Iterator<Item = &'f BootEntry>> {
-        let made = |entry: &&BootEntry| self.found.kernels.iter().any(|kernel| kernel.path == entry.path);
-        Some(facts.boot.entries.value()?.iter().filter(made))
+    /// Whether kernel-install made an entry, other than those that leave passthrough out.
+    fn is_made(&self, entry: &BootEntry) -> bool {
+        self.found.kernels.iter().any(|kernel| kernel.path == entry.path)
     }
 
     /// Everything that making the entry of a kernel anew rewrites. Besides the copies that it names now these may be the ones
@@ -66,10 +64,6 @@ impl BootLoader for Settings {
         off_words(&self.cmdline.line())
     }
 
-    fn has_ours(&self, _: &str) -> bool {
-        false
-    }
-
     fn words_elsewhere(&self) -> Vec<String> {
         words_of(&self.cmdline.line())
     }
@@ -79,17 +73,7 @@ impl BootLoader for Settings {
     }
 
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed {
-        let Some(mut made) = self.entries(facts) else { return Passed::Unknown };
-        if made.any(|entry| CommandLine::new(&entry.cmdline).has_word(word)) {
-            return Passed::BySettings;
-        }
-        let all = facts.boot.entries.value().into_iter().flatten();
-        let mut others = all.filter(|entry| !entry.rescue && !entry.source);
-        if others.any(|entry| CommandLine::new(&entry.cmdline).has_word(word)) {
-            Passed::ByOthers
-        } else {
-            Passed::Never
-        }
+        passed(facts, word, |entry| self.is_made(entry))
     }
 
     fn elsewhere(&self, _: Passed) -> String {
@@ -127,12 +111,8 @@ impl BootLoader for Settings {
         if isolating && !self.found.kernels.iter().all(off) {
             return true;
         }
-        let Some(mut made) = self.entries(facts) else { return false };
-        isolating
-            && made.any(|entry| {
-                let line = CommandLine::new(&entry.cmdline);
-                needed.added().any(|token| !line.has_word(token)) || !off_words(&entry.cmdline).is_empty()
-            })
+        let mut entries = facts.boot.entries.value().into_iter().flatten();
+        isolating && entries.any(|entry| self.is_made(entry) && is_stale(entry, needed))
     }
 
     fn regenerate(&self, _: &HostFacts, isolating: bool, needed: &Parameters) -> Vec<Step> {
@@ -141,14 +121,7 @@ impl BootLoader for Settings {
             if isolating {
                 let needles = vec!["passthru.off".to_owned()];
                 expect.push(Expectation::Contains { path: self.found.off_entry(&kernel.release), needles });
-                let needles: Vec<String> = needed.added().map(str::to_owned).collect();
-                if !needles.is_empty() {
-                    expect.push(Expectation::Contains { path: kernel.path.clone(), needles });
-                }
-                let needles: Vec<String> = needed.remove.iter().chain(&needed.words).cloned().collect();
-                if !needles.is_empty() {
-                    expect.push(Expectation::Lacks { path: kernel.path.clone(), needles });
-                }
+                expect.extend(expected(&kernel.path, needed));
             }
             let release = &kernel.release;
             Step {
@@ -169,6 +142,10 @@ impl BootLoader for Settings {
             }
         };
         self.found.kernels.iter().map(made).collect()
+    }
+
+    fn is_unified(&self) -> bool {
+        self.found.layout == Layout::Unified
     }
 
     fn copies(&self, release: &str) -> Option<super::Copies> {

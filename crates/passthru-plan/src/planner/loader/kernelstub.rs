@@ -2,18 +2,20 @@
 //! there. Its own settings are edited, one word at a time: `kernelstub --delete-options` would leave the others in any order
 //! (`list(set(…))` in its `application.py`).
 
-use passthru_formats::cmdline::{Change as WordChange, CommandLine, Parameter};
+use passthru_formats::cmdline::{Change as WordChange, CommandLine};
 use passthru_formats::{bls, kernelstub};
-use passthru_model::boot::Kernelstub;
+use passthru_model::boot::{BootEntry, Kernelstub};
 use passthru_model::intent::Intent;
-use passthru_model::plan::{Action, Effect, Expectation, FileState, Step};
+use passthru_model::plan::{Action, Effect, FileState, Step};
 use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
 
 use super::written::{off_head, off_title};
-use super::{BootLoader, Change, Copies, Passed, States, record, refused, text_of, unset, words_of};
-use crate::planner::iommu::{INTEL_ON, Parameters, off_words};
-use crate::planner::{Reason, settings, texts};
+use super::{
+    BootLoader, Change, Copies, Passed, expected, is_stale, off_changes, passed, refused, text_of, words_of,
+};
+use crate::planner::iommu::{Parameters, off_words};
+use crate::planner::{Reason, settings};
 
 /// kernelstub's settings, and what it makes of them.
 #[derive(Clone, Debug)]
@@ -44,12 +46,7 @@ impl Settings {
         let edit = |text: String, change: WordChange| kernelstub::edit(&text, &change);
         let text = needed.changes().into_iter().try_fold(old.clone(), edit);
         let text = text.map_err(|error| reasons.push(refused(path, error))).ok()?;
-        let before = facts.files.get(path)?;
-        (text != *old).then(|| Change {
-            path: path.to_owned(),
-            before: before.clone(),
-            after: before.with_content(text),
-        })
+        Change::to(path, facts.files.get(path)?, text)
     }
 
     /// The entry without passthrough beside that of the newest kernel. It names the same copies, so it follows kernel updates.
@@ -62,24 +59,18 @@ impl Settings {
     ) -> Option<Change> {
         let current = &self.found.current;
         let old = text_of(facts, current, reasons)?;
-        let off = texts::off_parameters(wanted.method);
-        let off = off.split(' ');
-        let off = off.filter_map(|word| Parameter::new(word).ok()).map(WordChange::Add);
-        let off: Vec<WordChange> = needed.changes().into_iter().chain(unset(needed)).chain(off).collect();
+        let mut off = needed.changes();
+        off.extend(off_changes(wanted.method, needed));
         let copy = bls::copy(old, &off_title(old), &off)
             .map_err(|error| reasons.push(refused(current, error)))
             .ok()?;
         let path = self.found.off_entry();
-        let before = facts.files.get(&path).cloned().unwrap_or(FileState::Absent);
-        let text = format!("{}{copy}", off_head());
-        (before.content() != Some(text.as_bytes())).then(|| {
-            let after = before.with_content(text);
-            Change { path, before, after }
-        })
+        let before = facts.files.get(&path).unwrap_or(&FileState::Absent);
+        Change::to(&path, before, format!("{}{copy}", off_head()))
     }
 
-    fn is_made(&self, path: &str) -> bool {
-        self.found.made.iter().any(|made| made == path)
+    fn is_made(&self, entry: &BootEntry) -> bool {
+        self.found.made.contains(&entry.path)
     }
 }
 
@@ -92,10 +83,6 @@ impl BootLoader for Settings {
         off_words(&self.line)
     }
 
-    fn has_ours(&self, _: &str) -> bool {
-        false
-    }
-
     fn words_elsewhere(&self) -> Vec<String> {
         words_of(&self.line)
     }
@@ -105,25 +92,11 @@ impl BootLoader for Settings {
     }
 
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed {
-        let Some(entries) = facts.boot.entries.value() else { return Passed::Unknown };
-        let mut has = entries
-            .iter()
-            .filter(|entry| !entry.source && !entry.rescue)
-            .filter(|entry| CommandLine::new(&entry.cmdline).has_word(word))
-            .peekable();
-        match (has.peek().is_some(), has.any(|entry| self.is_made(&entry.path))) {
-            (false, _) => Passed::Never,
-            (true, true) => Passed::BySettings,
-            (true, false) => Passed::ByOthers,
-        }
+        passed(facts, word, |entry| self.is_made(entry))
     }
 
     fn elsewhere(&self, _: Passed) -> String {
         "a boot entry that kernelstub does not make, or what was typed at the boot menu".to_owned()
-    }
-
-    fn effective_parameters(&self) -> Vec<String> {
-        self.has_elsewhere(INTEL_ON).then(|| INTEL_ON.to_owned()).into_iter().collect()
     }
 
     fn edits(
@@ -143,31 +116,14 @@ impl BootLoader for Settings {
         self.edited(facts, &gone, &mut Vec::new()).into_iter().collect()
     }
 
-    fn own_files(&self, _: &Intent, needed: &Parameters) -> States {
-        record(needed).into_iter().collect()
-    }
-
     fn is_stale(&self, facts: &HostFacts, isolating: bool, needed: &Parameters) -> bool {
-        let entries = facts.boot.entries.value().into_iter().flatten();
-        isolating
-            && entries.filter(|entry| self.is_made(&entry.path)).any(|entry| {
-                let line = CommandLine::new(&entry.cmdline);
-                needed.added().any(|token| !line.has_word(token)) || !off_words(&entry.cmdline).is_empty()
-            })
+        let mut entries = facts.boot.entries.value().into_iter().flatten();
+        isolating && entries.any(|entry| self.is_made(entry) && is_stale(entry, needed))
     }
 
     fn regenerate(&self, _: &HostFacts, isolating: bool, needed: &Parameters) -> Vec<Step> {
-        let mut expect = Vec::new();
-        for path in self.found.made.iter().filter(|_| isolating) {
-            let needles: Vec<String> = needed.added().map(str::to_owned).collect();
-            if !needles.is_empty() {
-                expect.push(Expectation::Contains { path: path.clone(), needles });
-            }
-            let needles: Vec<String> = needed.remove.iter().chain(&needed.words).cloned().collect();
-            if !needles.is_empty() {
-                expect.push(Expectation::Lacks { path: path.clone(), needles });
-            }
-        }
+        let made = self.found.made.iter().filter(|_| isolating);
+        let expect = made.flat_map(|path| expected(path, needed)).collect();
         vec![Step {
             id: "kernelstub".to_owned(),
             action: Action::Run {

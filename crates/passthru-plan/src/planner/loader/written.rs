@@ -1,17 +1,17 @@
 //! Boot entries that a person has written, or an installer once: of systemd-boot, rEFInd, Limine, Extlinux, and of GRUB as on
 //! Fedora. Nothing makes them anew, so they are edited where they stand, one word at a time, and get one entry more without passthrough.
 
-use passthru_formats::cmdline::{Change as WordChange, CommandLine, Parameter};
+use passthru_formats::cmdline::{Change as WordChange, CommandLine};
 use passthru_formats::error::Refused;
 use passthru_formats::{bls, boot_entries, limine, loader_conf, refind, syslinux};
 use passthru_model::HostFacts;
 use passthru_model::boot::{Dialect, WrittenEntries};
-use passthru_model::intent::{Intent, Method};
-use passthru_model::plan::{FileState, Step};
+use passthru_model::intent::Intent;
+use passthru_model::plan::FileState;
 
-use super::{BootLoader, Change, Passed, States, record, refused, text_of, unset, words_of};
-use crate::planner::iommu::{INTEL_ON, Parameters, off_words};
-use crate::planner::{Reason, settings, texts};
+use super::{BootLoader, Change, Passed, off_changes, refused, text_of, words_of};
+use crate::planner::iommu::{Parameters, off_words};
+use crate::planner::{Reason, each_once, settings, texts};
 
 /// What menus call the entry without passthrough.
 const TITLE: &str = "Without PCI passthrough";
@@ -35,6 +35,11 @@ impl Entries {
             files.extend(text_of(facts, path, reasons).map(|text| (path.clone(), text.to_owned())));
         }
         Self { found: found.clone(), files }
+    }
+
+    /// The files that could be read, each with its path.
+    pub(super) fn texts(&self) -> &[(String, String)] {
+        &self.files
     }
 
     /// Whether a command line starts this system as usual: not another one, nor one without passthrough.
@@ -190,26 +195,13 @@ struct Wanted {
     beside: Option<(String, String)>,
 }
 
-/// The words of the entry without passthrough.
-fn off_changes(method: Method) -> Vec<WordChange> {
-    let words = texts::off_parameters(method);
-    words.split(' ').filter_map(|word| Parameter::new(word).ok()).map(WordChange::Add).collect()
-}
-
 impl BootLoader for Entries {
     fn paths(&self) -> Vec<String> {
         self.found.files.clone()
     }
 
     fn off_words(&self, _: &[String]) -> Vec<String> {
-        let mut found: Vec<String> = self.usual().flat_map(|line| off_words(&line)).collect();
-        let mut seen = std::collections::BTreeSet::new();
-        found.retain(|word| seen.insert(word.clone()));
-        found
-    }
-
-    fn has_ours(&self, _: &str) -> bool {
-        false
+        each_once(self.usual().flat_map(|line| off_words(&line)))
     }
 
     fn words_elsewhere(&self) -> Vec<String> {
@@ -234,10 +226,6 @@ impl BootLoader for Entries {
         "a boot entry in another file, or what was typed at the boot menu".to_owned()
     }
 
-    fn effective_parameters(&self) -> Vec<String> {
-        self.has_elsewhere(INTEL_ON).then(|| INTEL_ON.to_owned()).into_iter().collect()
-    }
-
     fn edits(
         &self,
         facts: &HostFacts,
@@ -245,7 +233,7 @@ impl BootLoader for Entries {
         needed: &Parameters,
         reasons: &mut Vec<Reason>,
     ) -> Vec<Change> {
-        let off: Vec<WordChange> = unset(needed).chain(off_changes(wanted.method)).collect();
+        let off = off_changes(wanted.method, needed);
         let mut changes = Vec::new();
         for (path, text) in &self.files {
             reasons.extend(self.strange_initramfs(facts, path, text));
@@ -261,11 +249,8 @@ impl BootLoader for Entries {
             };
             // The way back stands first.
             for (path, text) in wanted.beside.into_iter().chain([(path.clone(), wanted.text)]) {
-                let before = facts.files.get(&path).cloned().unwrap_or(FileState::Absent);
-                if before.content() != Some(text.as_bytes()) {
-                    let after = before.with_content(text);
-                    changes.push(Change { path, before, after });
-                }
+                let before = facts.files.get(&path).unwrap_or(&FileState::Absent);
+                changes.extend(Change::to(&path, before, text));
             }
         }
         changes
@@ -280,25 +265,9 @@ impl BootLoader for Entries {
                 // What cannot be edited any more was edited by others since, and is theirs.
                 new = self.edited(&new, &change).unwrap_or(new);
             }
-            if let (true, Some(before)) = (new != *text, facts.files.get(path)) {
-                let after = before.with_content(new);
-                changes.push(Change { path: path.clone(), before: before.clone(), after });
-            }
+            changes.extend(facts.files.get(path).and_then(|before| Change::to(path, before, new)));
         }
         changes
-    }
-
-    fn own_files(&self, _: &Intent, needed: &Parameters) -> States {
-        record(needed).into_iter().collect()
-    }
-
-    /// Nothing is made of anything: what differs is edited.
-    fn is_stale(&self, _: &HostFacts, _: bool, _: &Parameters) -> bool {
-        false
-    }
-
-    fn regenerate(&self, _: &HostFacts, _: bool, _: &Parameters) -> Vec<Step> {
-        Vec::new()
     }
 
     fn untried(&self) -> Option<&'static str> {
