@@ -3,15 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use passthru_model::host_settings;
 use serde::Deserialize;
 
-/// The longest name that useradd(8) takes.
-const LONGEST: usize = 32;
-
 /// The name of a user of the host, who is not root.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct UserName(String);
+pub struct UserName(host_settings::UserName);
 
 /// Why a text is no such name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,13 +28,10 @@ impl FromStr for UserName {
     type Err = UserNameError;
 
     fn from_str(text: &str) -> Result<Self, UserNameError> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        match text {
-            "root" => Err(UserNameError::Root),
-            _ if begins && text.len() <= LONGEST && text.chars().all(plain) => Ok(Self(text.to_owned())),
-            _ => Err(UserNameError::Shape),
+        if text == "root" {
+            return Err(UserNameError::Root);
         }
+        text.parse().map(Self).map_err(|_| UserNameError::Shape)
     }
 }
 
@@ -50,7 +45,7 @@ impl TryFrom<String> for UserName {
 
 impl fmt::Display for UserName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.fmt(f)
     }
 }
 
