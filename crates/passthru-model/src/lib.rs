@@ -11,6 +11,7 @@ pub mod binding;
 pub mod boot;
 pub mod boot_record;
 pub mod boot_settings;
+pub mod causes;
 pub mod cpu;
 pub mod cpu_set;
 pub mod desktop;

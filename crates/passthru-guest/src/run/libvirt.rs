@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use passthru_apply::{Runner, Target, Undone};
+use passthru_model::causes::chain;
 use serde::{Deserialize, Serialize};
 
 use super::order::Tuning;
@@ -119,7 +120,7 @@ pub fn prepare(
     write_whole(&path, &Holder { daemon, qemu: None }).map_err(at(path.clone()))?;
     super::supervisor::tune(tuning, runner, progress).map_err(|error| {
         let _ = std::fs::remove_file(&path);
-        StartError::Failed { message: super::chain(&error), exit: error.exit_code() }
+        StartError::Failed { message: chain(&error), exit: error.exit_code() }
     })
 }
 

@@ -48,17 +48,3 @@ impl Launcher {
         Self { qemu: qemu.into(), helper: PathBuf::from("/proc/self/exe") }
     }
 }
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        source = cause.source();
-    }
-    text
-}

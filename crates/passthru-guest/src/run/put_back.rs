@@ -13,9 +13,13 @@ use crate::name::GuestName;
 /// How often it is looked whether another change of the host has ended.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// Whether something of a journal's changes may still stand.
+fn stands(state: &JournalState) -> bool {
+    matches!(state, JournalState::Applied | JournalState::Unfinished)
+}
+
 /// The journals of what stands of changes for a guest, oldest first.
 fn journals(target: &Target, guest: &GuestName) -> Result<Vec<String>, Error> {
-    let stands = |state: &JournalState| matches!(state, JournalState::Applied | JournalState::Unfinished);
     let all = passthru_apply::history(target)?.into_iter();
     Ok(all
         .filter(|journal| journal.guest.as_ref() == Some(guest) && stands(&journal.state))
@@ -63,9 +67,8 @@ pub fn left_behind(target: &Target, run_root: &Path, data_root: &Path) -> Result
     let mut guests = Vec::new();
     for journal in passthru_apply::history(target)? {
         let Some(guest) = journal.guest else { continue };
-        let stands = matches!(journal.state, JournalState::Applied | JournalState::Unfinished);
         let paths = GuestPaths::new(run_root, data_root, &guest);
-        if stands && !guests.contains(&guest) && !in_use(&paths).unwrap_or(true) {
+        if stands(&journal.state) && !guests.contains(&guest) && !in_use(&paths).unwrap_or(true) {
             guests.push(guest);
         }
     }

@@ -14,13 +14,14 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use passthru_apply::{Event, Runner, Target};
+use passthru_model::causes::chain;
 
 use super::child::{self, Life};
 use super::order::{Order, Report};
 use super::process::Record;
 use super::put_back::put_back_when_free;
 use super::threads;
-use super::{GuestPaths, Launcher, Tuning, chain, explain};
+use super::{GuestPaths, Launcher, Tuning, explain};
 use crate::qmp::{Qmp, QmpError};
 
 /// The name under which the supervisor is started.
