@@ -141,6 +141,7 @@ pub fn run(lab: &Lab, scenarios: &[Scenario]) -> Tally {
     let mut lines = Vec::new();
     for scenario in scenarios {
         let begun = Instant::now();
+        let mut why = String::new();
         let mark = match lab.run(scenario) {
             Ok(_) => {
                 tally.passed += 1;
@@ -149,10 +150,12 @@ pub fn run(lab: &Lab, scenarios: &[Scenario]) -> Tally {
             Err(error) => {
                 tally.failed += 1;
                 eprintln!("\n{error:#}\n");
+                // Said again in the end: of a long log often only that is kept.
+                why = format!("\n     {}", format!("{error:#}").replace('\n', "\n     "));
                 "FAIL"
             }
         };
-        lines.push((mark, begun.elapsed(), &scenario.name));
+        lines.push((mark, begun.elapsed(), format!("{}{why}", scenario.name)));
     }
     println!();
     for (mark, took, name) in lines {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::ui::Ui;
+
 /// A program to be run in the machine under test.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -81,3 +83,53 @@ impl std::fmt::Display for LabFault {
 }
 
 impl std::error::Error for LabFault {}
+
+/// How often a fault of the laboratory itself has the same begin again.
+const MORE_TRIES: usize = 2;
+
+/// Does the work, and again from its start where the laboratory itself failed: then it has neither passed nor failed.
+pub fn persevere<T>(ui: &Ui, mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut outcome = work();
+    for _ in 0..MORE_TRIES {
+        let Err(error) = &outcome else { break };
+        if !error.is::<LabFault>() {
+            break;
+        }
+        ui.say(&format!("{error:#}\n          neither passed nor failed: once more from the start"));
+        outcome = work();
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn only_the_laboratorys_own_faults_get_more_tries_and_not_without_end() {
+        let mut goes = 0;
+        let came: Result<u32> = persevere(&Ui::new(), || {
+            goes += 1;
+            if goes < 3 { Err(LabFault("gone".to_owned())).context("step 4") } else { Ok(goes) }
+        });
+        assert_eq!(came.ok(), Some(3));
+        let mut goes = 0;
+        assert!(
+            persevere::<()>(&Ui::new(), || {
+                goes += 1;
+                Err(anyhow!("a driver is missing"))
+            })
+            .is_err()
+        );
+        assert_eq!(goes, 1, "what is under test failed");
+        let mut goes = 0;
+        let came: Result<()> = persevere(&Ui::new(), || {
+            goes += 1;
+            Err(LabFault("gone".to_owned()).into())
+        });
+        assert!(came.is_err());
+        assert_eq!(goes, 1 + MORE_TRIES);
+    }
+}

@@ -13,7 +13,7 @@ use crate::machine::spec::{Iommu, MachineSpec};
 use crate::paths;
 use crate::scenario::predicted::{self, Agreement};
 use crate::scenario::run::Lab;
-use crate::target::{Job, LabFault, Output, Target};
+use crate::target::{Job, Output, Target, persevere};
 use crate::ui::seconds;
 
 /// What to try.
@@ -50,10 +50,7 @@ pub fn run(lab: &Lab, trial: Trial) -> Result<ExitCode> {
     while tally.machines < trial.machines {
         let iommu = if seed.is_multiple_of(2) { Iommu::Intel } else { Iommu::Amd };
         let (spec, trees) = random::machine(seed, iommu, virtual_functions);
-        let mut outcome = once(lab, &spec, seed, trial.off);
-        if outcome.as_ref().is_err_and(anyhow::Error::is::<LabFault>) {
-            outcome = once(lab, &spec, seed, trial.off);
-        }
+        let outcome = persevere(&lab.ui, || once(lab, &spec, seed, trial.off));
         let (agreement, more) = outcome.with_context(|| format!("seed {seed}"))?;
         lab.ui.say(&format!(
             "seed {seed}, {iommu:?}: {trees} machines, {} functions in {} groups, {} wrong",

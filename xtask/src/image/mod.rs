@@ -16,7 +16,7 @@ use crate::exec::Run;
 use crate::machine::accel::Accel;
 use crate::machine::spec::MachineSpec;
 use crate::machine::{Disk, FRESH_VARIABLES, Machine, Setup};
-use crate::target::{Job, Target};
+use crate::target::{Job, Target, persevere};
 use crate::ui::Ui;
 use crate::{packages, paths};
 
@@ -134,7 +134,7 @@ fn build(ui: &Ui, accel: Accel, image: &Image, cache: &Path) -> Result<()> {
     })?;
     ui.timed("kernel and modules for fast machines", || extract(&tree, &part, &release))?;
     fs::copy(FRESH_VARIABLES, part.variables())?;
-    ui.timed("first boot, initramfs, boot entries", || settle(&part, accel, &logs))
+    ui.timed("first boot, initramfs, boot entries", || settle(ui, &part, accel, &logs))
         .with_context(|| format!("logs are in {}", logs.display()))?;
     fs::rename(&made, &image.dir)?;
     Ok(())
@@ -149,9 +149,9 @@ fn extract(tree: &Path, part: &Image, release: &str) -> Result<()> {
 }
 
 /// The first boot: what a system does only once, and what only a booted one can do, is in the image.
-fn settle(part: &Image, accel: Accel, logs: &Path) -> Result<()> {
+fn settle(ui: &Ui, part: &Image, accel: Accel, logs: &Path) -> Result<()> {
     let spec = MachineSpec::load("twins")?;
-    let mut machine = Machine::boot(Setup {
+    let setup = Setup {
         spec,
         accel,
         disk: Disk::Raw(part.disk()),
@@ -160,7 +160,8 @@ fn settle(part: &Image, accel: Accel, logs: &Path) -> Result<()> {
         logs: logs.to_owned(),
         incoming: None,
         terminal: false,
-    })?;
+    };
+    let mut machine = persevere(ui, || Machine::boot(setup.clone()))?;
     for argv in part.variant.settle() {
         let output = machine.run(&Job::new(argv.iter().copied()).limit(Duration::from_mins(15)))?;
         let text = format!(

@@ -3,6 +3,7 @@
 pub mod accel;
 mod agent;
 mod launch;
+mod panic;
 mod qmp;
 pub mod spec;
 mod topology;
@@ -162,9 +163,17 @@ impl Machine {
         bail!("the lab host did not shut down within three minutes")
     }
 
-    /// An error of ours whenever QEMU has ended by itself.
+    /// An error of ours whenever QEMU has ended by itself, or has ended the kernel in it; a panic of the kernel's own is none of ours.
     fn alive(&mut self) -> Result<()> {
         let Some(status) = self.child.try_wait()? else {
+            // Of a console on the caller's terminal there is no log.
+            let console = fs::read(self.setup.logs.join("serial.log")).unwrap_or_default();
+            if let Some(panic) = panic::find(&String::from_utf8_lossy(&console)) {
+                if panic.emulator {
+                    return Err(LabFault(format!("the emulator lost a breakpoint: {}", panic.said)).into());
+                }
+                bail!("the kernel panicked: {}", panic.said);
+            }
             let state = self.qmp.call("query-status", &Value::Null)?;
             if state["status"] == "internal-error" {
                 return Err(LabFault("the accelerator cannot go on (internal error)".to_owned()).into());

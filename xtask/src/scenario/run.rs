@@ -16,7 +16,7 @@ use crate::machine::Machine;
 use crate::machine::accel::Accel;
 use crate::machine::spec::MachineSpec;
 use crate::payload::Payload;
-use crate::target::{Job, LabFault, Target};
+use crate::target::{Job, Target, persevere};
 use crate::ui::Ui;
 use crate::{fast, paths};
 
@@ -41,7 +41,7 @@ pub struct Lab {
 pub type Parts = Vec<(String, Duration)>;
 
 impl Lab {
-    /// Runs a scenario on all of its machines; a fault of the laboratory gets one more try.
+    /// Runs a scenario on all of its machines; faults of the laboratory get it more tries.
     pub fn run(&self, scenario: &Scenario) -> Result<Parts> {
         let mut parts = Parts::new();
         for machine in &scenario.machines {
@@ -51,15 +51,7 @@ impl Lab {
                 format!("{}/{machine}", scenario.name)
             };
             self.ui.say(&format!("scenario {label}"));
-            let mut outcome = self.once(scenario, machine, &label);
-            if let Err(error) = &outcome
-                && error.is::<LabFault>()
-            {
-                self.ui.say(&format!(
-                    "{error:#}\n          neither passed nor failed: once more from the start"
-                ));
-                outcome = self.once(scenario, machine, &label);
-            }
+            let outcome = persevere(&self.ui, || self.once(scenario, machine, &label));
             parts.extend(outcome.with_context(|| {
                 format!("scenario {label}; logs: {}", paths::target().join("lab").join(&label).display())
             })?);
