@@ -100,6 +100,18 @@ impl PciFunction {
         self.class.is_bridge() || self.config.get(0x0e).is_some_and(|kind| !matches!(kind & 0x7f, 0 | SILENT))
     }
 
+    /// Whether another function is of the same card, and can be passed with this one.
+    ///
+    /// On a root bus the functions of a slot need not be one card: there the group tells. A virtual function is a card of its own,
+    /// wherever its number puts it, and its physical function stays with the host's driver, which makes it (`pci_enable_sriov`,
+    /// `drivers/pci/iov.c`).
+    pub fn is_of_one_card_with(&self, other: &Self) -> bool {
+        let real = self.physical_function.is_none() && other.physical_function.is_none();
+        real && self.address.is_sibling_of(other.address)
+            && !other.is_bridge()
+            && (self.group == other.group || !self.parents.is_empty())
+    }
+
     /// Whether vfio-pci or one of its variants has it, so that a guest can be given it.
     pub fn is_on_vfio(&self) -> bool {
         self.driver.as_deref().is_some_and(is_vfio_driver)

@@ -62,14 +62,9 @@ fn choose<'a>(facts: &'a HostFacts, addresses: &[PciAddress]) -> Result<Vec<&'a 
             return Err(TryError::NoGroup(address));
         }
         chosen.insert(address);
-        // Virtual functions only look like siblings. Of real ones, those in the same group must go along; others go
-        // along where they are isolated too, as they most often are one card's.
+        // Those in the same group must go along; others go along where they are isolated too.
         let siblings = facts.functions().filter(|other| {
-            named.physical_function.is_none()
-                && other.physical_function.is_none()
-                && address.is_sibling_of(other.address)
-                && !other.is_bridge()
-                && (other.group == named.group || other.is_on_vfio())
+            named.is_of_one_card_with(other) && (other.group == named.group || other.is_on_vfio())
         });
         chosen.extend(siblings.map(|sibling| sibling.address));
     }

@@ -42,7 +42,7 @@ pub(crate) fn with_siblings(
     let mut all = named.to_vec();
     if !consent.only_named {
         for function in named.iter().filter_map(|address| facts.function(*address)) {
-            for sibling in siblings(facts, function) {
+            for sibling in facts.functions().filter(|other| function.is_of_one_card_with(other)) {
                 if !all.contains(&sibling.address) {
                     all.push(sibling.address);
                     notes.push(format!(
@@ -58,18 +58,6 @@ pub(crate) fn with_siblings(
     all.sort_unstable();
     all.dedup();
     all
-}
-
-/// The other functions of a card. On a root bus the functions of a slot need not be one card: there the group tells.
-fn siblings<'a>(facts: &'a HostFacts, function: &'a PciFunction) -> impl Iterator<Item = &'a PciFunction> {
-    facts.functions().filter(move |other| {
-        let one_group = other.group == function.group;
-        // A virtual function is a card of its own, wherever its number puts it.
-        let real = function.physical_function.is_none() && other.physical_function.is_none();
-        real && other.address.is_sibling_of(function.address)
-            && !other.is_bridge()
-            && (one_group || !function.parents.is_empty())
-    })
 }
 
 /// Whether a function can be chosen at all.

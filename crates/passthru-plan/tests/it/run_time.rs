@@ -283,6 +283,26 @@ fn a_virtual_function_is_bound_alone_though_it_shares_a_slot() {
     let plan = bind(&facts, &[at("00:05.1")], None, &Consent::default()).expect("a plan");
     let moved: Vec<_> = plan.rebindings().map(|function| function.device.address).collect();
     assert_eq!(moved, [at("00:05.1")]);
+    let of = |address| facts.function(at(address)).expect("in the host");
+    let (physical, one, other) = (of("00:05.0"), of("00:05.1"), of("00:05.2"));
+    for (this, that) in [(physical, one), (one, physical), (one, other)] {
+        assert!(!this.is_of_one_card_with(that), "{} and {}", this.address, that.address);
+    }
+}
+
+#[test]
+fn functions_of_a_slot_are_one_card_behind_a_port_and_on_a_root_bus_by_their_group() {
+    let mut facts = quiet();
+    let of = |facts: &HostFacts, address| facts.function(at(address)).cloned().expect("in the host");
+    assert!(of(&facts, "02:00.0").is_of_one_card_with(&of(&facts, "02:00.1")));
+    group(&mut facts, 20, &["02:00.1"]);
+    assert!(of(&facts, "02:00.0").is_of_one_card_with(&of(&facts, "02:00.1")), "whatever groups say");
+    // On a root bus a USB controller and an Ethernet card may share a slot.
+    edit(&mut facts, "02:00.0", |function| function.parents.clear());
+    edit(&mut facts, "02:00.1", |function| function.parents.clear());
+    assert!(!of(&facts, "02:00.0").is_of_one_card_with(&of(&facts, "02:00.1")));
+    group(&mut facts, 20, &["02:00.0"]);
+    assert!(of(&facts, "02:00.0").is_of_one_card_with(&of(&facts, "02:00.1")));
 }
 
 #[test]

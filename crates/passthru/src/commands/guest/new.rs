@@ -8,7 +8,7 @@ use passthru_guest::spec::{
 };
 use passthru_guest::{GuestSpec, MemorySize};
 use passthru_model::intent::DeviceIdentity;
-use passthru_model::{HostFacts, PciAddress, PciFunction};
+use passthru_model::{HostFacts, PciAddress};
 
 use super::places::{Places, name};
 use crate::args::{DisplayChoice, FirmwareChoice, GuestNewArguments, NetworkChoice, OsChoice};
@@ -76,7 +76,7 @@ fn devices(
             return Err(Failure::refused(format!("{address} is a bridge, which stays with the host")));
         }
         chosen.insert(*address);
-        for sibling in facts.functions().filter(|other| goes_along(function, other)) {
+        for sibling in facts.functions().filter(|other| function.is_of_one_card_with(other)) {
             if chosen.insert(sibling.address) && !named.contains(&sibling.address) {
                 context.printer.say(&format!(
                     "{} ({}) goes along: it is a function of the same card",
@@ -91,11 +91,6 @@ fn devices(
         .filter(|function| chosen.contains(&function.address))
         .map(DeviceIdentity::of)
         .collect())
-}
-
-/// Whether a function is part of the same card, and can be passed.
-fn goes_along(function: &PciFunction, other: &PciFunction) -> bool {
-    function.address.is_sibling_of(other.address) && !other.is_bridge() && other.physical_function.is_none()
 }
 
 /// A path that means the same wherever the guest is started from.
