@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use passthru_model::guest_tuning::HugePagesWanted;
+use passthru_model::guest_tuning::{HugePagesWanted, Scheduler};
 use passthru_model::{HostFacts, PciAddress};
 use passthru_plan::pinning::Pinning;
 
@@ -180,6 +180,11 @@ impl Guest {
     /// Where its threads run on the host; `None` leaves it to the scheduler.
     pub fn pinning(&self) -> Option<&Pinning> {
         self.pinning.as_ref()
+    }
+
+    /// How the kernel schedules its vCPUs.
+    pub fn scheduler(&self) -> Scheduler {
+        self.cpu.pins.as_ref().map_or_else(Scheduler::default, |pins| pins.scheduler)
     }
 
     /// The static huge pages that it is made of; `None`: ordinary memory.

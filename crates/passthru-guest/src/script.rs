@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use passthru_model::PciAddress;
+use passthru_model::guest_tuning::Scheduler;
 use passthru_model::program::quoted;
 
 use crate::guest::Guest;
@@ -52,6 +53,9 @@ pub fn script(guest: &Guest, paths: &GuestPaths) -> String {
             cpus.join(", "),
             pinning.emulator
         );
+        if guest.scheduler() == Scheduler::RoundRobin {
+            out.push_str("# - vCPUs are meant to be scheduled round-robin: chrt -r -p 1 does it for one, and root may.\n");
+        }
     }
     if let Some(needed) = guest.huge_pages() {
         let place = needed.node.map_or_else(String::new, |node| format!(" on NUMA node {node}"));

@@ -41,7 +41,40 @@ pub enum Interrupts {
     Move,
 }
 
-/// The table `[tuning]` of a specification. Nothing is tuned that is not asked for.
+/// Whether the host may go to sleep while a guest has functions of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostSleep {
+    /// It may not: a function that vfio-pci has loses its state in sleep, and its guest's driver finds a dead device.
+    #[default]
+    Block,
+    /// It may, as the guest or somebody else cares for that.
+    Allow,
+}
+
+/// How the kernel schedules the threads that run vCPUs (`sched(7)`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheduler {
+    /// As any program.
+    #[default]
+    Normal,
+    /// Before all normal programs (`SCHED_RR`, priority 1): these get a CPU of a vCPU that works for no more than the share that the kernel
+    /// keeps from real-time threads (a twentieth, `/proc/sys/kernel/sched_rt_runtime_us`).
+    RoundRobin,
+}
+
+impl Scheduler {
+    /// The word in a specification.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::RoundRobin => "round-robin",
+        }
+    }
+}
+
+/// The table `[tuning]` of a specification. Nothing is tuned that is not asked for; that the host stays awake is no tuning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct GuestTuning {
@@ -51,6 +84,8 @@ pub struct GuestTuning {
     pub frequency: Frequency,
     /// Where interrupts go.
     pub interrupts: Interrupts,
+    /// Whether the host may go to sleep while the guest has functions of it.
+    pub host_sleep: HostSleep,
     /// Whether it may be given the only display that the host has.
     pub take_only_display: bool,
     /// Whether it may be given storage or network devices that the host uses.
@@ -68,6 +103,8 @@ pub struct ThreadPlaces {
     pub emulator: CpuSet,
     /// I/O threads.
     pub iothreads: CpuSet,
+    /// How those of vCPUs are scheduled.
+    pub scheduler: Scheduler,
 }
 
 /// Huge pages that a guest's memory is made of.

@@ -1,5 +1,6 @@
 //! Where a guest's threads run on the host: planned for it, or by hand.
 
+use passthru_model::guest_tuning::{Isolation, Scheduler};
 use passthru_model::{HostFacts, PciFunction, Topology};
 use passthru_plan::pinning::{self, ByHand, Near, Pinning, Request};
 
@@ -49,6 +50,9 @@ pub(super) fn decide(
             for choice in &pinning.choices {
                 building.say(Topic::Pinning, choice.why.clone());
             }
+            if wanted.scheduler == Scheduler::RoundRobin {
+                building.say(Topic::Pinning, round_robin(spec));
+            }
             Some(pinning)
         }
         Err(error) => {
@@ -81,6 +85,18 @@ fn planned(spec: &GuestSpec, functions: &[&PciFunction], topology: &Topology) ->
         .map_err(BuildError::Pins)
 }
 
+/// What it means that vCPUs go before all normal programs.
+fn round_robin(spec: &GuestSpec) -> String {
+    let programs = match spec.tuning.isolation {
+        Isolation::None => "programs and threads of the kernel",
+        Isolation::Slices | Isolation::Partition => "threads of the kernel",
+    };
+    format!(
+        "the kernel schedules vCPUs round-robin at the lowest real-time priority, as the specification wants: {programs} on their CPUs get \
+         what it keeps from real-time threads, a twentieth, while a vCPU works"
+    )
+}
+
 /// The device whose node counts: a display where there is one, since it moves most.
 fn near(functions: &[&PciFunction]) -> Option<Near> {
     let display = functions.iter().find(|function| function.class.is_display());
@@ -96,6 +112,7 @@ fn keys(wanted: &Processor) -> Vec<&'static str> {
         ("pins", wanted.pins.is_some()),
         ("emulator", wanted.emulator.is_some()),
         ("iothread", wanted.iothread.is_some()),
+        ("scheduler", wanted.scheduler != Scheduler::Normal),
     ]
     .into_iter()
     .filter_map(|(key, given)| given.then_some(key))

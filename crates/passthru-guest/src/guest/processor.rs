@@ -38,7 +38,7 @@ pub(super) fn decide(
     }
     Cpu {
         topology,
-        pins: pinning.map(Pins::from),
+        pins: pinning.map(|pinning| Pins::new(pinning, spec.processor.scheduler)),
         cache: cache(spec, facts, accel, topology, pinning, building),
         topoext: topoext(spec, facts, accel, topology, building),
         address_bits: address_bits(spec, facts, accel, building),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use passthru_formats::libvirt_domain::ReadElement;
 use passthru_model::cpu_set::CpuSet;
+use passthru_model::guest_tuning::Scheduler;
 use passthru_plan::hyperv::{Enlightenment, SPINLOCK_RETRIES};
 
 use super::draft::Draft;
@@ -92,6 +93,9 @@ pub(super) fn cputune(draft: &mut Draft<'_>, cputune: &ReadElement) {
             {
                 draft.processor.iothread = cpus;
             }
+            "vcpusched" if is_ours(element, draft.cpus.unwrap_or(1)) => {
+                draft.processor.scheduler = Scheduler::RoundRobin;
+            }
             _ => draft.lost(element.line, element.tag(), NO_KEY),
         }
     }
@@ -108,6 +112,9 @@ pub(super) fn cputune(draft: &mut Draft<'_>, cputune: &ReadElement) {
             format!("it does not pin each of {count} vCPUs to a CPU of its own"),
         );
     }
+    if std::mem::take(&mut draft.processor.scheduler) != Scheduler::Normal {
+        draft.lost(cputune.line, "<vcpusched>", "it goes with the pins of vCPUs");
+    }
     // Without pins of its own a guest is pinned as planned, and these would be about other CPUs.
     for (name, cpus) in
         [("emulatorpin", draft.processor.emulator.take()), ("iothreadpin", draft.processor.iothread.take())]
@@ -116,6 +123,14 @@ pub(super) fn cputune(draft: &mut Draft<'_>, cputune: &ReadElement) {
             draft.lost(cputune.line, format!("<{name} cpuset='{cpus}'>"), "it goes with the pins of vCPUs");
         }
     }
+}
+
+/// Whether `<vcpusched>` is about all vCPUs, in the one way that a specification has.
+fn is_ours(element: &ReadElement, cpus: u32) -> bool {
+    let vcpus = element.attribute("vcpus").and_then(|text| text.parse::<CpuSet>().ok());
+    element.attribute("scheduler") == Some("rr")
+        && element.attribute("priority") == Some("1")
+        && vcpus == Some(CpuSet::from_iter(0..cpus))
 }
 
 /// `<hyperv>`.

@@ -70,7 +70,7 @@ fn same_pins(domain: &Domain, guest: &Guest, pinning: &Pinning) -> Result<(), Ot
 #[cfg(test)]
 mod tests {
     use passthru_formats::libvirt_domain;
-    use passthru_model::guest_tuning::{GuestTuning, Isolation};
+    use passthru_model::guest_tuning::{GuestTuning, HostSleep, Isolation};
     use passthru_model::virtualisation::Domain;
 
     use super::left_to_hook;
@@ -84,6 +84,7 @@ mod tests {
 
     const SLICES: GuestTuning = GuestTuning { isolation: Isolation::Slices, ..NOTHING };
     const NOTHING: GuestTuning = GuestTuning {
+        host_sleep: HostSleep::Block,
         take_only_display: false,
         take_in_use: false,
         take_last_keyboard: false,

@@ -1,5 +1,7 @@
 //! `<cpu>` and `<cputune>`.
 
+use passthru_model::cpu_set::CpuSet;
+use passthru_model::guest_tuning::Scheduler;
 use passthru_model::virtualisation::DomainElement;
 
 use super::element;
@@ -46,6 +48,12 @@ pub(super) fn cputune(machine: &Machine) -> Option<DomainElement> {
     if Layout::of(machine).io_thread {
         let attributes = [("iothread", "1"), ("cpuset", &*pins.iothread.to_string())];
         cputune.children.push(element("iothreadpin", &attributes));
+    }
+    // libvirt's default is the kernel's.
+    if pins.scheduler == Scheduler::RoundRobin {
+        let vcpus = CpuSet::from_iter(0..u32::try_from(pins.vcpus.len()).unwrap_or(u32::MAX)).to_string();
+        let attributes = [("vcpus", vcpus.as_str()), ("scheduler", "rr"), ("priority", "1")];
+        cputune.children.push(element("vcpusched", &attributes));
     }
     Some(cputune)
 }

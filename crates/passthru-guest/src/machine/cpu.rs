@@ -1,6 +1,7 @@
 //! The processors of a machine.
 
 use passthru_model::cpu_set::CpuSet;
+use passthru_model::guest_tuning::Scheduler;
 use passthru_plan::pinning::{GuestTopology, Pinning};
 
 use crate::spec::CacheChoice;
@@ -14,14 +15,18 @@ pub struct Pins {
     pub emulator: CpuSet,
     /// The host CPUs of I/O threads.
     pub iothread: CpuSet,
+    /// How the kernel schedules vCPUs.
+    pub scheduler: Scheduler,
 }
 
-impl From<&Pinning> for Pins {
-    fn from(pinning: &Pinning) -> Self {
+impl Pins {
+    /// The places that were chosen.
+    pub fn new(pinning: &Pinning, scheduler: Scheduler) -> Self {
         Self {
             vcpus: pinning.pins.clone(),
             emulator: pinning.emulator.clone(),
             iothread: pinning.iothread.clone(),
+            scheduler,
         }
     }
 }

@@ -4,15 +4,17 @@
 //! the host is changed and put back by the same plan and journal as for a guest of ours, and there is no supervisor: that is libvirt's
 //! daemon. Should the daemon be killed with the guest, the journal stands, and the next command finds it.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use passthru_apply::{Runner, Target, Undone};
 use passthru_model::causes::chain;
 use serde::{Deserialize, Serialize};
 
+use super::awake;
 use super::order::Tuning;
 use super::process::{Process, Record, write_whole};
 use super::put_back::{put_back_when_free, supervisor_of};
@@ -124,18 +126,25 @@ pub fn prepare(
     })
 }
 
-/// Writes down which process a guest's QEMU is, from the file in which libvirt's daemon keeps its id.
-pub fn started(paths: &GuestPaths, daemon: i32, pid_file: &Path) -> Result<(), StateError> {
+/// Writes down which process a guest's QEMU is, from the file in which libvirt's daemon keeps its id, and says which; `None`: it has ended,
+/// or is none of ours.
+pub fn started(paths: &GuestPaths, daemon: i32, pid_file: &Path) -> Result<Option<i32>, StateError> {
     let at = |path: &Path, error| StateError::new(path.to_owned(), error);
     let text = std::fs::read_to_string(pid_file).map_err(|error| at(pid_file, error))?;
     let qemu = text.trim().parse().ok().and_then(Record::of);
     let daemon = Record::of(daemon);
     // The directory is made when a guest is prepared; one that was running before the hook came is none of ours.
-    if let (Some(daemon), true) = (daemon, paths.state().exists()) {
-        let path = paths.libvirt();
-        write_whole(&path, &Holder { daemon, qemu }).map_err(|error| at(&path, error))?;
-    }
-    Ok(())
+    let (Some(daemon), true) = (daemon, paths.state().exists()) else { return Ok(None) };
+    let path = paths.libvirt();
+    let holder = Holder { daemon, qemu };
+    write_whole(&path, &holder).map_err(|error| at(&path, error))?;
+    Ok(holder.qemu.map(|qemu| qemu.pid))
+}
+
+/// Has the host stay awake while a guest's QEMU runs; what goes wrong later is written to the log. Nobody waits for what does it: the
+/// hook ends, and the daemon would wait as long as anybody has the hook's own output open.
+pub fn keep_awake(guest: &GuestName, qemu: i32, log: File) -> Result<(), String> {
+    awake::until_ended(guest, qemu, Stdio::from(log)).map(drop)
 }
 
 /// Puts back what was changed for a guest that libvirt has released. While somebody else changes the host, that is waited for. There

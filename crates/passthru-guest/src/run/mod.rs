@@ -1,5 +1,6 @@
 //! Running guests: starting QEMU, knowing it again, looking inside, stopping it.
 
+mod awake;
 pub mod child;
 mod explain;
 pub mod libvirt;

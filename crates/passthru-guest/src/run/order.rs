@@ -23,6 +23,8 @@ pub struct Tuning {
     pub group: Option<String>,
     /// Where its threads run; `None`: wherever the scheduler puts them.
     pub threads: Option<ThreadPlaces>,
+    /// Whether the host is kept awake while it runs.
+    pub awake: bool,
 }
 
 impl Tuning {
@@ -34,7 +36,7 @@ impl Tuning {
             notes: Vec::new(),
             guest: Some(guest.clone()),
         };
-        Self { root: PathBuf::from("/"), plan, group: None, threads: None }
+        Self { root: PathBuf::from("/"), plan, group: None, threads: None, awake: false }
     }
 }
 

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use passthru_apply::{Event, Runner, Target};
 use passthru_model::causes::chain;
 
+use super::awake;
 use super::child::{self, Life};
 use super::order::{Order, Report};
 use super::process::Record;
@@ -92,6 +93,7 @@ pub fn enter(surroundings: &mut dyn Surroundings) -> Option<ExitCode> {
     let mut supervisor = Supervisor { order, surroundings };
     match supervisor.start() {
         Ok(qemu) => {
+            supervisor.keep_awake(&qemu);
             supervisor.wait(qemu);
             supervisor.leave();
             Some(ExitCode::SUCCESS)
@@ -243,6 +245,27 @@ impl Supervisor<'_> {
         let words = if words.is_empty() { "it ended without a word".to_owned() } else { words };
         let cause = cause.map(|cause| format!("{cause} — ")).unwrap_or_default();
         Failed::no(format!("QEMU did not start: {cause}{words}; its log is {}", log.display()))
+    }
+
+    /// Has the host stay awake while QEMU runs. The guest runs all the same where that cannot be.
+    fn keep_awake(&self, qemu: &Child) {
+        let Some(guest) = self.order.tuning.plan.guest.as_ref().filter(|_| self.order.tuning.awake) else {
+            return;
+        };
+        // Standard error, which is the log, is the lock's holder's too.
+        let pid = i32::try_from(qemu.id()).unwrap_or(i32::MAX);
+        match awake::until_ended(guest, pid, Stdio::inherit()) {
+            // It ends with QEMU; sooner it ends only where there is no lock for it.
+            Ok(mut holder) => drop(std::thread::spawn(move || match holder.wait() {
+                Ok(status) if !status.success() => {
+                    note(&format!(
+                        "the host may go to sleep while the guest has its devices: systemd-inhibit ended with {status}"
+                    ));
+                }
+                _ => {}
+            })),
+            Err(why) => note(&why),
+        }
     }
 
     /// Waits for QEMU's end, which the kernel tells however it comes, and puts back what was changed.

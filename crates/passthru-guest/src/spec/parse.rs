@@ -155,7 +155,7 @@ fn is_bare(c: char) -> bool {
 mod tests {
     use super::parse;
     use crate::spec::{DiskFormat, Display, FirmwareKind, GuestSpec, Nic, NicBackend, Os};
-    use passthru_model::guest_tuning::{GuestTuning, Interrupts, Isolation};
+    use passthru_model::guest_tuning::{GuestTuning, HostSleep, Interrupts, Isolation};
     use proptest::prelude::*;
 
     fn read(text: &str) -> Result<GuestSpec, String> {
@@ -178,12 +178,12 @@ mod tests {
         let spec = read(
             "os = \"windows-10\"\nmemory = \"16G\"\ncpus = 8\nfirmware = \"seabios\"\naccel = \"kvm\"\ndisplay = \"vnc\"\nnetwork = \"user\"\n\
              mmio-window = \"64G\"\n\
-             [processor]\npinning = \"on\"\nthreads = \"one-per-core\"\nprefer = \"frequency\"\npins = [2, 6]\nemulator = \"0-1\"\niothread = \"1\"\n\
+             [processor]\npinning = \"on\"\nthreads = \"one-per-core\"\nprefer = \"frequency\"\npins = [2, 6]\nemulator = \"0-1\"\niothread = \"1\"\nscheduler = \"round-robin\"\n\
              topology = { cores = 4, threads = 2 }\ncache = \"host\"\ntopoext = true\naddress-bits = 39\nhide-kvm = true\n\
              [memory-backing]\npages = \"1G\"\nnode = 1\nprealloc = true\nmerge = false\n\
              [hyper-v]\nenlightenments = [\"relaxed\", \"stimer-direct\"]\nvendor-id = \"whatever\"\n\
              [clock]\nbase = \"utc\"\nhpet = true\nrtc = \"delay\"\npit = \"discard\"\n\
-             [tuning]\nisolation = \"slices\"\ninterrupts = \"move\"\n\
+             [tuning]\nisolation = \"slices\"\ninterrupts = \"move\"\nhost-sleep = \"allow\"\n\
              [[devices]]\naddress = \"0000:06:00.0\"\nid = \"10de:13c2\"\nsubsystem = \"1458:3679\"\nclass = \"030000\"\n\
              [[disks]]\npath = \"/srv/win.qcow2\"\nformat = \"qcow2\"\n[[media]]\npath = \"/srv/win.iso\"\n",
         )
@@ -194,6 +194,7 @@ mod tests {
         let tuning = GuestTuning {
             isolation: Isolation::Slices,
             interrupts: Interrupts::Move,
+            host_sleep: HostSleep::Allow,
             ..GuestTuning::default()
         };
         assert_eq!(spec.tuning, tuning);

@@ -2,6 +2,7 @@
 //! nothing is said.
 
 use passthru_model::cpu_set::CpuSet;
+use passthru_model::guest_tuning::Scheduler;
 use passthru_plan::pinning::{GuestTopology, Prefer, Threads};
 use serde::Deserialize;
 
@@ -67,6 +68,8 @@ pub struct Processor {
     pub emulator: Option<CpuSet>,
     /// The host CPUs of I/O threads.
     pub iothread: Option<CpuSet>,
+    /// How the kernel schedules vCPUs, where they are pinned.
+    pub scheduler: Scheduler,
     /// Sockets, dies, cores and threads that the guest sees.
     #[serde(deserialize_with = "topology")]
     pub topology: Option<GuestTopology>,
@@ -114,6 +117,9 @@ impl Processor {
         table.optional("pins", self.pins.as_ref().map(|pins| format!("{pins:?}")));
         table.optional("emulator", self.emulator.as_ref().map(|cpus| quoted(&cpus.to_string())));
         table.optional("iothread", self.iothread.as_ref().map(|cpus| quoted(&cpus.to_string())));
+        if self.scheduler != Scheduler::Normal {
+            table.key("scheduler", quoted(self.scheduler.word()));
+        }
         table.optional(
             "topology",
             self.topology.map(|GuestTopology { sockets, dies, cores, threads }| {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use passthru_model::backend::Backend;
-use passthru_model::guest_tuning::{Frequency, GuestTuning, Interrupts, Isolation};
+use passthru_model::guest_tuning::{Frequency, GuestTuning, HostSleep, Interrupts, Isolation};
 use passthru_model::intent::DeviceIdentity;
 
 use super::{GuestSpec, audio, input, looking_glass, network, rom, storage, usb};
@@ -186,6 +186,11 @@ fn tuning_table(out: &mut String, tuning: GuestTuning) {
             None => writeln!(out, "# {key} = {}", quoted(example)),
         };
     }
+    out.push_str("# block (a guest with devices of the host keeps it awake), or allow.\n");
+    out.push_str(match tuning.host_sleep {
+        HostSleep::Block => "# host-sleep = \"allow\"\n",
+        HostSleep::Allow => "host-sleep = \"allow\"\n",
+    });
     out.push_str(
         "# true: it may be given what the host is left without while it runs; it is refused otherwise.\n",
     );
@@ -217,7 +222,7 @@ mod tests {
     use crate::spec::{Disk, DiskFormat, Display, GuestSpec, Medium, Nic, NicBackend, parse};
     use crate::testing;
     use passthru_model::backend::Backend;
-    use passthru_model::guest_tuning::{Frequency, GuestTuning, Interrupts, Isolation};
+    use passthru_model::guest_tuning::{Frequency, GuestTuning, HostSleep, Interrupts, Isolation};
     use proptest::prelude::*;
 
     #[test]
@@ -244,6 +249,7 @@ mod tests {
                 isolation: [Isolation::None, Isolation::Slices, Isolation::Partition][tuned % 3],
                 frequency: [Frequency::Leave, Frequency::Performance][tuned / 3 % 2],
                 interrupts: [Interrupts::Leave, Interrupts::Move][tuned / 6],
+                host_sleep: if gpu { HostSleep::Allow } else { HostSleep::Block },
                 take_only_display: gpu,
                 take_in_use: networked,
                 take_last_keyboard: by_user,

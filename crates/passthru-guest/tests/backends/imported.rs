@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use passthru_guest::import::{Fate, ImportError, Imported, Source, import};
 use passthru_guest::spec::{self, AccelChoice, Audio, AudioBackend, Display, Os, SharedSize};
 use passthru_guest::{GuestName, GuestSpec, MemorySize, libvirt, script};
+use passthru_model::guest_tuning::Scheduler;
 use proptest::prelude::*;
 
 use crate::{attached, build, corpora, facts, paths, say, specs, tuning};
@@ -78,6 +79,7 @@ proptest! {
         }
         wanted.processor.pins = None;
         (wanted.processor.emulator, wanted.processor.iothread) = (None, None);
+        wanted.processor.scheduler = Scheduler::Normal;
         prop_assert_eq!(back.spec, wanted.without_defaults());
     }
 

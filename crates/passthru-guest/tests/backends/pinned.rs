@@ -5,6 +5,7 @@ use passthru_guest::look::Looked;
 use passthru_guest::spec::{Disk, DiskFormat, PinningChoice, Processor};
 use passthru_guest::{Guest, GuestSpec, libvirt};
 use passthru_model::HostFacts;
+use passthru_model::guest_tuning::Scheduler;
 use passthru_plan::pinning::{self, Near, Pinning, Request, Threads};
 
 use crate::{paths, said, testing};
@@ -66,4 +67,22 @@ fn the_io_thread_of_disks_runs_where_it_was_planned() {
     let guest = built(&spec);
     let planned = guest.pinning().map(|pinning| pinning.iothread.to_string());
     assert_eq!(io_thread(&guest), planned);
+}
+
+#[test]
+fn libvirt_schedules_vcpus_as_the_specification_wants() {
+    let facts = testing::tuned_facts(testing::processors(8, 4, 1));
+    let scheduled = |spec: &GuestSpec| {
+        let guest = Guest::build(spec, &facts, &Looked::default()).expect("a guest");
+        let xml = libvirt::xml(&guest.machine(&paths(&guest)));
+        xml.lines().find(|line| line.contains("vcpusched")).map(|line| line.trim().to_owned())
+    };
+    let mut spec = spec(4, Threads::Siblings);
+    assert_eq!(scheduled(&spec), None);
+    spec.processor.scheduler = Scheduler::RoundRobin;
+    assert_eq!(scheduled(&spec).as_deref(), Some("<vcpusched vcpus='0-3' scheduler='rr' priority='1'/>"));
+    spec.processor.pinning = PinningChoice::Off;
+    spec.processor.threads = None;
+    let errors = Guest::build(&spec, &facts, &Looked::default()).expect_err("no CPUs of its own").to_string();
+    assert!(errors.contains("processor.scheduler means nothing beside pinning = \"off\""), "{errors}");
 }

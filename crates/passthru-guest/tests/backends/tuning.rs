@@ -8,6 +8,7 @@ use passthru_guest::spec::{
     AccelChoice, CacheChoice, ClockBase, FirmwareKind, PagesChoice, PinningChoice, PitTicks, RtcTicks,
 };
 use passthru_guest::{Guest, GuestSpec, MemorySize, spec};
+use passthru_model::guest_tuning::Scheduler;
 use passthru_plan::hyperv::Enlightenment as E;
 use passthru_plan::hyperv::USUAL;
 use passthru_plan::pinning::{GuestTopology, Prefer, Threads};
@@ -25,6 +26,7 @@ pub(crate) struct Wishes {
     topoext: bool,
     address_bits: Option<u8>,
     hide_kvm: bool,
+    round_robin: bool,
     pages: PagesChoice,
     node: bool,
     prealloc: bool,
@@ -74,14 +76,14 @@ pub(crate) fn wishes() -> impl Strategy<Value = Wishes> {
     let base = prop::option::of(prop_oneof![Just(ClockBase::Utc), Just(ClockBase::Localtime)]);
     let rtc = prop::option::of(prop_oneof![Just(RtcTicks::Catchup), Just(RtcTicks::Delay)]);
     let pit = prop::option::of(prop_oneof![Just(PitTicks::Delay), Just(PitTicks::Discard)]);
-    let processor =
-        (pinning, any::<bool>(), cache, any::<bool>(), prop::option::of(36_u8..=48), any::<bool>());
+    let bits = prop::option::of(36_u8..=48);
+    let processor = (pinning, any::<bool>(), cache, any::<bool>(), bits, any::<bool>(), any::<bool>());
     let memory = (pages, any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let hyper_v = (enlightenments, any::<bool>());
     let clock = (base, any::<Option<bool>>(), rtc, pit);
     (processor, memory, hyper_v, clock).prop_map(
         |(
-            (pinning, topology, cache, topoext, address_bits, hide_kvm),
+            (pinning, topology, cache, topoext, address_bits, hide_kvm, round_robin),
             (pages, node, prealloc, merge, window),
             (enlightenments, vendor),
             clock,
@@ -92,6 +94,7 @@ pub(crate) fn wishes() -> impl Strategy<Value = Wishes> {
             topoext,
             address_bits,
             hide_kvm,
+            round_robin,
             pages,
             node,
             prealloc,
@@ -125,6 +128,10 @@ impl Wishes {
             // From the last CPU down, so that no two neighbours are siblings.
             Pins::ByHand if cpus < 64 => processor.pins = Some((0..cpus).map(|vcpu| 63 - vcpu).collect()),
             Pins::Auto | Pins::ByHand => {}
+        }
+        let is_pinned = processor.pinning == PinningChoice::On || processor.pins.is_some();
+        if self.round_robin && is_pinned {
+            processor.scheduler = Scheduler::RoundRobin;
         }
         if self.topology && cpus > 2 && cpus.is_multiple_of(2) {
             let cores = usize::try_from(cpus / 2).expect("small");
@@ -175,6 +182,7 @@ pub(crate) fn settled(spec: &GuestSpec, guest: &Guest) -> GuestSpec {
         pins: machine.cpu.pins.as_ref().map(|pins| pins.vcpus.clone()),
         emulator: machine.cpu.pins.as_ref().map(|pins| pins.emulator.clone()),
         iothread: machine.cpu.pins.as_ref().filter(|_| io_thread).map(|pins| pins.iothread.clone()),
+        scheduler: guest.scheduler(),
         topology: Some(machine.cpu.topology),
         cache: machine.cpu.cache,
         topoext: machine.cpu.topoext,

@@ -14,7 +14,7 @@ use passthru_guest::run::{
 };
 use passthru_guest::spec::FirmwareKind;
 use passthru_guest::{Guest, GuestName};
-use passthru_model::guest_tuning::ThreadPlaces;
+use passthru_model::guest_tuning::{Scheduler, ThreadPlaces};
 use passthru_model::plan::{Action, Effect, Step};
 use passthru_model::setting::{Place, Setting, Value, Word, guest_group};
 
@@ -281,7 +281,12 @@ fn each_thread_of_qemu_runs_where_it_belongs_also_those_that_it_makes_later() {
     };
     let set = |cpu: u32| [cpu].into_iter().collect();
     let mut tuning = scene.tuning();
-    tuning.threads = Some(ThreadPlaces { vcpus: vec![*vcpu], emulator: set(*own), iothreads: set(*own) });
+    tuning.threads = Some(ThreadPlaces {
+        vcpus: vec![*vcpu],
+        emulator: set(*own),
+        iothreads: set(*own),
+        scheduler: Scheduler::Normal,
+    });
     let started = start(&scene.guest, &scene.paths(), &scene.launcher, &tuning, PATIENCE, &mut |_| {})
         .expect("started");
     let places = || -> BTreeMap<String, Vec<String>> {
@@ -303,8 +308,12 @@ fn each_thread_of_qemu_runs_where_it_belongs_also_those_that_it_makes_later() {
     // More places than vCPUs: nothing is started, and nothing is left.
     stop(&scene.paths(), at_once(true)).expect("stopped");
     let before = scene.files();
-    tuning.threads =
-        Some(ThreadPlaces { vcpus: vec![*vcpu, *own], emulator: set(*own), iothreads: set(*own) });
+    tuning.threads = Some(ThreadPlaces {
+        vcpus: vec![*vcpu, *own],
+        emulator: set(*own),
+        iothreads: set(*own),
+        scheduler: Scheduler::Normal,
+    });
     let error = start(&scene.guest, &scene.paths(), &scene.launcher, &tuning, PATIENCE, &mut |_| {})
         .expect_err("refused")
         .to_string();

@@ -6,7 +6,9 @@ use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
 use passthru_model::backend::Backend;
 use passthru_model::guest_name::GuestName;
-use passthru_model::guest_tuning::{GuestTuning, HugePagesWanted, Isolation, ThreadPlaces};
+use passthru_model::guest_tuning::{
+    GuestTuning, HostSleep, HugePagesWanted, Isolation, Scheduler, ThreadPlaces,
+};
 use passthru_model::plan::{Action, Effect, Plan, Step};
 use passthru_model::setting::{Setting, guest_group};
 
@@ -29,6 +31,8 @@ pub struct GuestRun<'a> {
     pub tuning: GuestTuning,
     /// Where its threads run; `None`: wherever the scheduler puts them.
     pub pinning: Option<&'a Pinning>,
+    /// How the threads of its vCPUs are scheduled, where they have places.
+    pub scheduler: Scheduler,
     /// The huge pages that its memory is made of; `None`: of none.
     pub pages: Option<HugePagesWanted>,
 }
@@ -42,6 +46,8 @@ pub struct PlannedRun {
     pub group: Option<String>,
     /// Where its threads run.
     pub threads: Option<ThreadPlaces>,
+    /// Whether the host is kept awake while it runs.
+    pub awake: bool,
 }
 
 /// Plans what is changed of the host for a guest, each step with its reason.
@@ -85,16 +91,34 @@ pub fn guest_run(facts: &HostFacts, run: &GuestRun<'_>) -> Result<PlannedRun, Re
     // libvirt has control groups and pins of its own for what it starts.
     let ours = run.backend == Backend::Qemu;
     let isolated = ours && run.tuning.isolation != Isolation::None;
+    let awake = !run.functions.is_empty() && run.tuning.host_sleep == HostSleep::Block;
+    if awake {
+        plan.notes.push("the host does not go to sleep while it runs, for its devices would lose their state (tuning.host-sleep)".to_owned());
+    }
     let mut planned = PlannedRun {
         group: isolated.then(|| guest_group(run.guest)),
-        threads: run.pinning.filter(|_| ours).map(|pinning| threads(pinning, run.tuning.isolation)),
+        threads: run
+            .pinning
+            .filter(|_| ours)
+            .map(|pinning| threads(pinning, run.tuning.isolation, run.scheduler)),
+        awake,
         plan,
     };
     if !facts.surroundings.root && !planned.plan.is_empty() {
         let left: Vec<String> = planned.plan.steps.drain(..).map(|step| step.what).collect();
         planned.plan.notes.push(format!("only root can do this, so it is left: {}", left.join("; ")));
         planned.group = None;
-        planned.threads = run.pinning.map(|pinning| threads(pinning, Isolation::None));
+        planned.threads =
+            planned.threads.and(run.pinning).map(|pinning| threads(pinning, Isolation::None, run.scheduler));
+    }
+    if let Some(threads) = &mut planned.threads
+        && !facts.surroundings.root
+        && threads.scheduler != Scheduler::Normal
+    {
+        threads.scheduler = Scheduler::Normal;
+        planned.plan.notes.push(
+            "only root can have vCPUs scheduled round-robin, so they are scheduled as any program".to_owned(),
+        );
     }
     Ok(planned)
 }
@@ -103,9 +127,14 @@ pub fn guest_run(facts: &HostFacts, run: &GuestRun<'_>) -> Result<PlannedRun, Re
 const HUGE_PAGES: &str = "huge-pages";
 
 /// Where a guest's threads run. In a partition there are the guest's CPUs, and a core for QEMU's own threads.
-fn threads(pinning: &Pinning, isolation: Isolation) -> ThreadPlaces {
+fn threads(pinning: &Pinning, isolation: Isolation, scheduler: Scheduler) -> ThreadPlaces {
     let own = if isolation == Isolation::Partition { &pinning.iothread } else { &pinning.emulator };
-    ThreadPlaces { vcpus: pinning.pins.clone(), emulator: own.clone(), iothreads: pinning.iothread.clone() }
+    ThreadPlaces {
+        vcpus: pinning.pins.clone(),
+        emulator: own.clone(),
+        iothreads: pinning.iothread.clone(),
+        scheduler,
+    }
 }
 
 /// The plan that gives a guest's functions to vfio-pci, where a driver of the host has some of them.

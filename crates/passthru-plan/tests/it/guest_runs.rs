@@ -1,9 +1,12 @@
 //! What is changed of the host for a guest that is started.
 
+use passthru_model::address::PciAddress;
 use passthru_model::backend::Backend;
 use passthru_model::cpu_set::CpuSet;
 use passthru_model::guest_name::GuestName;
-use passthru_model::guest_tuning::{Frequency, GuestTuning, HugePagesWanted, Interrupts, Isolation};
+use passthru_model::guest_tuning::{
+    Frequency, GuestTuning, HostSleep, HugePagesWanted, Interrupts, Isolation, Scheduler,
+};
 use passthru_model::plan::Plan;
 use passthru_model::setting::HostSlice;
 use passthru_model::tuning::{FrequencyPolicy, RunTimeFacts};
@@ -11,7 +14,7 @@ use passthru_model::{Fact, HostFacts};
 use passthru_plan::pinning::{self, Pinning, Request};
 use passthru_plan::{GuestRun, PlannedRun, Refusal, diff, guest_run};
 
-use crate::common::{at, host_with_groups};
+use crate::common::{at, edit, host_with_groups};
 
 /// The host of the other tests: four cores, systemd, control groups of version 2.
 fn host() -> HostFacts {
@@ -47,6 +50,7 @@ fn host() -> HostFacts {
 }
 
 const ALL: GuestTuning = GuestTuning {
+    host_sleep: HostSleep::Block,
     take_only_display: false,
     take_in_use: false,
     take_last_keyboard: false,
@@ -74,6 +78,7 @@ fn planned(facts: &HostFacts, tuning: GuestTuning, vcpus: usize) -> Result<Plann
             functions: &[],
             tuning,
             pinning: Some(&pinning),
+            scheduler: Scheduler::RoundRobin,
             pages: None,
         },
     )
@@ -95,7 +100,36 @@ fn nothing_is_changed_that_is_not_asked_for() {
     assert!(run.plan.is_empty() && run.group.is_none());
     assert_eq!(run.plan.guest, Some(name()));
     let threads = run.threads.expect("places");
-    assert_eq!(threads.vcpus.len(), 1);
+    assert_eq!((threads.vcpus.len(), threads.scheduler), (1, Scheduler::RoundRobin));
+}
+
+#[test]
+fn the_host_stays_awake_for_a_guest_with_devices_unless_it_may_sleep() {
+    let mut facts = host();
+    edit(&mut facts, "02:00.0", |function| function.driver = Some("vfio-pci".to_owned()));
+    let guest = name();
+    let run = |functions: &[PciAddress], host_sleep| {
+        let run = GuestRun {
+            guest: &guest,
+            backend: Backend::Qemu,
+            functions,
+            tuning: GuestTuning { host_sleep, ..GuestTuning::default() },
+            pinning: None,
+            scheduler: Scheduler::Normal,
+            pages: None,
+        };
+        guest_run(&facts, &run).expect("a plan")
+    };
+    let functions = [at("02:00.0")];
+    let awake = run(&functions, HostSleep::Block);
+    assert!(awake.awake);
+    assert!(
+        awake.plan.notes.iter().any(|note| note.contains("does not go to sleep")),
+        "{:?}",
+        awake.plan.notes
+    );
+    assert!(!run(&functions, HostSleep::Allow).awake);
+    assert!(!run(&[], HostSleep::Block).awake);
 }
 
 #[test]
@@ -125,7 +159,10 @@ fn libvirt_has_groups_and_pins_of_its_own() {
     let run = |isolation| {
         let tuning = GuestTuning { isolation, ..ALL };
         let (backend, pinning) = (Backend::Libvirt, Some(&pinning));
-        guest_run(&facts, &GuestRun { guest: &guest, backend, functions: &[], tuning, pinning, pages: None })
+        let scheduler = Scheduler::Normal;
+        let run =
+            GuestRun { guest: &guest, backend, functions: &[], tuning, pinning, scheduler, pages: None };
+        guest_run(&facts, &run)
     };
     let planned = run(Isolation::Slices).expect("a plan");
     assert_eq!((planned.group, planned.threads), (None, None));
@@ -157,7 +194,15 @@ fn only_the_huge_pages_that_are_lacking_are_made() {
         let tuning = GuestTuning::default();
         guest_run(
             &facts,
-            &GuestRun { guest: &guest, backend: Backend::Qemu, functions: &[], tuning, pinning: None, pages },
+            &GuestRun {
+                guest: &guest,
+                backend: Backend::Qemu,
+                functions: &[],
+                tuning,
+                pinning: None,
+                scheduler: Scheduler::Normal,
+                pages,
+            },
         )
     };
     let free = facts.memory.huge_pages.value().expect("known")[&2048].all.takeable();
@@ -184,6 +229,7 @@ fn what_this_host_cannot_do_is_said_all_at_once() {
         functions: &[],
         tuning: ALL,
         pinning: None,
+        scheduler: Scheduler::Normal,
         pages: None,
     };
     let refusal = guest_run(&host(), &unpinned).expect_err("a refusal").to_string();
@@ -196,7 +242,8 @@ fn without_root_what_only_makes_it_faster_is_left_and_a_device_of_the_hosts_is_r
     facts.surroundings.root = false;
     let run = planned(&facts, ALL, 1).expect("a plan");
     assert!(run.plan.is_empty() && run.group.is_none() && run.threads.is_some());
-    assert!(run.plan.notes.last().is_some_and(|note| note.starts_with("only root can do this")));
+    insta::assert_snapshot!(run.plan.notes.join("\n"));
+    assert_eq!(run.threads.map(|threads| threads.scheduler), Some(Scheduler::Normal));
     let guest = name();
     let functions = [at("02:00.0")];
     let tuning = GuestTuning::default();
@@ -206,6 +253,7 @@ fn without_root_what_only_makes_it_faster_is_left_and_a_device_of_the_hosts_is_r
         functions: &functions,
         tuning,
         pinning: None,
+        scheduler: Scheduler::Normal,
         pages: None,
     };
     let refusal = guest_run(&facts, &device).expect_err("a refusal").to_string();

@@ -3,10 +3,9 @@
 //! libvirt waits for it with the guest locked, so it asks libvirt nothing, and nothing here takes for ever. What goes wrong before the
 //! start refuses the start; what goes wrong after the end is written down, and never keeps a guest from ending.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
 use std::time::Duration;
 
 use passthru_formats::libvirt_domain;
@@ -14,8 +13,9 @@ use passthru_guest::libvirt::left_to_hook;
 use passthru_guest::look::Looked;
 use passthru_guest::run::libvirt::{self, Moment};
 use passthru_guest::run::{GuestPaths, Tuning};
-use passthru_guest::{Guest, GuestName};
+use passthru_guest::{Guest, GuestName, GuestSpec};
 use passthru_model::backend::Backend;
+use passthru_model::guest_tuning::HostSleep;
 use passthru_plan::{GuestRun, guest_run};
 
 use super::guest::places::Places;
@@ -56,8 +56,11 @@ pub(crate) fn run(context: &Context, arguments: &LibvirtHookArguments) -> Result
             prepare(context, &places, &name, arguments.daemon)?;
         }
         Moment::Started | Moment::Reconnected => {
-            if let Err(error) = libvirt::started(&paths, arguments.daemon, &libvirt::pid_file(&name)) {
-                note(&paths, &chain(&error));
+            match libvirt::started(&paths, arguments.daemon, &libvirt::pid_file(&name)) {
+                // A daemon that finds it again finds the host awake.
+                Ok(Some(qemu)) if moment == Moment::Started => keep_awake(&places, &name, qemu),
+                Ok(_) => {}
+                Err(error) => note(&paths, &chain(&error)),
             }
         }
         Moment::Released => {
@@ -97,6 +100,7 @@ fn prepare(context: &Context, places: &Places, name: &GuestName, daemon: i32) ->
         functions: &left.functions,
         tuning: spec.tuning,
         pinning: guest.pinning(),
+        scheduler: spec.processor.scheduler,
         pages: left.pages,
     };
     let planned = guest_run(&facts, &run).map_err(|refusal| change::refusal_to_run(&refusal, name))?;
@@ -105,6 +109,20 @@ fn prepare(context: &Context, places: &Places, name: &GuestName, daemon: i32) ->
     let mut told = |line: &str| note(paths, line);
     libvirt::prepare(paths, daemon, &tuning, &mut HostRunner, &mut told)
         .map_err(|error| start::failed(&error))
+}
+
+/// Has the host stay awake for a guest with devices of it, unless its specification says otherwise. It runs already, and goes on.
+fn keep_awake(places: &Places, name: &GuestName, qemu: i32) {
+    let paths = &places.paths(name);
+    let wants = |spec: GuestSpec| !spec.devices.is_empty() && spec.tuning.host_sleep == HostSleep::Block;
+    if !places.load(name).is_ok_and(wants) {
+        return;
+    }
+    let kept =
+        log(paths).map_err(|error| error.to_string()).and_then(|log| libvirt::keep_awake(name, qemu, log));
+    if let Err(why) = kept {
+        note(paths, &why);
+    }
 }
 
 /// Puts back what was changed for a guest.
@@ -121,11 +139,15 @@ fn release(context: &Context, name: &GuestName, paths: &GuestPaths) {
 
 /// Writes a line to the guest's log, and says it to libvirt, which keeps it only of what fails.
 fn note(paths: &GuestPaths, line: &str) {
-    let log: &Path = &paths.supervisor_log();
     let _ = writeln!(std::io::stderr(), "passthru: {line}");
-    if let Ok(mut log) = OpenOptions::new().create(true).append(true).mode(0o600).open(log) {
+    if let Ok(mut log) = log(paths) {
         let _ = writeln!(log, "passthru: {line}");
     }
+}
+
+/// The guest's log, to be written to at its end.
+fn log(paths: &GuestPaths) -> std::io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(paths.supervisor_log())
 }
 
 /// Ends this process when the time is over: libvirt waits for it. What it was doing stands in the journal, as after any kill, and is put

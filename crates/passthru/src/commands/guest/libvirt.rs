@@ -83,6 +83,7 @@ fn without_hook(facts: &HostFacts, spec: &GuestSpec, guest: &Guest) -> Result<()
         functions: &functions,
         tuning: spec.tuning,
         pinning: guest.pinning(),
+        scheduler: spec.processor.scheduler,
         pages: guest.huge_pages(),
     };
     let planned = guest_run(facts, &run).map_err(|refusal| change::refusal_to_run(&refusal, &spec.name))?;

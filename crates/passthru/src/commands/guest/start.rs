@@ -93,8 +93,13 @@ pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<
         context.printer.say("KVM cannot be used here, so the guest is emulated (TCG), which is slow");
     }
     free_of_others(&places, &spec)?;
-    let tuning =
-        Tuning { plan: planned.plan, group: planned.group, threads: planned.threads, ..Tuning::none(&name) };
+    let tuning = Tuning {
+        plan: planned.plan,
+        group: planned.group,
+        threads: planned.threads,
+        awake: planned.awake,
+        ..Tuning::none(&name)
+    };
     let mut progress = |line: &str| context.printer.say(&plain(line));
     let started = run::start(&guest, &paths, &Launcher::new(qemu()?), &tuning, PATIENCE, &mut progress)
         .map_err(|error| failed(&error))?;
@@ -133,6 +138,7 @@ pub(crate) fn plan(facts: &HostFacts, spec: &GuestSpec, guest: &Guest) -> Result
         functions: &functions,
         tuning: spec.tuning,
         pinning: guest.pinning(),
+        scheduler: spec.processor.scheduler,
         pages: guest.huge_pages(),
     };
     guest_run(facts, &run).map_err(|refusal| change::refusal_to_run(&refusal, guest.name()))
