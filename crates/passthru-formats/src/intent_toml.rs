@@ -240,11 +240,16 @@ fn boot_values(boot: &BootSettings) -> Values<5> {
     ]
 }
 
-fn host_values(host: &HostSettings) -> Values<6> {
+fn host_values(host: &HostSettings) -> Values<7> {
     let methods: InlineTable = host
         .reset_methods
         .iter()
         .map(|(at, methods)| (at.to_string(), Value::from(methods.to_string())))
+        .collect();
+    let numbers: InlineTable = host
+        .virtual_functions
+        .iter()
+        .map(|(at, number)| (at.to_string(), Value::from(i64::from(number.get()))))
         .collect();
     [
         ("gpu", host.gpu.map(|address| address.to_string().into())),
@@ -253,6 +258,7 @@ fn host_values(host: &HostSettings) -> Values<6> {
         ("vendor-reset", on(host.vendor_reset)),
         ("no-d3cold", on(host.no_d3cold)),
         ("reset-methods", (!methods.is_empty()).then(|| methods.into())),
+        ("virtual-functions", (!numbers.is_empty()).then(|| numbers.into())),
     ]
 }
 

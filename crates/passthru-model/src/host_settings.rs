@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -32,6 +33,34 @@ pub struct HostSettings {
     /// The ways in which the kernel may reset a function, in the order in which it tries them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reset_methods: BTreeMap<PciAddress, ResetMethods>,
+    /// How many virtual functions a physical one has (SR-IOV), which only guests use.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub virtual_functions: BTreeMap<PciAddress, VirtualFunctions>,
+}
+
+/// A number of virtual functions, 1 to 65535 (`NumVFs`, PCI Express specification, SR-IOV extended capability).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct VirtualFunctions(NonZeroU16);
+
+impl VirtualFunctions {
+    /// The number.
+    pub fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+impl FromStr for VirtualFunctions {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| {
+            format!(
+                "‘{}’ is no number of virtual functions, such as 4; ‘none’ has none made",
+                text.escape_debug()
+            )
+        })
+    }
 }
 
 /// A way to reset a function, as `reset_method` in sysfs names it (`drivers/pci/pci.c`, `pci_reset_fn_methods`).
@@ -197,6 +226,10 @@ mod tests {
         assert_eq!(methods.to_string().parse(), Ok(methods));
         for wrong in ["", "flr flr", "warm", " , "] {
             assert!(wrong.parse::<ResetMethods>().is_err(), "{wrong}");
+        }
+        assert_eq!("4".parse::<VirtualFunctions>().map(VirtualFunctions::get), Ok(4));
+        for wrong in ["", "0", "-1", "65536", "x"] {
+            assert!(wrong.parse::<VirtualFunctions>().is_err(), "{wrong}");
         }
         assert_eq!("64".parse::<KvmfrSize>().map(|size| size.to_string()), Ok("64M".to_owned()));
         for wrong in ["", "8", "8192", "65", "M", "-64", "64G"] {

@@ -123,6 +123,12 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// Whether nothing is asked for that passthru does of itself: no function is isolated, and no virtual one made. All else is set up
+    /// only beside isolated functions.
+    pub fn is_nothing(&self) -> bool {
+        self.isolate.is_empty() && self.host.virtual_functions.is_empty()
+    }
+
     /// Whether a function is to be isolated.
     pub fn isolates(&self, address: PciAddress) -> bool {
         self.isolate.iter().any(|device| device.address == address)

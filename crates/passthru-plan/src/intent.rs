@@ -34,9 +34,9 @@ pub fn text(facts: &HostFacts) -> Result<Option<String>, IntentProblem> {
     }
 }
 
-/// The intent of a host; `None`: there is no intent file, or it lists no device.
+/// The intent of a host; `None`: there is no intent file, or it asks for nothing.
 pub fn of(facts: &HostFacts) -> Result<Option<Intent>, IntentProblem> {
     let Some(text) = text(facts)? else { return Ok(None) };
     let intent = intent_toml::parse(&text)?;
-    Ok((!intent.isolate.is_empty()).then_some(intent))
+    Ok((!intent.is_nothing()).then_some(intent))
 }

@@ -17,6 +17,7 @@ pub mod planner;
 pub mod predict;
 mod resets;
 pub mod rom;
+mod sriov;
 pub mod stake;
 pub mod status;
 pub mod usb;

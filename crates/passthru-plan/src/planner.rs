@@ -63,8 +63,11 @@ pub struct IntentChange {
 
 /// The plan that takes a host to an intent. Empty where it is there already. The intent file itself is left as it is.
 pub fn plan_for(facts: &HostFacts, wanted: &Intent, consent: &Consent) -> Result<Plan, Refusal> {
-    let title = if wanted.isolate.is_empty() {
+    let title = if wanted.is_nothing() {
         "remove all that passthru set up for boot".to_owned()
+    } else if wanted.isolate.is_empty() {
+        let physical: Vec<PciAddress> = wanted.host.virtual_functions.keys().copied().collect();
+        format!("bring the host to its intent: virtual functions of {} for guests", listed(&physical))
     } else {
         format!("bring the host to its intent: {} for guests", listed(&addresses(wanted)))
     };
@@ -93,7 +96,10 @@ pub fn isolate_by(
     };
     let taken: Vec<PciAddress> = crate::leftovers::taken_by_others(facts).into_iter().collect();
     let named = if named.is_empty() && consent.adopt { taken.as_slice() } else { named };
-    let edits_alone = *edit != IntentEdit::default() && !stands.isolate.is_empty();
+    let host = edit.host.of_host(&stands.host);
+    // Virtual functions come and go without anything being isolated; all else is set up beside something that is.
+    let makes = host.virtual_functions != stands.host.virtual_functions;
+    let edits_alone = *edit != IntentEdit::default() && (makes || !stands.isolate.is_empty());
     if named.is_empty() && !edits_alone {
         return Err(if consent.adopt { Reason::NothingToAdopt } else { Reason::NothingNamed }.into());
     }
@@ -114,8 +120,10 @@ pub fn isolate_by(
         text = intent_toml::set_method(&text, method).map_err(Reason::from)?;
     }
     text = intent_toml::set_boot(&text, &edit.of_boot(&stands.boot)).map_err(Reason::from)?;
-    text = intent_toml::set_host(&text, &edit.host.of_host(&stands.host)).map_err(Reason::from)?;
-    let (title, what) = if all.is_empty() {
+    text = intent_toml::set_host(&text, &host).map_err(Reason::from)?;
+    let (title, what) = if all.is_empty() && stands.isolate.is_empty() {
+        ("change which virtual functions are made for guests".to_owned(), "write down which are to be made")
+    } else if all.is_empty() {
         ("change what is set up beside isolated devices".to_owned(), "write down what is to be set up")
     } else {
         (format!("isolate {}", listed(&all)), "write down which devices are for guests")
@@ -212,6 +220,8 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         select::kernels(facts, wanted.method, &mut reasons);
         settings::note_ids(facts, wanted, &mut plan.notes);
         settings::note_screen(facts, wanted, &mut plan.notes);
+    } else {
+        host::judge(facts, wanted, &mut reasons, &mut plan.notes);
     }
     // Where nothing is isolated, settings that cannot be read are in nobody's way.
     let mut settings = Vec::new();
@@ -281,7 +291,7 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         loader_steps.extend(chain.loader.regenerate(facts, isolating, &needed));
     }
     plan.steps.extend(in_order(isolating, loader_steps, boot_steps, copy));
-    notes::last(facts, isolating, plan);
+    notes::last(facts, wanted, plan);
     Ok(())
 }
 

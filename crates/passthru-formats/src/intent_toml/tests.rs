@@ -34,6 +34,7 @@ fn of_host() -> HostSettings {
         vendor_reset: true,
         no_d3cold: true,
         reset_methods: [(device(2).address, "flr bus".parse().expect("ways"))].into(),
+        virtual_functions: [(device(2).address, "4".parse().expect("a number"))].into(),
     }
 }
 

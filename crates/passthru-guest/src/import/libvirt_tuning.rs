@@ -130,7 +130,7 @@ fn is_ours(element: &ReadElement, cpus: u32) -> bool {
     let vcpus = element.attribute("vcpus").and_then(|text| text.parse::<CpuSet>().ok());
     element.attribute("scheduler") == Some("rr")
         && element.attribute("priority") == Some("1")
-        && vcpus == Some(CpuSet::from_iter(0..cpus))
+        && vcpus == Some((0..cpus).collect())
 }
 
 /// `<hyperv>`.

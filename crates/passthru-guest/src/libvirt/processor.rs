@@ -51,7 +51,8 @@ pub(super) fn cputune(machine: &Machine) -> Option<DomainElement> {
     }
     // libvirt's default is the kernel's.
     if pins.scheduler == Scheduler::RoundRobin {
-        let vcpus = CpuSet::from_iter(0..u32::try_from(pins.vcpus.len()).unwrap_or(u32::MAX)).to_string();
+        let vcpus: CpuSet = (0..u32::try_from(pins.vcpus.len()).unwrap_or(u32::MAX)).collect();
+        let vcpus = vcpus.to_string();
         let attributes = [("vcpus", vcpus.as_str()), ("scheduler", "rr"), ("priority", "1")];
         cputune.children.push(element("vcpusched", &attributes));
     }

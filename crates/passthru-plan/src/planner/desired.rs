@@ -88,13 +88,12 @@ pub(super) fn file_steps(
 
 /// What stands at each of our paths once the intent is met. A path that is not in it is empty then.
 fn own_files(facts: &HostFacts, chain: &Chain, wanted: &Intent, needed: &Parameters) -> States {
-    let mut files = States::new();
+    let mut files = host::own_files(facts, wanted);
     if wanted.isolate.is_empty() {
         return files;
     }
     files.extend(chain.loader.own_files(wanted, needed));
     files.extend(chain.generator.own_files(wanted));
-    files.extend(host::own_files(facts, wanted));
     let rebuild = chain.generator.by_hand();
     let link = |unit: &str| FileState::Link { target: unit.to_owned() };
     files.insert(managed::RECORD_UNIT, FileState::root_file(texts::RECORD_UNIT, 0o644));

@@ -1,12 +1,13 @@
 //! What a command changes in the intent beside its list of functions.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use passthru_model::acs_override::AcsOverride;
 use passthru_model::address::PciAddress;
 use passthru_model::boot_settings::{BootSettings, HugePagePool};
 use passthru_model::cpu_set::CpuSet;
-use passthru_model::host_settings::{HostSettings, KvmfrSize, ResetMethods, UserName};
+use passthru_model::host_settings::{HostSettings, KvmfrSize, ResetMethods, UserName, VirtualFunctions};
 use passthru_model::intent::Method;
 
 /// What is to become of one setting.
@@ -69,6 +70,8 @@ pub struct HostEdit {
     pub no_d3cold: Option<bool>,
     /// How functions are reset.
     pub reset_methods: Vec<(PciAddress, Wish<ResetMethods>)>,
+    /// How many virtual functions physical ones have.
+    pub virtual_functions: Vec<(PciAddress, Wish<VirtualFunctions>)>,
 }
 
 impl HostEdit {
@@ -86,13 +89,19 @@ impl HostEdit {
         }
         host.vendor_reset = self.vendor_reset.unwrap_or(host.vendor_reset);
         host.no_d3cold = self.no_d3cold.unwrap_or(host.no_d3cold);
-        for (address, wish) in self.reset_methods.iter().cloned() {
-            match wish {
-                Wish::Drop => drop(host.reset_methods.remove(&address)),
-                Wish::Set(methods) => drop(host.reset_methods.insert(address, methods)),
-            }
-        }
+        each(&self.reset_methods, &mut host.reset_methods);
+        each(&self.virtual_functions, &mut host.virtual_functions);
         host
+    }
+}
+
+/// Makes the changes of settings that functions have each for themselves.
+fn each<T: Clone>(wishes: &[(PciAddress, Wish<T>)], settings: &mut BTreeMap<PciAddress, T>) {
+    for (address, wish) in wishes.iter().cloned() {
+        match wish {
+            Wish::Drop => drop(settings.remove(&address)),
+            Wish::Set(value) => drop(settings.insert(address, value)),
+        }
     }
 }
 

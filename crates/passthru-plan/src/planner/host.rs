@@ -5,7 +5,8 @@ mod texts;
 
 use passthru_formats::libvirt_conf;
 use passthru_model::address::PciAddress;
-use passthru_model::host_settings::{HostSettings, ResetMethod, ResetMethods};
+use passthru_model::hex::PciId;
+use passthru_model::host_settings::{HostSettings, ResetMethod, ResetMethods, VirtualFunctions};
 use passthru_model::intent::Intent;
 use passthru_model::plan::FileState;
 use passthru_model::{HostFacts, managed};
@@ -13,6 +14,7 @@ use passthru_model::{HostFacts, managed};
 use super::Reason;
 use super::loader::{Change, States, text_of};
 use crate::checks::has_vendor_reset;
+use crate::sriov;
 
 /// The node of kvmfr that QEMU opens.
 const KVMFR_NODE: &str = "/dev/kvmfr0";
@@ -35,14 +37,15 @@ const APPARMOR_LINE: &str = "  /dev/kvmfr0 rw, # passthru\n";
 /// The files of ours. Where a setting is not made, its file is not there.
 pub(super) fn own_files(facts: &HostFacts, wanted: &Intent) -> States {
     let mut files = States::new();
-    if wanted.isolate.is_empty() {
-        return files;
-    }
+    // Virtual functions are guests' without any function being isolated.
+    let making = making(facts, wanted);
+    let nothing = Intent::default();
+    let wanted = if wanted.isolate.is_empty() { &nothing } else { wanted };
     let host = &wanted.host;
     let mut put = |path: &'static str, text: Option<String>| {
         files.extend(text.map(|text| (path, FileState::root_file(text, 0o644))));
     };
-    put(managed::HOST_RULES, texts::rules(wanted, &resets(facts, wanted)));
+    put(managed::HOST_RULES, texts::rules(host, &wanted.isolate, &resets(facts, wanted), &making));
     put(managed::HOST_XORG, host.gpu.map(|gpu| texts::xorg(gpu, driver_of_x(facts, gpu))));
     put(managed::HOST_ENVIRONMENT, host.gpu.map(|_| texts::environment()));
     let memory = facts.memory.totals.value().map(|totals| totals.total_kib);
@@ -56,6 +59,47 @@ pub(super) fn own_files(facts: &HostFacts, wanted: &Intent) -> States {
 fn driver_of_x(facts: &HostFacts, gpu: PciAddress) -> &'static str {
     let driver = facts.function(gpu).and_then(|function| function.driver.as_deref());
     if driver == Some("nvidia") { "nvidia" } else { "modesetting" }
+}
+
+/// A physical function and the virtual ones that it is to have.
+struct Making {
+    address: PciAddress,
+    /// What must sit there.
+    id: PciId,
+    number: VirtualFunctions,
+}
+
+/// The physical functions that are there, of those of which the intent says how many virtual ones they have.
+fn making(facts: &HostFacts, wanted: &Intent) -> Vec<Making> {
+    let there = |(address, number): (&PciAddress, &VirtualFunctions)| {
+        let function = facts.function(*address)?;
+        Some(Making { address: *address, id: function.id, number: *number })
+    };
+    wanted.host.virtual_functions.iter().filter_map(there).collect()
+}
+
+/// Why a function cannot have virtual ones; `None`: it can.
+fn cannot_make(
+    facts: &HostFacts,
+    wanted: &Intent,
+    address: PciAddress,
+    number: VirtualFunctions,
+) -> Option<String> {
+    if wanted.isolates(address) {
+        return Some("that function is isolated as a whole, and vfio-pci makes none".to_owned());
+    }
+    let Some(function) = facts.function(address) else {
+        return Some("there is no function at this address".to_owned());
+    };
+    if let Some(physical) = function.physical_function {
+        return Some(format!("that is a virtual function of {physical} itself"));
+    }
+    let most = sriov::of(facts, function)?.total;
+    match most {
+        0 => Some("that function has none (SR-IOV)".to_owned()),
+        most if most < number.get() => Some(format!("that function has {most} at most")),
+        _ => None,
+    }
 }
 
 /// How a function is to be reset.
@@ -94,6 +138,10 @@ pub(crate) fn resets(facts: &HostFacts, wanted: &Intent) -> Vec<Reset> {
 /// Adds the reasons why a setting cannot be had, and what the reader should know of those that can.
 pub(super) fn judge(facts: &HostFacts, wanted: &Intent, reasons: &mut Vec<Reason>, notes: &mut Vec<String>) {
     let host = &wanted.host;
+    judge_virtual_functions(facts, wanted, reasons, notes);
+    if wanted.isolate.is_empty() {
+        return;
+    }
     if let Some(gpu) = host.gpu {
         judge_gpu(facts, wanted, gpu, reasons, notes);
     }
@@ -117,6 +165,29 @@ pub(super) fn judge(facts: &HostFacts, wanted: &Intent, reasons: &mut Vec<Reason
         notes.push(format!(
             "{user} may start guests without being root: all devices on vfio-pci are theirs, and from their next login on their \
              programs may lock as much memory as the host has{unseen}"
+        ));
+    }
+}
+
+/// Whether each physical function can have the virtual ones that it is to have.
+fn judge_virtual_functions(
+    facts: &HostFacts,
+    wanted: &Intent,
+    reasons: &mut Vec<Reason>,
+    notes: &mut Vec<String>,
+) {
+    for (address, number) in &wanted.host.virtual_functions {
+        let number = *number;
+        if let Some(problem) = cannot_make(facts, wanted, *address, number) {
+            let setting = format!("virtual-functions of {address} = {}", number.get());
+            reasons.push(Reason::Setting { setting, problem });
+            continue;
+        }
+        let count = number.get();
+        notes.push(format!(
+            "{address} has its {count} virtual function{} after the next start of the host, and whenever its driver is bound anew; \
+             `passthru guest new NAME --device ADDRESS` gives one to a guest",
+            if count == 1 { "" } else { "s" }
         ));
     }
 }

@@ -28,7 +28,8 @@ pub(super) fn twins(facts: &HostFacts, wanted: &Intent, notes: &mut Vec<String>)
 }
 
 /// What is worth knowing of the plan as a whole.
-pub(super) fn last(facts: &HostFacts, isolating: bool, plan: &mut Plan) {
+pub(super) fn last(facts: &HostFacts, wanted: &Intent, plan: &mut Plan) {
+    let isolating = !wanted.isolate.is_empty();
     if plan.is_empty() {
         // Nothing is done, so nothing needs to be known before agreeing.
         plan.notes.clear();
@@ -44,7 +45,7 @@ pub(super) fn last(facts: &HostFacts, isolating: bool, plan: &mut Plan) {
                 .to_owned(),
         );
     }
-    if !isolating {
+    if wanted.is_nothing() {
         plan.notes.push(
             "kernel parameters that were taken out when a device was isolated, such as intel_iommu=off, come back with \
              `passthru undo` only"

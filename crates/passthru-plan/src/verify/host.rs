@@ -1,20 +1,29 @@
 //! Whether the host is set up as `[host]` of the intent says: what the kernel shows, not what files say.
 
 use passthru_model::HostFacts;
+use passthru_model::address::PciAddress;
 use passthru_model::fact::Evidence;
 use passthru_model::finding::{Finding, Remedy, Verdict};
 use passthru_model::intent::Intent;
 
 use super::finding;
 use crate::planner::{HostReset, resets};
+use crate::sriov;
 
 const WHY_RESET: &str = "a device that is not reset between two guests may be dead for the second";
 const WHY_MODULE: &str = "what the intent asks of a module happens only while it is loaded";
+const WHY_MADE: &str = "a guest that is given a virtual function does not start while there is none";
 const WHY_POWER: &str = "some devices do not come back once all power was taken from them";
 
 /// One finding for each setting whose outcome the kernel shows.
 pub(super) fn findings(facts: &HostFacts, intent: &Intent) -> Vec<Finding> {
     let mut findings = Vec::new();
+    findings.extend(
+        intent.host.virtual_functions.iter().map(|(address, number)| made(facts, *address, number.get())),
+    );
+    if intent.isolate.is_empty() {
+        return findings;
+    }
     for (is_wanted, module) in
         [(intent.host.kvmfr.is_some(), "kvmfr"), (intent.host.vendor_reset, "vendor_reset")]
     {
@@ -78,6 +87,40 @@ fn reset(facts: &HostFacts, wanted: &HostReset) -> Option<Finding> {
     };
     found.evidence.push(Evidence::new(function.attribute("reset_method"), now));
     Some(found)
+}
+
+/// Whether a physical function has its virtual ones.
+fn made(facts: &HostFacts, physical: PciAddress, wanted: u16) -> Finding {
+    let id = format!("virtual-functions-{physical}");
+    let Some(function) = facts.function(physical) else {
+        let mut found = finding(
+            id,
+            Verdict::Fail,
+            format!("{physical} is to have virtual functions, and is not there"),
+            WHY_MADE,
+        );
+        found.remedy = Some(Remedy::by_hand(
+            "If the card was taken out or moved, change virtual-functions in /etc/passthru/passthru.toml",
+        ));
+        return found;
+    };
+    let Some(state) = sriov::of(facts, function) else {
+        let text = format!("how many virtual functions {physical} has is not known");
+        return finding(id, Verdict::Unknown, text, WHY_MADE);
+    };
+    let now = state.enabled;
+    let mut found = if now == wanted {
+        finding(id, Verdict::Pass, format!("{physical} has its virtual functions: {now}"), WHY_MADE)
+    } else {
+        let text = format!("{physical} has {now} virtual functions, where the intent says {wanted}");
+        let mut found = finding(id, Verdict::Fail, text, WHY_MADE);
+        found.remedy = Some(Remedy::by_hand(
+            "Reboot, if there was none since it was set; else the kernel's log says why its driver makes no more",
+        ));
+        found
+    };
+    found.evidence.push(Evidence::new(function.attribute("sriov_numvfs"), now.to_string()));
+    found
 }
 
 fn powered(facts: &HostFacts, intent: &Intent) -> Option<Finding> {

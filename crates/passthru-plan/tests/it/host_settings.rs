@@ -1,6 +1,9 @@
 //! What the intent has the host itself set up for: whole plans, what stands in the way, and what the kernel made of it.
 
-use passthru_model::device_state::DeviceState;
+use std::collections::BTreeMap;
+
+use passthru_model::address::PciAddress;
+use passthru_model::device_state::{DeviceState, SriovState};
 use passthru_model::finding::Verdict;
 use passthru_model::intent::INTENT_PATH;
 use passthru_model::memory::MemoryTotals;
@@ -26,6 +29,7 @@ fn able() -> HostFacts {
             one.reset_methods = ["flr", "pm", "bus"].map(str::to_owned).to_vec();
         });
     }
+    facts.device_states = states(true, 0);
     facts.kernel.loaded = Fact::known(Vec::new(), "/proc/modules", "");
     put(&mut facts, managed::QEMU_CONF, QEMU_CONF);
     put(&mut facts, managed::APPARMOR_QEMU, "# local\n");
@@ -40,7 +44,20 @@ fn everything() -> HostEdit {
         vendor_reset: None,
         no_d3cold: Some(true),
         reset_methods: vec![(at("02:00.0"), Wish::Set("flr bus".parse().expect("ways")))],
+        virtual_functions: vec![(at("00:05.0"), Wish::Set("2".parse().expect("a number")))],
     }
+}
+
+/// The functions of 02:00 may lose all power or not, and 00:05.0 has so many virtual ones of four.
+fn states(allowed: bool, enabled: u16) -> Fact<BTreeMap<PciAddress, DeviceState>> {
+    let power = DeviceState { d3cold_allowed: Some(allowed), ..DeviceState::default() };
+    let sriov = Some(SriovState { total: 4, enabled, autoprobe: Some(false) });
+    let states = [
+        (at("02:00.0"), power.clone()),
+        (at("02:00.1"), power),
+        (at("00:05.0"), DeviceState { sriov, ..DeviceState::default() }),
+    ];
+    Fact::known(states.into(), "/sys/bus/pci/devices", "")
 }
 
 fn isolated(facts: &HostFacts, host: HostEdit) -> Result<IntentChange, passthru_plan::Refusal> {
@@ -64,7 +81,9 @@ fn everything_that_the_host_can_be_set_up_for_stands_in_files_of_ours_and_in_two
 #[test]
 fn what_is_set_up_needs_nothing_more_and_goes_with_the_last_device() {
     let before = able();
-    let change = isolated(&before, everything()).expect("a plan");
+    // Virtual functions stay: they are nobody's company.
+    let host = HostEdit { virtual_functions: Vec::new(), ..everything() };
+    let change = isolated(&before, host).expect("a plan");
     let done = after(&before, &change.plan);
     let again = plan_for(&done, &change.intent, &Consent::default()).expect("a plan");
     assert!(again.is_empty(), "{}", shown(&again));
@@ -86,6 +105,7 @@ fn one_setting_goes_alone_and_rebuilds_nothing() {
         kvmfr: Some(Wish::Drop),
         no_d3cold: Some(false),
         reset_methods: vec![(at("02:00.0"), Wish::Drop)],
+        virtual_functions: vec![(at("00:05.0"), Wish::Drop)],
         ..HostEdit::default()
     };
     let edit = IntentEdit { host: nothing, ..IntentEdit::default() };
@@ -121,6 +141,10 @@ fn what_this_host_cannot_be_set_up_for_is_refused_with_its_reason() {
         reset_methods: vec![ways(address, text)],
         ..HostEdit::default()
     };
+    let virtual_functions = |address: &str, number: &str| HostEdit {
+        virtual_functions: vec![(at(address), Wish::Set(number.parse().expect("a number")))],
+        ..HostEdit::default()
+    };
     let gpu = |address: &str| HostEdit { gpu: Some(Wish::Set(at(address))), ..HostEdit::default() };
     let refused = [
         gpu("02:00.0"),
@@ -129,11 +153,45 @@ fn what_this_host_cannot_be_set_up_for_is_refused_with_its_reason() {
         gpu("7f:00.0"),
         reset("02:00.0", "acpi"),
         reset("01:00.0", "flr"),
+        virtual_functions("00:05.0", "5"),
+        virtual_functions("02:00.0", "1"),
+        virtual_functions("7f:00.0", "1"),
         HostEdit { vendor_reset: Some(true), ..HostEdit::default() },
         HostEdit { kvmfr: Some(Wish::Set("64".parse().expect("a size"))), ..HostEdit::default() },
     ]
     .map(|host| isolated(&facts, host).expect_err("a refusal").to_string());
     insta::assert_snapshot!(refused.join("\n\n"));
+}
+
+#[test]
+fn virtual_functions_are_made_without_anything_being_isolated() {
+    let facts = able();
+    let wish = |wish| {
+        let host = HostEdit { virtual_functions: vec![(at("00:05.0"), wish)], ..HostEdit::default() };
+        IntentEdit { host, ..IntentEdit::default() }
+    };
+    let make = wish(Wish::Set("2".parse().expect("a number")));
+    let change = isolate_by(&facts, &[], &make, &Consent::default()).expect("a plan");
+    insta::assert_snapshot!(shown(&change.plan));
+    let mut done = after(&facts, &change.plan);
+    let again = plan_for(&done, &change.intent, &Consent::default()).expect("a plan");
+    assert!(again.is_empty(), "{}", shown(&again));
+    let judged = |facts: &HostFacts| -> Vec<String> {
+        let found = verify(facts, &change.intent).into_iter();
+        found.map(|one| format!("{} {}", one.verdict.word(), one.summary)).collect()
+    };
+    insta::assert_snapshot!(judged(&done).join("\n"));
+    done.device_states = states(true, 2);
+    assert!(judged(&done).iter().all(|line| !line.starts_with("fail")), "{:?}", judged(&done));
+    // They go again, and with them all of ours but the intent.
+    let back = isolate_by(&done, &[], &wish(Wish::Drop), &Consent::default()).expect("a plan");
+    let mut left = after(&done, &back.plan).files;
+    left.insert(INTENT_PATH.to_owned(), FileState::Absent);
+    assert_eq!(left, facts.files);
+    // What is set up beside isolated functions needs one.
+    let host = HostEdit { no_d3cold: Some(true), ..HostEdit::default() };
+    let alone = IntentEdit { host, ..IntentEdit::default() };
+    assert!(isolate_by(&facts, &[], &alone, &Consent::default()).is_err());
 }
 
 #[test]
@@ -166,24 +224,24 @@ fn what_the_kernel_made_of_it_is_judged() {
     let facts = able();
     let change = isolated(&facts, everything()).expect("a plan");
     let mut done = after(&facts, &change.plan);
-    let state = |allowed| DeviceState { d3cold_allowed: Some(allowed), ..DeviceState::default() };
     let judged = |facts: &HostFacts| -> Vec<String> {
-        let ids = ["module-kvmfr", "reset-0000:02:00.0", "d3cold"];
+        let ids = ["module-kvmfr", "reset-0000:02:00.0", "d3cold", "virtual-functions-0000:00:05.0"];
         let mut found = verify(facts, &change.intent);
         found.retain(|one| ids.contains(&one.id.as_str()));
         found.into_iter().map(|one| format!("{} {}", one.verdict.word(), one.summary)).collect()
     };
-    let states = |allowed| [at("02:00.0"), at("02:00.1")].map(|address| (address, state(allowed))).into();
-    done.device_states = Fact::known(states(true), "/sys/bus/pci/devices", "");
+    done.device_states = states(true, 0);
     insta::assert_snapshot!(judged(&done).join("\n"), @r"
+    fail 0000:00:05.0 has 0 virtual functions, where the intent says 2
     fail kvmfr is not loaded
     fail 0000:02:00.0 is reset flr pm bus, where the intent says flr bus
     fail all power may be taken from 0000:02:00.0, 0000:02:00.1 while idle
     ");
-    done.device_states = Fact::known(states(false), "/sys/bus/pci/devices", "");
+    done.device_states = states(false, 2);
     done.kernel.loaded = Fact::known(vec!["kvmfr".to_owned()], "/proc/modules", "");
     edit(&mut done, "02:00.0", |one| one.reset_methods = ["flr", "bus"].map(str::to_owned).to_vec());
     insta::assert_snapshot!(judged(&done).join("\n"), @r"
+    pass 0000:00:05.0 has its virtual functions: 2
     pass kvmfr is loaded
     pass 0000:02:00.0 is reset as the intent says: flr bus
     pass no isolated function may lose all power while idle

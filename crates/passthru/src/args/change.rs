@@ -1,11 +1,12 @@
 //! What can be said to commands that change how the host boots, or take changes back.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use passthru_model::acs_override::AcsOverride;
 use passthru_model::boot_settings::HugePagePool;
-use passthru_model::host_settings::{KvmfrSize, ResetMethods, UserName};
+use passthru_model::host_settings::{KvmfrSize, ResetMethods, UserName, VirtualFunctions};
 use passthru_model::{CpuSet, PciAddress};
 use passthru_plan::Wish;
 
@@ -119,12 +120,25 @@ pub struct HostWishes {
     /// How the kernel resets a function, in order: 06:00.0=flr,bus, or 06:00.0=none for what it does by itself
     #[arg(long, value_name = "ADDRESS=METHODS", value_parser = reset_methods)]
     pub reset_methods: Vec<(PciAddress, Wish<ResetMethods>)>,
+
+    /// Virtual functions (SR-IOV) to make for guests at each start of the host: 03:00.0=4, or 03:00.0=none
+    #[arg(long, value_name = "ADDRESS=NUMBER", value_parser = virtual_functions)]
+    pub virtual_functions: Vec<(PciAddress, Wish<VirtualFunctions>)>,
 }
 
 fn reset_methods(text: &str) -> Result<(PciAddress, Wish<ResetMethods>), String> {
-    let (address, methods) = text.split_once('=').ok_or("write ADDRESS=METHODS, such as 06:00.0=flr,bus")?;
+    of_function(text, "write ADDRESS=METHODS, such as 06:00.0=flr,bus")
+}
+
+fn virtual_functions(text: &str) -> Result<(PciAddress, Wish<VirtualFunctions>), String> {
+    of_function(text, "write ADDRESS=NUMBER, such as 03:00.0=4")
+}
+
+/// A setting that a function has for itself.
+fn of_function<T: FromStr<Err = String>>(text: &str, usage: &str) -> Result<(PciAddress, Wish<T>), String> {
+    let (address, value) = text.split_once('=').ok_or(usage)?;
     let address = address.parse().map_err(|error| format!("{error}"))?;
-    Ok((address, methods.parse()?))
+    Ok((address, value.parse()?))
 }
 
 fn yes_or_no(text: &str) -> Result<bool, &'static str> {
@@ -142,7 +156,7 @@ pub struct IsolateArguments {
     #[arg(
         value_name = "ADDRESS",
         required_unless_present_any = ["adopt", "all_but_boot_gpu", "method", "hugepages", "isolated_cpus", "igfx_off", "disable_idle_d3", "acs_override",
-            "host_gpu", "guest_user", "kvmfr", "vendor_reset", "no_d3cold", "reset_methods"]
+            "host_gpu", "guest_user", "kvmfr", "vendor_reset", "no_d3cold", "reset_methods", "virtual_functions"]
     )]
     pub addresses: Vec<PciAddress>,
 

@@ -36,6 +36,7 @@ pub(crate) fn run(context: &Context, arguments: &IsolateArguments) -> Result<Exi
             vendor_reset: host.vendor_reset,
             no_d3cold: host.no_d3cold,
             reset_methods: host.reset_methods.clone(),
+            virtual_functions: host.virtual_functions.clone(),
         },
     };
     let addresses = if arguments.all_but_boot_gpu {

@@ -1,6 +1,5 @@
 //! SR-IOV: physical functions and their virtual ones.
 
-use passthru_formats::config_space;
 use passthru_model::HostFacts;
 use passthru_model::device_state::SriovState;
 use passthru_model::finding::Verdict;
@@ -8,6 +7,7 @@ use passthru_model::pci::PciFunction;
 
 use super::subjects::judged;
 use crate::checks::{Check, Outcome, count};
+use crate::sriov;
 
 pub(super) const CHECK: Check = Check {
     id: "virtual-functions",
@@ -22,25 +22,13 @@ pub(super) const CHECK: Check = Check {
 const MOST_TOLD: usize = 4;
 
 fn run(facts: &HostFacts) -> Outcome {
-    let Some(states) = facts.device_states.value() else {
-        return Outcome::unknown(
-            "which devices have SR-IOV",
-            facts.device_states.because().unwrap_or_default(),
-        );
-    };
-    // The kernel's files, or, in a copy without them, configuration space.
-    let of = |function: &PciFunction| {
-        let by_files = states.get(&function.address).and_then(|state| state.sriov);
-        by_files.or_else(|| {
-            let found = config_space::virtual_functions(&function.config).there()?;
-            let enabled = if found.enabled { found.number } else { 0 };
-            Some(SriovState { total: found.total, enabled, autoprobe: None })
-        })
-    };
+    if let Some(because) = facts.device_states.because() {
+        return Outcome::unknown("which devices have SR-IOV", because);
+    }
     let capable: Vec<(&PciFunction, SriovState)> = facts
         .functions()
         .filter(|function| !function.is_bridge() && function.physical_function.is_none())
-        .filter_map(|function| Some((function, of(function).filter(|one| one.total > 0)?)))
+        .filter_map(|function| Some((function, sriov::of(facts, function).filter(|one| one.total > 0)?)))
         .collect();
     if capable.is_empty() {
         return Outcome::skip("no device of this host shows SR-IOV");
@@ -90,7 +78,7 @@ fn run(facts: &HostFacts) -> Outcome {
     }
     match outcome.verdict {
         Verdict::Fail => outcome.by_hand("Write 0 to its file sriov_numvfs before the guest is started, or choose virtual functions instead"),
-        Verdict::Warn => outcome.by_hand("Let a udev rule or a unit write the number into sriov_numvfs at each boot"),
+        Verdict::Warn => outcome.by_hand("Have them made at each start of the host: passthru isolate --virtual-functions ADDRESS=NUMBER"),
         _ => outcome,
     }
 }

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use passthru_model::address::PciAddress;
 use passthru_model::host_settings::{HostSettings, KvmfrSize, UserName};
-use passthru_model::intent::Intent;
+use passthru_model::intent::DeviceIdentity;
 
-use super::Reset;
+use super::{Making, Reset};
 use crate::planner::texts::head;
 
 const BY_HAND: &str = "remove this file, then reboot.";
@@ -20,8 +20,12 @@ pub(super) fn resets_of(address: PciAddress) -> String {
 }
 
 /// The rules of udev; `None`: none is needed.
-pub(super) fn rules(wanted: &Intent, resets: &[Reset]) -> Option<String> {
-    let host = &wanted.host;
+pub(super) fn rules(
+    host: &HostSettings,
+    isolated: &[DeviceIdentity],
+    resets: &[Reset],
+    making: &[Making],
+) -> Option<String> {
     let mut rules = String::new();
     if let Some(gpu) = host.gpu {
         let _ = write!(
@@ -59,9 +63,24 @@ pub(super) fn rules(wanted: &Intent, resets: &[Reset]) -> Option<String> {
             writeln!(rules, "{}\"{methods}\"", resets_of(*address))
         };
     }
+    if !making.is_empty() {
+        rules.push_str(
+            "\n# Virtual functions of these, once they have their driver; no driver of the host takes one. What has some already is left.\n",
+        );
+    }
+    for Making { address, id, number } in making {
+        let _ = writeln!(
+            rules,
+            "ACTION==\"add|bind\", SUBSYSTEM==\"pci\", KERNEL==\"{address}\", DRIVER==\"?*\", ATTR{{vendor}}==\"0x{}\", \
+             ATTR{{device}}==\"0x{}\", ATTR{{sriov_numvfs}}==\"0\", ATTR{{sriov_drivers_autoprobe}}=\"0\", ATTR{{sriov_numvfs}}=\"{}\"",
+            id.vendor,
+            id.device,
+            number.get()
+        );
+    }
     if host.no_d3cold {
         rules.push_str("\n# These keep some power while nobody uses them.\n");
-        for device in &wanted.isolate {
+        for device in isolated {
             let _ = writeln!(
                 rules,
                 "ACTION==\"add\", SUBSYSTEM==\"pci\", KERNEL==\"{}\", ATTR{{d3cold_allowed}}=\"0\"",

@@ -139,7 +139,7 @@ fn about_host(path: &str) -> Option<About> {
         managed::HOST_RULES => (
             "host-udev-rules",
             "the udev rules for the host itself",
-            "names of cards, owners and ways to reset are given anew at each boot",
+            "names of cards, owners, ways to reset and virtual functions are given anew at each boot",
         ),
         managed::HOST_XORG => (
             "host-xorg",
