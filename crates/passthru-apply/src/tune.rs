@@ -85,9 +85,32 @@ impl Conductor<'_> {
                 Err(failure) => self.left(&setting.place.path(), &failure.to_string()),
             }
         }
+        for setting in &due {
+            self.make_room(setting)?;
+        }
         due.iter()
             .filter(|setting| setting.needed)
             .try_for_each(|setting| self.has(&setting.place, &setting.after))
+    }
+
+    /// Where the kernel has given a part of what it was asked for, makes room and asks again. Whether that was enough is for others to
+    /// judge.
+    fn make_room(&mut self, setting: &Setting) -> Result<(), StepFailure> {
+        let path = setting.place.path();
+        for (what, writes) in setting.place.makes_room() {
+            let now = look(self.target, &setting.place).map_err(io_at(&path))?;
+            let Some(now) = now.filter(|now| *now != setting.after) else { break };
+            let line = format!("{path} is {now} of {} so far: {what}", setting.after);
+            self.progress.event(Event::Output { line: &line });
+            // What the kernel does not know how to do is no failure; what hangs is.
+            for answer in self.write_kernel(&writes) {
+                if let Err(failure @ AttributeFailure::Hung { .. }) = answer {
+                    return Err(failure.into());
+                }
+            }
+            self.bring_values(&[(&setting.place, &setting.after)])?;
+        }
+        Ok(())
     }
 
     /// Gives places values, in order. Each of the answers is of one place.

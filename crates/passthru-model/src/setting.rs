@@ -191,6 +191,24 @@ impl Place {
         }
     }
 
+    /// What makes room where the kernel has given a part of what it was asked for, the gentlest first, each with what it is in words. The
+    /// value is asked for again after each. Memory is moved (`compact_memory`), then clean caches are given up too (`drop_caches`,
+    /// `Documentation/admin-guide/sysctl/vm.rst`).
+    pub fn makes_room(&self) -> Vec<(&'static str, Vec<KernelWrite>)> {
+        let Self::HugePages { node, .. } = self else { return Vec::new() };
+        let write =
+            |path: &str, text: &str| KernelWrite::Text { path: path.to_owned(), text: text.to_owned() };
+        let compact = match node {
+            Some(node) => write(&format!("/sys/devices/system/node/node{node}/compact"), "1"),
+            None => write("/proc/sys/vm/compact_memory", "1"),
+        };
+        let drop = write("/proc/sys/vm/drop_caches", "3");
+        vec![
+            ("memory is moved together", vec![compact.clone()]),
+            ("clean caches are given up, and memory is moved together", vec![drop, compact]),
+        ]
+    }
+
     /// Whether no value comes back in two stages, of which the first reads like none already.
     pub fn empties_in_stages(&self) -> bool {
         matches!(self, Self::SliceCpus { .. })

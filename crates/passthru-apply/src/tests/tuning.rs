@@ -9,9 +9,13 @@ use passthru_model::program::Program;
 use passthru_model::setting::{HostSlice, KernelWrite, Place, Setting};
 
 use super::tree::{Programs, Tree, difference, step};
-use crate::{AttributeFailure, Error, How, JournalState, OnConflict, Silent, Which, failpoint};
+use crate::{
+    AttributeFailure, Error, Event, How, JournalState, OnConflict, Progress, Silent, Which, failpoint,
+};
 
 const PAGES: &str = "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages";
+const COMPACT: &str = "/sys/devices/system/node/node0/compact";
+const CACHES: &str = "/proc/sys/vm/drop_caches";
 const GOVERNOR: &str = "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor";
 const IRQ: &str = "/proc/irq/30/smp_affinity_list";
 const MANAGED: &str = "/proc/irq/31/smp_affinity_list";
@@ -26,6 +30,8 @@ pub(super) const LAST: &str = PARTITION;
 pub(super) struct Values {
     /// The most huge pages that there is room for.
     pub(super) most_pages: Option<u64>,
+    /// The same once a node's memory was moved together, and once caches were given up before that.
+    pub(super) roomier: Vec<u64>,
     /// A path that is not written to.
     pub(super) refuses: Option<&'static str>,
     /// The partition that is asked for and not given.
@@ -56,6 +62,18 @@ impl Values {
                 }
                 if self.refuses == Some(path) || path == MANAGED {
                     return Err(refused("Input/output error (os error 5)"));
+                }
+                match path.as_str() {
+                    // The first is of this memory moved, the next of the caches given up too.
+                    COMPACT => {
+                        self.most_pages = self.roomier.first().copied().or(self.most_pages);
+                        return Ok(());
+                    }
+                    CACHES => {
+                        self.roomier.remove(0);
+                        return Ok(());
+                    }
+                    _ => {}
                 }
                 let text = match (path.as_str(), text.as_str(), self.most_pages) {
                     (PAGES, text, Some(most)) => text.parse::<u64>().expect("a number").min(most).to_string(),
@@ -207,6 +225,48 @@ fn fewer_huge_pages_than_asked_for_and_a_partition_that_is_none_take_everything_
         assert!(error.to_string().contains(why), "{error}");
         assert_eq!(difference(&tree.snapshot(), &old), Vec::<String>::new());
     }
+}
+
+/// What is said on the way.
+#[derive(Default)]
+struct Lines(Vec<String>);
+
+impl Progress for Lines {
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::Output { line } = event {
+            self.0.push(line.to_owned());
+        }
+    }
+}
+
+#[test]
+fn where_there_is_no_room_for_huge_pages_memory_is_moved_and_then_caches_are_given_up() {
+    let tried = |roomier: &[u64]| {
+        let tree = tree();
+        tree.write(COMPACT, "");
+        tree.write(CACHES, "");
+        let old = tree.snapshot();
+        let values = Values { most_pages: Some(7), roomier: roomier.to_vec(), ..Values::default() };
+        let mut programs = Programs { values, ..Programs::default() };
+        let mut said = Lines::default();
+        let outcome = crate::apply(&tree.target(), &tune(), &mut programs, &mut said);
+        let pages = tree.text(PAGES);
+        let outcome = outcome.map(drop).map_err(|error| error.to_string());
+        if outcome.is_err() {
+            assert_eq!(difference(&tree.snapshot(), &old), Vec::<String>::new());
+        }
+        said.0.retain(|line| line.starts_with(PAGES));
+        (outcome, pages, said.0)
+    };
+    let moved = format!("{PAGES} is 7 of 10 so far: memory is moved together");
+    let dropped = |now| {
+        format!("{PAGES} is {now} of 10 so far: clean caches are given up, and memory is moved together")
+    };
+    assert_eq!(tried(&[10]), (Ok(()), "10\n".to_owned(), vec![moved.clone()]));
+    assert_eq!(tried(&[8, 10]), (Ok(()), "10\n".to_owned(), vec![moved.clone(), dropped(8)]));
+    let (outcome, pages, said) = tried(&[8, 9]);
+    assert!(outcome.is_err_and(|why| why.contains("it is 9, not 10")));
+    assert_eq!((pages, said), ("2\n".to_owned(), vec![moved, dropped(8)]));
 }
 
 #[test]
