@@ -92,7 +92,7 @@ fn take(target: &mut dyn Target) -> Result<Manifest> {
         manifest.insert(path.to_owned(), rest.trim_end().to_owned());
     }
     // BLAKE2: as good as SHA-256, and twice as fast on an emulated processor.
-    // Ended by a zero byte, a name is printed as it is; otherwise that of systemd's "\\x2d" is escaped, by some versions.
+    // Ended by a zero byte, a name is printed as it is; else some versions escape the backslashes in names of systemd's units.
     let sums = ask(&["-type", "f", "-exec", "b2sum", "-z", "-l", "256", "{}", "+"])?;
     for line in sums.split_terminator('\0') {
         let (sum, path) = line.split_once("  ").with_context(|| format!("b2sum said {line:?}"))?;
