@@ -58,6 +58,8 @@ pub enum Bootloader {
     KernelInstall(KernelInstall),
     /// systemd-boot with entries and copies that kernelstub makes.
     Kernelstub(Kernelstub),
+    /// U-Boot or Extlinux with the menu that Debian's u-boot-update makes from settings.
+    UBootMenu,
     /// A loader with entries that nothing makes anew.
     Written(WrittenEntries),
 }

@@ -85,6 +85,11 @@ pub const OFF_ENTRY_ENDING: &str = "-passthru-off.conf";
 /// kernelstub's settings, from which it makes boot entries on Pop!_OS.
 pub const KERNELSTUB: &str = "/etc/kernelstub/configuration";
 
+/// The settings that u-boot-update makes the menu of U-Boot from (Debian's u-boot-menu).
+pub const U_BOOT_DEFAULTS: &str = "/etc/default/u-boot";
+/// u-boot-update: our file that it reads after [`U_BOOT_DEFAULTS`], and that adds the entry without passthrough.
+pub const U_BOOT_OFF_ENTRY: &str = "/etc/u-boot-menu/conf.d/90-passthru.conf";
+
 /// systemd-boot's own settings, on each place where its partition may be mounted. They are looked at only.
 pub const LOADER_CONF: [&str; 3] =
     ["/efi/loader/loader.conf", "/boot/loader/loader.conf", "/boot/efi/loader/loader.conf"];
@@ -147,6 +152,8 @@ pub const FILES: &[&str] = &[
     KERNEL_CMDLINE_VENDOR,
     KERNEL_INSTALL_OFF,
     KERNELSTUB,
+    U_BOOT_DEFAULTS,
+    U_BOOT_OFF_ENTRY,
     LOADER_CONF[0],
     LOADER_CONF[1],
     LOADER_CONF[2],
@@ -169,4 +176,6 @@ pub const DIRECTORIES: &[(&str, &str)] = &[
     ("/efi/loader/entries", ".conf"),
     ("/boot/loader/entries", ".conf"),
     ("/boot/efi/loader/entries", ".conf"),
+    ("/usr/share/u-boot-menu/conf.d", ".conf"),
+    ("/etc/u-boot-menu/conf.d", ".conf"),
 ];

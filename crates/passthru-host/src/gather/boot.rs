@@ -8,11 +8,16 @@ use passthru_model::managed::{GRUB_DEFAULTS, GRUB_MENUS, LIMINE, REFIND_LINUX, S
 mod grub;
 mod kernel_install;
 mod kernelstub;
+mod u_boot;
 mod written;
 
 use super::because;
 use super::boot_chain::STARTED_BY;
 use crate::host::Host;
+use crate::program;
+
+/// Scripts that make entries are far smaller than this, in bytes.
+const MOST_SCRIPT_BYTES: u64 = 1024 * 1024;
 
 /// Where entries are that GRUB reads as on Fedora.
 const GRUB_ENTRIES: &str = "/boot/loader/entries";
@@ -127,7 +132,7 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
                 let signs = list(&signs);
                 Fact::unknown(format!("passthru does not know yet how to change what was found: {signs}"))
             },
-            |dialect| written(host, dialect),
+            |dialect| made_by_u_boot_update(host, dialect).unwrap_or_else(|| written(host, dialect)),
         ),
     }
 }
@@ -138,9 +143,42 @@ fn only_dialect(signs: &[(&str, &str)]) -> Option<Dialect> {
     known.into_iter().find(|dialect| signs.iter().all(|(_, name)| *name == dialect.loader().name()))
 }
 
+/// The menu of U-Boot or Extlinux where a program makes it; `None`: none does.
+fn made_by_u_boot_update(host: &Host, dialect: Dialect) -> Option<Fact<Bootloader>> {
+    if dialect != Dialect::Syslinux {
+        return None;
+    }
+    match u_boot::traced(host) {
+        Ok(None) => None,
+        Ok(Some(evidence)) => Some(Fact::Known(Bootloader::UBootMenu, evidence)),
+        Err(why) => Some(Fact::Unknown(why)),
+    }
+}
+
 fn written(host: &Host, dialect: Dialect) -> Fact<Bootloader> {
     match written::of(host, dialect) {
         Ok((found, evidence)) => Fact::Known(Bootloader::Written(found), evidence),
         Err(why) => Fact::Unknown(why),
     }
+}
+
+/// Where a program of this name is; the first of the places in which it would be looked for.
+fn first(host: &Host, name: &str) -> Result<Option<String>, String> {
+    for path in program::paths(name) {
+        if host.exists(&path).map_err(|error| error.to_string())? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a program, which is a script, names something. A capture keeps the lines that do.
+fn mentions(host: &Host, path: &str, name: &str) -> Result<bool, String> {
+    let lines = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains(name)).collect();
+        lines.join("\n").into_bytes()
+    };
+    let found = host.read_reduced(path, MOST_SCRIPT_BYTES, lines).map_err(|error| error.to_string())?;
+    Ok(!found.is_empty())
 }

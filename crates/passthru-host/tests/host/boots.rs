@@ -269,6 +269,25 @@ fn entries_that_cannot_be_traced_say_what_would_settle_it() {
     insta::assert_snapshot!(reasons.join("\n\n"));
 }
 
+#[test]
+fn the_menu_of_u_boot_update_is_known_where_the_program_is_there_and_reads_drop_ins() {
+    let running = ("proc/cmdline", "root=UUID=1 ro quiet\n");
+    let menu = ("boot/extlinux/extlinux.conf", EXTLINUX);
+    let program = |text| ("usr/sbin/u-boot-update", text);
+    let new = "for file in /usr/share/u-boot-menu/conf.d/*.conf /etc/u-boot-menu/conf.d/*.conf\n";
+    let found = texts(&[running, menu, program(new)]);
+    assert_eq!(found.bootloader.value(), Some(&Bootloader::UBootMenu));
+    // What is left of a package that was removed makes nothing.
+    let left = texts(&[running, menu, ("etc/default/u-boot", "")]);
+    assert!(matches!(left.bootloader.value(), Some(Bootloader::Written(_))), "{:?}", left.bootloader);
+    let reasons = [
+        texts(&[running, menu, program(". /etc/default/u-boot\n")]),
+        texts(&[("proc/cmdline", "root=UUID=1 ro\n"), menu, program(new)]),
+    ]
+    .map(|facts| why(&facts).to_owned());
+    insta::assert_snapshot!(reasons.join("\n\n"));
+}
+
 pub(crate) fn why(facts: &HostFacts) -> &str {
     facts.bootloader.because().expect("unknown")
 }

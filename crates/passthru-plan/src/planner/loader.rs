@@ -6,6 +6,7 @@ mod grub_entries;
 mod kernel_cmdline;
 mod kernel_install;
 mod kernelstub;
+mod u_boot;
 mod written;
 
 use std::collections::BTreeMap;
@@ -148,6 +149,7 @@ pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Box<dyn BootLo
         }
         Some(Bootloader::Written(found)) => Box::new(written::Entries::of(facts, found, reasons)),
         Some(Bootloader::Kernelstub(found)) => Box::new(kernelstub::Settings::of(facts, found, reasons)),
+        Some(Bootloader::UBootMenu) => Box::new(u_boot::Settings::of(facts, reasons)),
         Some(Bootloader::Grub(found)) => Box::new(grub::Settings::of(facts, found, reasons)),
         None => Box::new(grub::Settings::of(facts, &Grub::of_debian(), reasons)),
     }
@@ -244,6 +246,8 @@ pub(super) fn reads(path: &str) -> bool {
         || path == managed::KERNEL_CMDLINE
         || path == managed::KERNEL_INSTALL_OFF
         || path == managed::KERNELSTUB
+        || path == managed::U_BOOT_DEFAULTS
+        || path.contains("/u-boot-menu/conf.d/")
         || managed::has_entries(path)
 }
 

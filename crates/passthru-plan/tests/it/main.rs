@@ -28,4 +28,5 @@ mod run_time;
 mod sound;
 mod texts;
 mod tuning_checks;
+mod u_boot;
 mod written_entries;
