@@ -164,7 +164,9 @@ fn arguments_allowed(program: Program, arguments: &[String]) -> Result<(), Strin
             _ => false,
         },
         // Its arguments go to grub-mkconfig, which can be told to write anywhere.
-        Program::UpdateGrub | Program::Kernelstub | Program::UBootUpdate => arguments.is_empty(),
+        Program::UpdateGrub | Program::Kernelstub | Program::UBootUpdate | Program::LimineMkinitcpio => {
+            arguments.is_empty()
+        }
         Program::GrubMkconfig | Program::Grub2Mkconfig => match arguments {
             [output, menu] => output == "-o" && managed::GRUB_MENUS.contains(&menu.as_str()),
             _ => false,

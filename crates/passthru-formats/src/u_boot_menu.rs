@@ -3,25 +3,12 @@
 
 use crate::cmdline::Change;
 use crate::error::Refused;
-use crate::shell::{ShellError, ShellFile, Variables};
+use crate::shell::{ShellError, ShellFile};
 
 /// The variable of the command line; `root=` comes from another.
 pub const PARAMETERS: &str = "U_BOOT_PARAMETERS";
 /// What stands for it where it is not set, and there is no `/etc/kernel/cmdline` either.
 pub const BUILT_IN: &str = "ro quiet";
-
-/// What a variable is once all files have been sourced, in this order; empty where none sets it. The error names the position of
-/// the file in the list.
-pub fn value(texts: &[&str], name: &str) -> Result<String, (usize, ShellError)> {
-    let mut variables = Variables::new();
-    for (index, text) in texts.iter().enumerate() {
-        ShellFile::parse(text).map_err(|error| (index, error))?.evaluate(&mut variables);
-        if let Some(Err(error)) = variables.get(name) {
-            return Err((index, error.clone()));
-        }
-    }
-    Ok(variables.remove(name).and_then(Result::ok).unwrap_or_default())
-}
 
 /// Whether a file sets the command line, or could.
 pub fn sets_parameters(text: &str) -> bool {
@@ -45,9 +32,10 @@ pub fn edit(text: &str, change: &Change) -> Result<String, Refused> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BUILT_IN, PARAMETERS, edit, sets_parameters, value};
+    use super::{BUILT_IN, PARAMETERS, edit, sets_parameters};
     use crate::cmdline::change::tests::{add, remove, replace};
     use crate::shell::oracle::bash;
+    use crate::shell::value_of_all as value;
     use proptest::prelude::*;
 
     #[test]

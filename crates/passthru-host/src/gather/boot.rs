@@ -8,6 +8,7 @@ use passthru_model::managed::{GRUB_DEFAULTS, GRUB_MENUS, LIMINE, REFIND_LINUX, S
 mod grub;
 mod kernel_install;
 mod kernelstub;
+mod limine;
 mod u_boot;
 mod written;
 
@@ -119,7 +120,7 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
             ))
         }
         (None, Some(other)) if other.starts_with(Dialect::Limine.loader().name()) => {
-            written(host, Dialect::Limine)
+            entries(host, Dialect::Limine)
         }
         (None, Some(other)) => {
             Fact::unknown(format!("this system was started by ‘{other}’, which passthru does not know yet"))
@@ -132,7 +133,7 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
                 let signs = list(&signs);
                 Fact::unknown(format!("passthru does not know yet how to change what was found: {signs}"))
             },
-            |dialect| made_by_u_boot_update(host, dialect).unwrap_or_else(|| written(host, dialect)),
+            |dialect| entries(host, dialect),
         ),
     }
 }
@@ -143,21 +144,22 @@ fn only_dialect(signs: &[(&str, &str)]) -> Option<Dialect> {
     known.into_iter().find(|dialect| signs.iter().all(|(_, name)| *name == dialect.loader().name()))
 }
 
-/// The menu of U-Boot or Extlinux where a program makes it; `None`: none does.
-fn made_by_u_boot_update(host: &Host, dialect: Dialect) -> Option<Fact<Bootloader>> {
-    if dialect != Dialect::Syslinux {
-        return None;
-    }
-    match u_boot::traced(host) {
-        Ok(None) => None,
-        Ok(Some(evidence)) => Some(Fact::Known(Bootloader::UBootMenu, evidence)),
-        Err(why) => Some(Fact::Unknown(why)),
-    }
-}
-
-fn written(host: &Host, dialect: Dialect) -> Fact<Bootloader> {
-    match written::of(host, dialect) {
-        Ok((found, evidence)) => Fact::Known(Bootloader::Written(found), evidence),
+/// The entries of a loader: those that a program makes, or those that were written by hand.
+fn entries(host: &Host, dialect: Dialect) -> Fact<Bootloader> {
+    let made = match dialect {
+        Dialect::Syslinux => u_boot::traced(host).map(|found| found.map(|it| (Bootloader::UBootMenu, it))),
+        Dialect::Limine => {
+            limine::traced(host).map(|found| found.map(|(it, from)| (Bootloader::LimineEntries(it), from)))
+        }
+        Dialect::Bls | Dialect::GrubBls | Dialect::Refind => Ok(None),
+    };
+    let found = match made {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => written::of(host, dialect).map(|(found, from)| (Bootloader::Written(found), from)),
+        Err(why) => Err(why),
+    };
+    match found {
+        Ok((found, evidence)) => Fact::Known(found, evidence),
         Err(why) => Fact::Unknown(why),
     }
 }

@@ -288,6 +288,50 @@ fn the_menu_of_u_boot_update_is_known_where_the_program_is_there_and_reads_drop_
     insta::assert_snapshot!(reasons.join("\n\n"));
 }
 
+#[test]
+fn what_limine_mkinitcpio_makes_is_known_by_its_place() {
+    let entry = |place: &str| {
+        format!(
+            "/+CachyOS\n  //linux\n  protocol: linux\n  module_path: boot():{place}/initramfs-linux#ab\n  path: \
+             boot():{place}/vmlinuz-linux#cd\n  cmdline: root=UUID=1 ro quiet\n  //old\n  protocol: linux\n  path: \
+             boot():/m1/limine_history/vmlinuz_1#1\n  cmdline: root=UUID=1 ro\n"
+        )
+    };
+    let (made, by_hand, defaults) = (entry("/m1/linux"), entry(""), ("etc/default/limine", ""));
+    let functions = "usr/lib/limine/limine-common-functions";
+    let common = [
+        ("proc/cmdline", "root=UUID=1 ro quiet\n"),
+        ("etc/machine-id", "m1\n"),
+        (functions, "run_hooks /etc/boot/hooks/post.d\n"),
+    ];
+    let program = ("usr/bin/limine-mkinitcpio", "x");
+    let images = [("boot/m1/linux/vmlinuz-linux", "x"), ("boot/m1/linux/initramfs-linux", "x")];
+    let kernel = [
+        ("usr/lib/modules/6.16.8-2-cachyos/modules.builtin", "kernel/drivers/vfio/vfio.ko\n"),
+        ("usr/lib/modules/6.16.8-2-cachyos/pkgbase", "linux\n"),
+        ("boot/initramfs-linux.img", "x"),
+    ];
+    let of = |more: &[(&str, &str)]| texts(&[&common[..], more].concat());
+    let found = of(&[&[("boot/limine.conf", &*made), program][..], &images, &kernel].concat());
+    let Some(Bootloader::LimineEntries(limine)) = found.bootloader.value() else {
+        panic!("{:?}", found.bootloader)
+    };
+    assert_eq!((limine.menu.as_str(), limine.machine_id.as_str()), ("/boot/limine.conf", "m1"));
+    assert_eq!(limine.parts, ["/boot/m1/linux/vmlinuz-linux", "/boot/m1/linux/initramfs-linux"]);
+    assert_eq!(limine.images, ["/boot/m1/linux/initramfs-linux"]);
+    let kernels = found.kernel.installed.value().expect("known");
+    assert_eq!(kernels[0].initramfs.as_deref(), Some("/boot/m1/linux/initramfs-linux"), "not the one of old");
+    let said = |facts: HostFacts| why(&facts).to_owned();
+    let reasons = [
+        said(of(&[("boot/limine.conf", &made), program])),
+        said(of(&[("boot/limine.conf", &by_hand), program])),
+        said(texts(&[common[0], common[1], (functions, "x"), ("boot/limine.conf", &made), program])),
+        said(of(&[("boot/limine.conf", &made), ("usr/bin/limine-dracut", "x"), defaults])),
+        said(of(&[("boot/limine.conf", &made), defaults])),
+    ];
+    insta::assert_snapshot!(reasons.join("\n\n"));
+}
+
 pub(crate) fn why(facts: &HostFacts) -> &str {
     facts.bootloader.because().expect("unknown")
 }

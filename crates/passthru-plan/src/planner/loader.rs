@@ -6,6 +6,8 @@ mod grub_entries;
 mod kernel_cmdline;
 mod kernel_install;
 mod kernelstub;
+mod limine;
+mod sourced;
 mod u_boot;
 mod written;
 
@@ -130,6 +132,10 @@ pub(super) trait BootLoader {
     fn is_unified(&self) -> bool {
         false
     }
+    /// Whether [`BootLoader::regenerate`] has the generator build the images too, which are the copies then.
+    fn builds_images(&self) -> bool {
+        false
+    }
     /// For a loader that starts copies of a kernel and its initramfs: which files these are. They are made anew by
     /// [`BootLoader::regenerate`], after the images.
     fn copies(&self, _release: &str) -> Option<Copies> {
@@ -149,6 +155,7 @@ pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Box<dyn BootLo
         }
         Some(Bootloader::Written(found)) => Box::new(written::Entries::of(facts, found, reasons)),
         Some(Bootloader::Kernelstub(found)) => Box::new(kernelstub::Settings::of(facts, found, reasons)),
+        Some(Bootloader::LimineEntries(found)) => Box::new(limine::Settings::of(facts, found, reasons)),
         Some(Bootloader::UBootMenu) => Box::new(u_boot::Settings::of(facts, reasons)),
         Some(Bootloader::Grub(found)) => Box::new(grub::Settings::of(facts, found, reasons)),
         None => Box::new(grub::Settings::of(facts, &Grub::of_debian(), reasons)),
@@ -247,6 +254,9 @@ pub(super) fn reads(path: &str) -> bool {
         || path == managed::KERNEL_INSTALL_OFF
         || path == managed::KERNELSTUB
         || path == managed::U_BOOT_DEFAULTS
+        || managed::LIMINE_SETTINGS.contains(&path)
+        || path == managed::LIMINE_OFF_ENTRY
+        || path.contains("/limine-entry-tool.d/")
         || path.contains("/u-boot-menu/conf.d/")
         || managed::has_entries(path)
 }

@@ -15,7 +15,7 @@ use passthru_plan::{Consent, IntentChange, IntentEdit, Reason, isolate_by, plan_
 
 use crate::common::{self, INSISTING, at, cmdline, edit, host_with_groups, put, shown};
 use crate::texts::{SHELLS, run, write};
-use crate::{boot_chains, grub_entries, grub_settings, kernelstub, u_boot, written_entries};
+use crate::{boot_chains, grub_entries, grub_settings, kernelstub, limine, u_boot, written_entries};
 
 /// The host has so much memory, and a kernel that can do without a tick.
 fn able(mut facts: HostFacts) -> HostFacts {
@@ -56,6 +56,7 @@ fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
     match facts.bootloader.value() {
         Some(Bootloader::KernelInstall(_)) => boot_chains::after(facts, plan),
         Some(Bootloader::Kernelstub(_)) => kernelstub::after(facts, plan),
+        Some(Bootloader::LimineEntries(_)) => limine::after(facts, plan),
         Some(Bootloader::UBootMenu) => u_boot::after(facts, plan),
         Some(Bootloader::Written(_)) => written_entries::after(facts, plan),
         Some(Bootloader::Grub(grub)) if !grub.drop_ins => grub_settings::after(facts, plan),
@@ -105,6 +106,7 @@ fn chains() -> Vec<HostFacts> {
         grub_settings::one_file(MenuMaker::GrubMkconfig),
         grub_entries::fedora(),
         kernelstub::pop(),
+        limine::cachy(),
         u_boot::u_boot(),
     ];
     let dialects = [Dialect::Bls, Dialect::Refind, Dialect::Limine, Dialect::Syslinux];

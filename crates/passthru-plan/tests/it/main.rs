@@ -12,6 +12,7 @@ mod guest_runs;
 mod host_settings;
 mod kernelstub;
 mod libvirt_hook;
+mod limine;
 mod machine_checks;
 mod machines;
 mod many;

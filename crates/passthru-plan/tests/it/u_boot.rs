@@ -1,5 +1,8 @@
 //! Whole plans for hosts whose menu u-boot-update makes, and what the real program makes of them.
 
+use std::fmt::Write as _;
+
+use passthru_formats::shell::value_of_all;
 use passthru_formats::{boot_entries, u_boot_menu};
 use passthru_model::facts::Bootloader;
 use passthru_model::plan::{Action, FileState, Plan};
@@ -37,8 +40,7 @@ fn make_menu(facts: &mut HostFacts) {
         let bytes = facts.files.get(path).and_then(FileState::content).unwrap_or_default();
         String::from_utf8_lossy(bytes).into_owned()
     };
-    let mut line =
-        u_boot_menu::value(&[&text(managed::U_BOOT_DEFAULTS)], u_boot_menu::PARAMETERS).expect("plain");
+    let mut line = value_of_all(&[&text(managed::U_BOOT_DEFAULTS)], u_boot_menu::PARAMETERS).expect("plain");
     if line.is_empty() {
         line = text(managed::KERNEL_CMDLINE).trim().replace("root=UUID=1 ", "");
     }
@@ -50,8 +52,10 @@ fn make_menu(facts: &mut HostFacts) {
          append root=UUID=1 {line}\n"
     );
     if !text(managed::U_BOOT_OFF_ENTRY).is_empty() {
-        menu +=
-            &format!("\nlabel passthru-off\n\tlinux /vmlinuz\n\tappend root=UUID=1 {line} passthru.off\n");
+        let _ = write!(
+            menu,
+            "\nlabel passthru-off\n\tlinux /vmlinuz\n\tappend root=UUID=1 {line} passthru.off\n"
+        );
     }
     put(facts, MENU, &menu);
     let entries = boot_entries::syslinux(MENU, menu.as_bytes());
@@ -172,7 +176,6 @@ fn real_menu(settings: &str, off: &str) -> Option<String> {
     );
     let output = run("unshare", &["--map-root-user", "--mount", "sh", "-c", &script])?;
     if !String::from_utf8_lossy(&output.stdout).contains("ready") || !is_installed() {
-        eprintln!("skipped: there is no u-boot-update here, or no namespace of mounts");
         return None;
     }
     assert!(output.status.success(), "{output:?}");

@@ -16,10 +16,7 @@ pub(super) const RUNNING: &str = "/proc/cmdline";
 /// What the names of dracut's entries for repairs hold.
 const RESCUE: &str = "-0-rescue";
 /// What writes entries for a loader from settings of its own: a file, and what reads it.
-const WRITERS: [(&str, Dialect, &str); 2] = [
-    ("/etc/default/limine", Dialect::Limine, "limine-entry-tool"),
-    ("/etc/default/extlinux", Dialect::Syslinux, "extlinux-update"),
-];
+const WRITERS: [(&str, Dialect, &str); 1] = [("/etc/default/extlinux", Dialect::Syslinux, "extlinux-update")];
 
 /// The entries of systemd-boot on a partition that start this system, one of which it started.
 pub(super) fn of_systemd_boot(host: &Host, root: &str, selected: &str) -> Result<WrittenEntries, String> {

@@ -1,7 +1,7 @@
 //! U-Boot with the menu that Debian's u-boot-update makes from shell settings, which are edited one word at a time. A file of ours
 //! among them adds the entry without passthrough whenever the menu is made.
 
-use passthru_formats::cmdline::{Change as WordChange, CommandLine};
+use passthru_formats::cmdline::CommandLine;
 use passthru_formats::error::Refused;
 use passthru_formats::{boot_entries, u_boot_menu};
 use passthru_model::boot::BootEntry;
@@ -11,9 +11,8 @@ use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
 
 use super::kernel_cmdline::KernelCmdline;
-use super::{
-    BootLoader, Change, Passed, States, expected, is_stale, passed, record, refused, text_of, words_of,
-};
+use super::sourced::Sourced;
+use super::{BootLoader, Change, Passed, States, expected, is_stale, passed, record, refused, words_of};
 use crate::planner::iommu::{Parameters, off_words};
 use crate::planner::{Reason, settings, texts};
 
@@ -36,8 +35,7 @@ enum Source {
 /// u-boot-update's settings.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    /// The files that are not ours, in the order in which they are read, each with its path.
-    files: Vec<(String, String)>,
+    files: Sourced,
     source: Source,
     /// The words of all entries, as one line.
     line: String,
@@ -46,23 +44,10 @@ pub(super) struct Settings {
 impl Settings {
     /// The settings as they stand.
     pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Self {
-        let mut paths = vec![managed::U_BOOT_DEFAULTS];
-        for directory in DROP_INS {
-            let inside = facts.files.keys().chain(facts.unreadable_files.keys());
-            paths.extend(inside.map(String::as_str).filter(|path| path.starts_with(directory)));
-        }
-        let mut files = Vec::new();
-        for path in paths.into_iter().filter(|path| *path != managed::U_BOOT_OFF_ENTRY) {
-            files.extend(text_of(facts, path, reasons).map(|text| (path.to_owned(), text.to_owned())));
-        }
-        let texts: Vec<&str> = files.iter().map(|(_, text)| text.as_str()).collect();
-        let mut value = |name| {
-            u_boot_menu::value(&texts, name).unwrap_or_else(|(index, error)| {
-                reasons.extend(files.get(index).map(|(path, _)| refused(path, error.into())));
-                String::new()
-            })
-        };
-        let (set, update) = (value(u_boot_menu::PARAMETERS), value(UPDATE));
+        let paths = [managed::U_BOOT_DEFAULTS, DROP_INS[0], DROP_INS[1]];
+        let files = Sourced::of(facts, &paths, |path| path == managed::U_BOOT_OFF_ENTRY, reasons);
+        let set = files.value(u_boot_menu::PARAMETERS, reasons);
+        let update = files.value(UPDATE, reasons);
         if !matches!(update.as_str(), "" | "true") {
             let error = Refused::whole(
                 format!("{UPDATE} has u-boot-update make no menu"),
@@ -76,8 +61,7 @@ impl Settings {
             let line = cmdline.line();
             return Self { files, source: Source::KernelCmdline(cmdline), line };
         }
-        let last = files.iter().rev().find(|(_, text)| u_boot_menu::sets_parameters(text));
-        let last = last.map_or_else(|| managed::U_BOOT_DEFAULTS.to_owned(), |(path, _)| path.clone());
+        let last = files.last(u_boot_menu::sets_parameters).unwrap_or(managed::U_BOOT_DEFAULTS).to_owned();
         if last.starts_with(DROP_INS[0]) {
             let error = Refused::whole(
                 format!("it belongs to a package, and sets {}", u_boot_menu::PARAMETERS),
@@ -87,44 +71,6 @@ impl Settings {
         }
         let line = if set.is_empty() { u_boot_menu::BUILT_IN.to_owned() } else { set };
         Self { files, source: Source::Settings(last), line }
-    }
-
-    /// A settings file with the needed words; only the last one gets those that are added.
-    fn edited(&self, path: &str, old: &str, needed: &Parameters, last: &str) -> Result<String, Refused> {
-        let mut text = old.to_owned();
-        for change in needed.changes() {
-            let adds = matches!(change, WordChange::Add(_));
-            if path == last || !adds {
-                text = u_boot_menu::edit(&text, &change)?;
-            }
-        }
-        Ok(text)
-    }
-
-    /// The changes of the settings for the needed words to come and go.
-    fn changes(
-        &self,
-        facts: &HostFacts,
-        needed: &Parameters,
-        last: &str,
-        reasons: &mut Vec<Reason>,
-    ) -> Vec<Change> {
-        let main = (managed::U_BOOT_DEFAULTS.to_owned(), String::new());
-        // The main file may have been removed, for it says nothing as the package has it.
-        let missing = !self.files.iter().any(|(path, _)| *path == main.0) && last == main.0;
-        let files = missing.then_some(&main).into_iter().chain(&self.files);
-        let mut changes = Vec::new();
-        for (path, old) in files {
-            match self.edited(path, old, needed, last) {
-                Ok(text) => {
-                    let before = facts.files.get(path).unwrap_or(&FileState::Absent);
-                    let is_nothing = text.is_empty() && *before == FileState::Absent;
-                    changes.extend(Change::to(path, before, text).filter(|_| !is_nothing));
-                }
-                Err(error) => reasons.push(refused(path, error)),
-            }
-        }
-        changes
     }
 
     /// The entries of the menu.
@@ -138,7 +84,7 @@ impl BootLoader for Settings {
     fn paths(&self) -> Vec<String> {
         match &self.source {
             Source::KernelCmdline(_) => vec![managed::KERNEL_CMDLINE.to_owned()],
-            Source::Settings(_) => self.files.iter().map(|(path, _)| path.clone()).collect(),
+            Source::Settings(_) => self.files.paths(),
         }
     }
 
@@ -171,7 +117,7 @@ impl BootLoader for Settings {
     ) -> Vec<Change> {
         match &self.source {
             Source::KernelCmdline(cmdline) => cmdline.edits(facts, needed, reasons).into_iter().collect(),
-            Source::Settings(last) => self.changes(facts, needed, last, reasons),
+            Source::Settings(last) => self.files.changes(facts, needed, last, u_boot_menu::edit, reasons),
         }
     }
 
@@ -180,7 +126,9 @@ impl BootLoader for Settings {
         match &self.source {
             Source::KernelCmdline(cmdline) => cmdline.withdrawals(facts).into_iter().collect(),
             // What cannot be edited any more was edited by others since, and is theirs.
-            Source::Settings(last) => self.changes(facts, &gone, last, &mut Vec::new()),
+            Source::Settings(last) => {
+                self.files.changes(facts, &gone, last, u_boot_menu::edit, &mut Vec::new())
+            }
         }
     }
 
@@ -227,7 +175,7 @@ impl BootLoader for Settings {
     }
 
     fn about(&self, path: &str) -> Option<(&'static str, &'static str)> {
-        self.files.iter().any(|(known, _)| known == path).then_some((
+        self.files.paths().iter().any(|known| known == path).then_some((
             "change the words of u-boot-update's settings that come to the kernel",
             "u-boot-update makes the menu from them, now and at kernel updates",
         ))
