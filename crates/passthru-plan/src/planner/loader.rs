@@ -75,16 +75,26 @@ pub(super) struct Copies {
 pub(super) trait BootLoader {
     /// The files that the settings were read from.
     fn paths(&self) -> Vec<String>;
+    /// The words that the settings give all entries, as one line, where they give them so.
+    fn line(&self) -> Option<&str> {
+        None
+    }
     /// The words in the settings that turn the IOMMU off, each once. `running`: those on the running command line.
-    fn off_words(&self, running: &[String]) -> Vec<String>;
+    fn off_words(&self, _running: &[String]) -> Vec<String> {
+        off_words(self.line().unwrap_or_default())
+    }
     /// Whether a file of ours sets this word.
     fn has_ours(&self, _token: &str) -> bool {
         false
     }
     /// The words that files which are not ours set, as far as these can be told.
-    fn words_elsewhere(&self) -> Vec<String>;
+    fn words_elsewhere(&self) -> Vec<String> {
+        words_of(self.line().unwrap_or_default())
+    }
     /// Whether a file that is not ours sets this word.
-    fn has_elsewhere(&self, token: &str) -> bool;
+    fn has_elsewhere(&self, token: &str) -> bool {
+        CommandLine::new(self.line().unwrap_or_default()).has_word(token)
+    }
     /// Whether the entries as they stand pass a word.
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed;
     /// Where a word could come from that is not in the settings.

@@ -8,7 +8,7 @@ use passthru_model::finding::Verdict;
 use passthru_model::graphics::{FirmwareScreen, Graphics};
 use passthru_model::kernel::{InstalledKernel, ModuleState};
 use passthru_model::memory::{HugePageCounts, HugePages, MemoryTotals};
-use passthru_model::plan::{FileState, Plan};
+use passthru_model::plan::{Action, FileState, Plan};
 use passthru_model::topology::NumaNode;
 use passthru_model::{Fact, HostFacts, managed};
 use passthru_plan::{Consent, IntentChange, IntentEdit, Reason, isolate_by, plan_for, release, verify};
@@ -136,6 +136,29 @@ fn settings_come_change_and_go_and_nothing_of_them_stays() {
         let (mut with, without) = (with.files, without.files);
         with.insert(passthru_model::intent::INTENT_PATH.to_owned(), FileState::Absent);
         assert_eq!(with, without);
+    }
+}
+
+/// What a program makes is taken back as a whole, or made anew, and a file by taking out what was put in: never both of one path.
+#[test]
+fn no_path_is_both_edited_and_made_anew() {
+    for before in chains() {
+        let plan = isolated(&before, &wishes("1G=8", "2-3", true)).plan;
+        let edited: BTreeSet<&str> = plan
+            .steps
+            .iter()
+            .filter_map(|step| match &step.action {
+                Action::File { path, .. } => Some(path.as_str()),
+                Action::Run { .. } | Action::Rebind { .. } | Action::Tune { .. } => None,
+            })
+            .collect();
+        for step in &plan.steps {
+            if let Action::Run { rewrites, .. } = &step.action {
+                let both: Vec<&String> =
+                    rewrites.iter().filter(|path| edited.contains(path.as_str())).collect();
+                assert!(both.is_empty(), "{both:?}");
+            }
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use passthru_model::{HostFacts, managed};
 
 use super::sourced::Sourced;
 use super::written::TITLE;
-use super::{BootLoader, Change, Copies, Passed, States, is_stale, passed, record, refused, words_of};
-use crate::planner::iommu::{INTEL_ON, Parameters, off_words};
+use super::{BootLoader, Change, Copies, Passed, States, is_stale, passed, record, refused};
+use crate::planner::iommu::{INTEL_ON, Parameters};
 use crate::planner::{Reason, settings, texts};
 
 /// The directories of drop-ins: of packages, and of the user.
@@ -120,16 +120,8 @@ impl BootLoader for Settings {
         self.files.paths()
     }
 
-    fn off_words(&self, _: &[String]) -> Vec<String> {
-        off_words(&self.line)
-    }
-
-    fn words_elsewhere(&self) -> Vec<String> {
-        words_of(&self.line)
-    }
-
-    fn has_elsewhere(&self, token: &str) -> bool {
-        CommandLine::new(&self.line).has_word(token)
+    fn line(&self) -> Option<&str> {
+        Some(&self.line)
     }
 
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed {

@@ -1,7 +1,6 @@
 //! U-Boot with the menu that Debian's u-boot-update makes from shell settings, which are edited one word at a time. A file of ours
 //! among them adds the entry without passthrough whenever the menu is made.
 
-use passthru_formats::cmdline::CommandLine;
 use passthru_formats::error::Refused;
 use passthru_formats::{boot_entries, u_boot_menu};
 use passthru_model::boot::BootEntry;
@@ -12,8 +11,8 @@ use passthru_model::{HostFacts, managed};
 
 use super::kernel_cmdline::KernelCmdline;
 use super::sourced::Sourced;
-use super::{BootLoader, Change, Passed, States, expected, is_stale, passed, record, refused, words_of};
-use crate::planner::iommu::{Parameters, off_words};
+use super::{BootLoader, Change, Passed, States, expected, is_stale, passed, record, refused};
+use crate::planner::iommu::Parameters;
 use crate::planner::{Reason, settings, texts};
 
 /// The menu that it makes.
@@ -88,16 +87,8 @@ impl BootLoader for Settings {
         }
     }
 
-    fn off_words(&self, _: &[String]) -> Vec<String> {
-        off_words(&self.line)
-    }
-
-    fn words_elsewhere(&self) -> Vec<String> {
-        words_of(&self.line)
-    }
-
-    fn has_elsewhere(&self, token: &str) -> bool {
-        CommandLine::new(&self.line).has_word(token)
+    fn line(&self) -> Option<&str> {
+        Some(&self.line)
     }
 
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed {
