@@ -328,6 +328,13 @@ fn what_limine_mkinitcpio_makes_is_known_by_its_place() {
         said(texts(&[common[0], common[1], (functions, "x"), ("boot/limine.conf", &made), program])),
         said(of(&[("boot/limine.conf", &made), ("usr/bin/limine-dracut", "x"), defaults])),
         said(of(&[("boot/limine.conf", &made), defaults])),
+        said(texts(&[
+            common[0],
+            common[2],
+            ("etc/machine-id", "$(reboot)\n"),
+            ("boot/limine.conf", &made),
+            program,
+        ])),
     ];
     insta::assert_snapshot!(reasons.join("\n\n"));
 }
