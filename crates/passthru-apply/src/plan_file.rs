@@ -164,7 +164,9 @@ fn arguments_allowed(program: Program, arguments: &[String]) -> Result<(), Strin
             _ => false,
         },
         // Its arguments go to grub-mkconfig, which can be told to write anywhere.
-        Program::UpdateGrub | Program::Kernelstub => arguments.is_empty(),
+        Program::UpdateGrub | Program::Kernelstub | Program::UBootUpdate | Program::LimineMkinitcpio => {
+            arguments.is_empty()
+        }
         Program::GrubMkconfig | Program::Grub2Mkconfig => match arguments {
             [output, menu] => output == "-o" && managed::GRUB_MENUS.contains(&menu.as_str()),
             _ => false,
@@ -182,11 +184,13 @@ fn is_plain_name(text: &str) -> bool {
 
 fn is_managed(path: &str) -> bool {
     managed::FILES.contains(&path)
-        || managed::DIRECTORIES.iter().any(|(directory, ending)| {
-            path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')).is_some_and(|name| {
-                name.len() > ending.len() && name.ends_with(ending) && !name.contains(['/', '\0'])
-            })
-        })
+        || managed::DIRECTORIES.iter().filter(|(directory, _)| !directory.starts_with("/usr/")).any(
+            |(directory, ending)| {
+                path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')).is_some_and(|name| {
+                    name.len() > ending.len() && name.ends_with(ending) && !name.contains(['/', '\0'])
+                })
+            },
+        )
 }
 
 /// Whether a file is a boot entry that is not ours.

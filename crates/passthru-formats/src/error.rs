@@ -38,7 +38,7 @@ impl Refused {
     }
 
     /// A refusal of the file as a whole.
-    pub(crate) fn whole(reason: impl Into<String>, cure: impl Into<String>) -> Self {
+    pub fn whole(reason: impl Into<String>, cure: impl Into<String>) -> Self {
         Self { line: None, reason: reason.into(), cure: cure.into() }
     }
 }

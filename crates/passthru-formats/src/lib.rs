@@ -59,6 +59,7 @@ pub mod session;
 pub mod shell;
 pub mod sysfs;
 pub mod syslinux;
+pub mod u_boot_menu;
 pub mod udev_database;
 pub mod unified_image;
 pub mod vfio_ids;

@@ -18,6 +18,8 @@ pub struct Entry {
     pub protocol: Option<String>,
     /// The kernel or EFI image, with the hash behind `#` where there is one.
     pub image: Option<String>,
+    /// The initramfs images, as [`Entry::image`] has the kernel.
+    pub modules: Vec<String>,
     /// The command line.
     pub cmdline: Option<String>,
     /// The line of the command line, from 1.
@@ -81,6 +83,7 @@ fn parse(text: &str) -> Vec<Found> {
                 entry.cmdline_line = entry.cmdline_line.or(Some(index + 1));
             }
             "path" | "kernel_path" | "image_path" => entry.image = Some(value.to_owned()),
+            "module_path" => entry.modules.push(value.to_owned()),
             "protocol" => entry.protocol = Some(value.to_owned()),
             _ => {}
         }
@@ -173,6 +176,12 @@ pub fn copy(
     Ok(with_block(text, &format!("{}\n", block.trim_end_matches('\n'))))
 }
 
+/// Where a file is on the partition of the menu, without its hash; `None`: it is on another one.
+pub fn beside_menu(path: &str) -> Option<&str> {
+    let file = path.split('#').next()?.trim().strip_prefix("boot():")?;
+    file.starts_with('/').then_some(file)
+}
+
 /// The menu without the entries that are `meant`, and without the empty line ahead of each.
 pub fn without(text: &str, meant: impl Fn(&Entry) -> bool) -> String {
     let mut parts = Vec::new();
@@ -186,7 +195,7 @@ pub fn without(text: &str, meant: impl Fn(&Entry) -> bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, copy, edit, entries, without};
+    use super::{Entry, beside_menu, copy, edit, entries, without};
     use crate::cmdline::change::tests::{add, remove, replace};
     use proptest::prelude::*;
 
@@ -214,6 +223,14 @@ mod tests {
             copy("timeout: 5\n", linux, "x", &[]).map_err(|refused| refused.to_string()),
             Err("no entry of it is for a usual start; add an entry that starts a kernel".to_owned())
         );
+    }
+
+    #[test]
+    fn files_beside_the_menu_are_told_from_others() {
+        assert_eq!(beside_menu("boot():/1/linux/vmlinuz-linux#cd"), Some("/1/linux/vmlinuz-linux"));
+        assert_eq!((beside_menu("guid(1):/a"), beside_menu("boot():a")), (None, None));
+        let modules: Vec<Vec<String>> = entries(MENU).into_iter().map(|entry| entry.modules).collect();
+        assert_eq!(modules[0], ["boot():/initramfs.img#3d4e"]);
     }
 
     #[test]

@@ -6,13 +6,20 @@ use crate::error::Refused;
 use crate::shell::{ShellError, ShellFile};
 
 /// The variable of a kernel's command line; of `default`, that of all kernels without one of their own.
-fn variable(kernel: &str) -> String {
+pub fn variable(kernel: &str) -> String {
     format!("KERNEL_CMDLINE[{kernel}]")
 }
 
 /// The command line that a file gives; `None`: it gives none.
 pub fn read(text: &str, kernel: &str) -> Result<Option<String>, ShellError> {
     ShellFile::parse(text)?.value(&variable(kernel))
+}
+
+/// The kernels that a file gives a command line, `default` among them, each with the line of the first.
+pub fn kernels(text: &str) -> Result<Vec<(String, usize)>, ShellError> {
+    let kernel = |name: &str| Some(name.strip_prefix("KERNEL_CMDLINE[")?.strip_suffix(']')?.to_owned());
+    let names = ShellFile::parse(text)?.names();
+    Ok(names.into_iter().filter_map(|(name, line)| Some((kernel(&name)?, line))).collect())
 }
 
 /// A file with one change made to a command line. What is added to a file that gives none comes on a line of its own.
@@ -33,7 +40,7 @@ pub fn edit(text: &str, kernel: &str, change: &Change) -> Result<String, Refused
 
 #[cfg(test)]
 mod tests {
-    use super::{edit, read};
+    use super::{edit, kernels, read};
     use crate::cmdline::change::tests::{add, remove, replace};
     use crate::shell::oracle::bash;
     use proptest::prelude::*;
@@ -53,6 +60,7 @@ mod tests {
         assert_eq!(edit(&longer, "default", &remove("intel_iommu=on")).as_deref(), Ok(text));
         assert_eq!(edit(text, "default", &replace("rw", "ro")), Ok(text.replace("1 rw", "1 ro")));
         assert_eq!(edit(text, "fallback", &add("x")), Ok(text.replace("1\"\nBOOT", "1 x\"\nBOOT")));
+        assert_eq!(kernels(text), Ok(vec![("default".to_owned(), 3), ("fallback".to_owned(), 5)]));
         assert_eq!(read(&longer, "default"), Ok(Some("root=UUID=1 rw quiet intel_iommu=on".to_owned())));
         if let Some(seen) = oracle(&longer) {
             assert_eq!(seen, "root=UUID=1 rw quiet intel_iommu=on|root=UUID=1|");

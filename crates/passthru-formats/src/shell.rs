@@ -122,6 +122,19 @@ pub(crate) fn is_drop_in(file_name: &str) -> bool {
 /// What is known of each variable after a file has been read: its value, or why that cannot be told.
 pub type Variables = BTreeMap<String, Result<String, ShellError>>;
 
+/// What a variable is once all these files have been sourced, one after the other; empty where none sets it. The error names the
+/// position of the file in the list.
+pub fn value_of_all(texts: &[&str], name: &str) -> Result<String, (usize, ShellError)> {
+    let mut variables = Variables::new();
+    for (index, text) in texts.iter().enumerate() {
+        ShellFile::parse(text).map_err(|error| (index, error))?.evaluate(&mut variables);
+        if let Some(Err(error)) = variables.get(name) {
+            return Err((index, error.clone()));
+        }
+    }
+    Ok(variables.remove(name).and_then(Result::ok).unwrap_or_default())
+}
+
 /// A file of assignments.
 #[derive(Clone, Debug)]
 pub struct ShellFile<'a> {

@@ -205,6 +205,37 @@ impl Kernelstub {
     }
 }
 
+/// Limine with what limine-mkinitcpio makes for it: an entry for each kernel, and beside its menu the kernel and initramfs images
+/// that these name, in a directory that is called by the machine's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimineEntries {
+    /// The menu, such as `/boot/limine.conf`.
+    pub menu: String,
+    /// The machine's id.
+    pub machine_id: String,
+    /// The kernels and initramfs images that its entries name, in order, by their paths on the host.
+    pub parts: Vec<String>,
+    /// Of these the initramfs images.
+    pub images: Vec<String>,
+}
+
+impl LimineEntries {
+    /// Whether the tool makes an entry that starts this kernel, `/MACHINE/KERNEL/FILE` on the partition of the menu: it is not of
+    /// another system, nor of a snapshot.
+    pub fn is_made(machine_id: &str, kernel: &str) -> bool {
+        let inside = kernel.strip_prefix('/').and_then(|rest| rest.strip_prefix(machine_id));
+        inside.and_then(|rest| rest.strip_prefix('/')).is_some_and(|rest| {
+            let parts: Vec<&str> = rest.split('/').collect();
+            matches!(parts.as_slice(), [directory, _] if *directory != "limine_history")
+        })
+    }
+
+    /// Everything that the tool rewrites.
+    pub fn rewritten(&self) -> Vec<String> {
+        std::iter::once(&self.menu).chain(&self.parts).cloned().collect()
+    }
+}
+
 /// The path of our entry beside another one.
 fn off_entry_beside(root: &str, begin: &str, path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);

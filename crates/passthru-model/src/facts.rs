@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
 use crate::binding::{BindingFacts, ImageContents, ImageTimes};
-use crate::boot::{BootFacts, Grub, KernelInstall, Kernelstub, WrittenEntries};
+use crate::boot::{BootFacts, Grub, KernelInstall, Kernelstub, LimineEntries, WrittenEntries};
 use crate::boot_record::Boots;
 pub use crate::cpu::CpuFacts;
 use crate::desktop::DesktopFacts;
@@ -58,6 +58,10 @@ pub enum Bootloader {
     KernelInstall(KernelInstall),
     /// systemd-boot with entries and copies that kernelstub makes.
     Kernelstub(Kernelstub),
+    /// U-Boot or Extlinux with the menu that Debian's u-boot-update makes from settings.
+    UBootMenu,
+    /// Limine with the entries and images that limine-entry-tool makes.
+    LimineEntries(LimineEntries),
     /// A loader with entries that nothing makes anew.
     Written(WrittenEntries),
 }

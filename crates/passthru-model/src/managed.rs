@@ -85,6 +85,18 @@ pub const OFF_ENTRY_ENDING: &str = "-passthru-off.conf";
 /// kernelstub's settings, from which it makes boot entries on Pop!_OS.
 pub const KERNELSTUB: &str = "/etc/kernelstub/configuration";
 
+/// The settings that u-boot-update makes the menu of U-Boot from (Debian's u-boot-menu).
+pub const U_BOOT_DEFAULTS: &str = "/etc/default/u-boot";
+/// u-boot-update: our file that it reads after [`U_BOOT_DEFAULTS`], and that adds the entry without passthrough.
+pub const U_BOOT_OFF_ENTRY: &str = "/etc/u-boot-menu/conf.d/90-passthru.conf";
+
+/// The settings that limine-entry-tool makes Limine's entries from, of which the first is read last
+/// (`/usr/lib/limine/limine-common-functions`, `load_config`).
+pub const LIMINE_SETTINGS: [&str; 2] = ["/etc/default/limine", "/etc/limine-entry-tool.conf"];
+
+/// limine-entry-tool: what it runs whenever it has made the menu, by which the entry without passthrough is added.
+pub const LIMINE_OFF_ENTRY: &str = "/etc/boot/hooks/post.d/50-passthru";
+
 /// systemd-boot's own settings, on each place where its partition may be mounted. They are looked at only.
 pub const LOADER_CONF: [&str; 3] =
     ["/efi/loader/loader.conf", "/boot/loader/loader.conf", "/boot/efi/loader/loader.conf"];
@@ -147,6 +159,11 @@ pub const FILES: &[&str] = &[
     KERNEL_CMDLINE_VENDOR,
     KERNEL_INSTALL_OFF,
     KERNELSTUB,
+    U_BOOT_DEFAULTS,
+    U_BOOT_OFF_ENTRY,
+    LIMINE_SETTINGS[0],
+    LIMINE_SETTINGS[1],
+    LIMINE_OFF_ENTRY,
     LOADER_CONF[0],
     LOADER_CONF[1],
     LOADER_CONF[2],
@@ -169,4 +186,8 @@ pub const DIRECTORIES: &[(&str, &str)] = &[
     ("/efi/loader/entries", ".conf"),
     ("/boot/loader/entries", ".conf"),
     ("/boot/efi/loader/entries", ".conf"),
+    ("/usr/share/u-boot-menu/conf.d", ".conf"),
+    ("/etc/u-boot-menu/conf.d", ".conf"),
+    ("/usr/share/limine-entry-tool.d", ".conf"),
+    ("/etc/limine-entry-tool.d", ".conf"),
 ];

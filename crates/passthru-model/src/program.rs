@@ -24,6 +24,10 @@ pub enum Program {
     Grub2Mkconfig,
     /// Copies kernels and makes boot entries (Pop!_OS).
     Kernelstub,
+    /// Makes the menu of U-Boot and Extlinux (Debian's u-boot-menu).
+    UBootUpdate,
+    /// Makes Limine's entries and the images that they start (limine-entry-tool).
+    LimineMkinitcpio,
     /// Loads kernel modules (kmod).
     Modprobe,
     /// Sets properties of units while the host runs (systemd).
@@ -46,6 +50,8 @@ impl Program {
             Self::GrubMkconfig => "grub-mkconfig",
             Self::Grub2Mkconfig => "grub2-mkconfig",
             Self::Kernelstub => "kernelstub",
+            Self::UBootUpdate => "u-boot-update",
+            Self::LimineMkinitcpio => "limine-mkinitcpio",
             Self::Modprobe => "modprobe",
             Self::Systemctl => "systemctl",
             Self::QemuSystemX86_64 => "qemu-system-x86_64",
@@ -63,6 +69,8 @@ impl Program {
             Self::UpdateGrub => "grub2-common",
             Self::GrubMkconfig | Self::Grub2Mkconfig => "grub-common",
             Self::Kernelstub => "kernelstub",
+            Self::UBootUpdate => "u-boot-menu",
+            Self::LimineMkinitcpio => "limine-mkinitcpio-hook",
             Self::Modprobe => "kmod",
             Self::QemuSystemX86_64 => "qemu-system-x86",
             Self::Virsh => "libvirt-clients",

@@ -276,7 +276,7 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         return Err(Refusal { reasons });
     }
     let contents = Contents::after(facts, chain.generator.as_ref(), wanted, &boot_steps);
-    if images {
+    if images && !chain.loader.builds_images() {
         boot_steps.extend(initramfs::rebuild(facts, &chain, &contents));
     }
     let copies = chain.copies(facts);

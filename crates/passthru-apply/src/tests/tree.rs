@@ -31,6 +31,15 @@ pub(super) const KERNELSTUB: &str = "/etc/kernelstub/configuration";
 pub(super) const STUB_COPY: &str = "/boot/efi/EFI/Pop_OS-1/initrd.img";
 pub(super) const STUB_ENTRY: &str = "/boot/efi/loader/entries/Pop_OS-current.conf";
 pub(super) const STUB_OFF_ENTRY: &str = "/boot/efi/loader/entries/0-Pop_OS-current-passthru-off.conf";
+/// u-boot-update's settings, our file beside them, and the menu that it makes.
+pub(super) const U_BOOT: &str = "/etc/default/u-boot";
+pub(super) const U_BOOT_OFF_ENTRY: &str = "/etc/u-boot-menu/conf.d/90-passthru.conf";
+pub(super) const U_BOOT_MENU: &str = "/boot/extlinux/extlinux.conf";
+/// The settings of limine-entry-tool, what it runs of ours, and what it makes: an image and the menu.
+pub(super) const LIMINE: &str = "/etc/default/limine";
+pub(super) const LIMINE_OFF_ENTRY: &str = "/etc/boot/hooks/post.d/50-passthru";
+pub(super) const LIMINE_IMAGE: &str = "/boot/m/linux/initramfs-linux";
+pub(super) const LIMINE_MENU: &str = "/boot/limine.conf";
 pub(super) const GRUB_CFG: &str = "/boot/grub/grub.cfg";
 
 /// What is at each path: kind, mode, owner, time of change and content.
@@ -281,6 +290,19 @@ impl Runner for Programs {
                 let line = self.inputs(root, &[&KERNELSTUB[1..]]);
                 Self::put(&root.join(&STUB_ENTRY[1..]), line.as_bytes());
             }
+            Program::UBootUpdate => {
+                let menu = self.inputs(root, &[&U_BOOT[1..], &U_BOOT_OFF_ENTRY[1..]]);
+                Self::put(&root.join(&U_BOOT_MENU[1..]), menu.as_bytes());
+            }
+            Program::LimineMkinitcpio => {
+                let image = root.join(&LIMINE_IMAGE[1..]);
+                self.image(root, &["etc/passthru/devices"], &image);
+                failpoint::hit();
+                // The entry has a hash of the image, and the way back is made with it.
+                let length = fs::metadata(&image).expect("reads").len();
+                let line = self.inputs(root, &[&LIMINE[1..], &LIMINE_OFF_ENTRY[1..]]);
+                Self::put(&root.join(&LIMINE_MENU[1..]), format!("/made#{length}\n{line}").as_bytes());
+            }
             Program::Systemctl => tuning::set_property(arguments, root),
             Program::Modprobe | Program::QemuSystemX86_64 | Program::Virsh => {}
         }
@@ -401,11 +423,11 @@ pub(super) fn copied_plan(tree: &Tree) -> Plan {
     plan
 }
 
-/// As for loaders whose settings belong to others: GRUB's single file with the menu made of it, and kernelstub's with an entry of ours
-/// beside its own, which is made last of a new image.
+/// As for loaders whose settings belong to others: GRUB's single file with the menu made of it, u-boot-update's with a file of ours
+/// beside it, and kernelstub's with an entry of ours beside its own, which is made last of a new image.
 pub(super) fn edited_plan(tree: &Tree) -> Plan {
     tree.write(KERNELSTUB, "{\"user\":{\"kernel_options\":[\"quiet\"]}}");
-    for path in [STUB_COPY, STUB_ENTRY] {
+    for path in [STUB_COPY, STUB_ENTRY, U_BOOT_MENU] {
         tree.write(path, "");
     }
     Programs::default().go(tree, Program::Kernelstub).expect("makes the entry");
@@ -415,12 +437,15 @@ pub(super) fn edited_plan(tree: &Tree) -> Plan {
             (STUB_OFF_ENTRY, file("options quiet passthru.off\n", 0o644)),
             (KERNELSTUB, file("{\"user\":{\"kernel_options\":[\"quiet\", \"intel_iommu=on\"]}}", 0o644)),
             (GRUB, changed_grub()),
+            (U_BOOT, file("U_BOOT_PARAMETERS=\"ro quiet intel_iommu=on\"\n", 0o644)),
+            (U_BOOT_OFF_ENTRY, file("passthru.off\n", 0o644)),
         ],
     );
     let contains = |path: &str, needle: &str| Expectation::Contains {
         path: path.to_owned(),
         needles: vec![needle.to_owned()],
     };
+    run(&mut plan, Program::UBootUpdate, &[U_BOOT_MENU], vec![contains(U_BOOT_MENU, "passthru.off")]);
     run(&mut plan, Program::GrubMkconfig, &[GRUB_CFG], vec![contains(GRUB_CFG, "iommu=pt")]);
     add(tree, &mut plan, "/etc/passthru/parameters", file("iommu=pt\n", 0o644));
     add(tree, &mut plan, DEVICES, file("0000:02:00.0\n", 0o644));
@@ -429,5 +454,31 @@ pub(super) fn edited_plan(tree: &Tree) -> Plan {
     run(&mut plan, Program::UpdateInitramfs, &[IMAGE, OLDER_IMAGE], vec![holds(IMAGE)]);
     let expect = vec![contains(STUB_ENTRY, "intel_iommu=on"), holds(STUB_COPY)];
     run(&mut plan, Program::Kernelstub, &[STUB_ENTRY, STUB_COPY], expect);
+    plan
+}
+
+/// As for Limine with its tool: one program makes the images and the menu with their hashes, and by a file of ours the way back.
+pub(super) fn tool_plan(tree: &Tree) -> Plan {
+    tree.write(LIMINE, "KERNEL_CMDLINE[default]+=\"quiet\"\n");
+    for path in [LIMINE_IMAGE, LIMINE_MENU] {
+        tree.write(path, "");
+    }
+    Programs::default().go(tree, Program::LimineMkinitcpio).expect("makes the entry");
+    let mut plan = plan_of(
+        tree,
+        &[
+            (LIMINE, file("KERNEL_CMDLINE[default]+=\"quiet intel_iommu=on\"\n", 0o644)),
+            (LIMINE_OFF_ENTRY, file("passthru.off\n", 0o755)),
+            (DEVICES, file("0000:02:00.0\n", 0o644)),
+        ],
+    );
+    let expect = vec![
+        Expectation::Contains {
+            path: LIMINE_MENU.to_owned(),
+            needles: vec!["intel_iommu=on".to_owned(), "passthru.off".to_owned()],
+        },
+        Expectation::ImageHolds { path: LIMINE_IMAGE.to_owned(), entries: vec!["02:00.0".to_owned()] },
+    ];
+    run(&mut plan, Program::LimineMkinitcpio, &[LIMINE_MENU, LIMINE_IMAGE], expect);
     plan
 }

@@ -8,11 +8,17 @@ use passthru_model::managed::{GRUB_DEFAULTS, GRUB_MENUS, LIMINE, REFIND_LINUX, S
 mod grub;
 mod kernel_install;
 mod kernelstub;
+mod limine;
+mod u_boot;
 mod written;
 
 use super::because;
 use super::boot_chain::STARTED_BY;
 use crate::host::Host;
+use crate::program;
+
+/// Scripts that make entries are far smaller than this, in bytes.
+const MOST_SCRIPT_BYTES: u64 = 1024 * 1024;
 
 /// Where entries are that GRUB reads as on Fedora.
 const GRUB_ENTRIES: &str = "/boot/loader/entries";
@@ -114,7 +120,7 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
             ))
         }
         (None, Some(other)) if other.starts_with(Dialect::Limine.loader().name()) => {
-            written(host, Dialect::Limine)
+            entries(host, Dialect::Limine)
         }
         (None, Some(other)) => {
             Fact::unknown(format!("this system was started by ‘{other}’, which passthru does not know yet"))
@@ -127,7 +133,7 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
                 let signs = list(&signs);
                 Fact::unknown(format!("passthru does not know yet how to change what was found: {signs}"))
             },
-            |dialect| written(host, dialect),
+            |dialect| entries(host, dialect),
         ),
     }
 }
@@ -138,9 +144,43 @@ fn only_dialect(signs: &[(&str, &str)]) -> Option<Dialect> {
     known.into_iter().find(|dialect| signs.iter().all(|(_, name)| *name == dialect.loader().name()))
 }
 
-fn written(host: &Host, dialect: Dialect) -> Fact<Bootloader> {
-    match written::of(host, dialect) {
-        Ok((found, evidence)) => Fact::Known(Bootloader::Written(found), evidence),
+/// The entries of a loader: those that a program makes, or those that were written by hand.
+fn entries(host: &Host, dialect: Dialect) -> Fact<Bootloader> {
+    let made = match dialect {
+        Dialect::Syslinux => u_boot::traced(host).map(|found| found.map(|it| (Bootloader::UBootMenu, it))),
+        Dialect::Limine => {
+            limine::traced(host).map(|found| found.map(|(it, from)| (Bootloader::LimineEntries(it), from)))
+        }
+        Dialect::Bls | Dialect::GrubBls | Dialect::Refind => Ok(None),
+    };
+    let found = match made {
+        Ok(Some(found)) => Ok(found),
+        Ok(None) => written::of(host, dialect).map(|(found, from)| (Bootloader::Written(found), from)),
+        Err(why) => Err(why),
+    };
+    match found {
+        Ok((found, evidence)) => Fact::Known(found, evidence),
         Err(why) => Fact::Unknown(why),
     }
+}
+
+/// Where a program of this name is; the first of the places in which it would be looked for.
+fn first(host: &Host, name: &str) -> Result<Option<String>, String> {
+    for path in program::paths(name) {
+        if host.exists(&path).map_err(|error| error.to_string())? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a program, which is a script, names something. A capture keeps the lines that do.
+fn mentions(host: &Host, path: &str, name: &str) -> Result<bool, String> {
+    let lines = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains(name)).collect();
+        lines.join("\n").into_bytes()
+    };
+    let found = host.read_reduced(path, MOST_SCRIPT_BYTES, lines).map_err(|error| error.to_string())?;
+    Ok(!found.is_empty())
 }

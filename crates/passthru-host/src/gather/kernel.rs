@@ -104,12 +104,28 @@ fn kernel(host: &Host, root: &str, release: String, boot: &[String]) -> Option<I
         format!("initrd-{release}"),
         format!("initramfs-{release}"),
     ];
-    if let Some(package) = package {
+    if let Some(package) = &package {
         images.push(format!("vmlinuz-{package}"));
         ramdisks.push(format!("initramfs-{package}.img"));
     }
+    let (mut image, mut initramfs) = (find(images), find(ramdisks));
+    // limine-mkinitcpio puts them into a directory of their own, and what stands beside that directory is older.
+    if let Some((kernel, ramdisk)) = package.and_then(|package| beside_limine(host, &package)) {
+        (image, initramfs) = (Some(kernel), Some(ramdisk));
+    }
     let options = options::of_installed(host, &directory, &release);
-    Some(InstalledKernel { image: find(images), initramfs: find(ramdisks), release, modules, options })
+    Some(InstalledKernel { image, initramfs, release, modules, options })
+}
+
+/// The kernel and the initramfs of a package where limine-mkinitcpio makes them; `None`: it does not.
+fn beside_limine(host: &Host, package: &str) -> Option<(String, String)> {
+    let machine_id = sysfs::line(&host.read("/etc/machine-id").ok()?);
+    let mut roots = ["/boot", "/efi"].into_iter().filter(|_| !machine_id.is_empty());
+    roots.find_map(|root| {
+        let directory = format!("{root}/{machine_id}/{package}");
+        let paths = (format!("{directory}/vmlinuz-{package}"), format!("{directory}/initramfs-{package}"));
+        matches!((host.exists(&paths.0), host.exists(&paths.1)), (Ok(true), Ok(true))).then_some(paths)
+    })
 }
 
 /// What the lists say of vfio-pci, the module that matters most.

@@ -269,6 +269,76 @@ fn entries_that_cannot_be_traced_say_what_would_settle_it() {
     insta::assert_snapshot!(reasons.join("\n\n"));
 }
 
+#[test]
+fn the_menu_of_u_boot_update_is_known_where_the_program_is_there_and_reads_drop_ins() {
+    let running = ("proc/cmdline", "root=UUID=1 ro quiet\n");
+    let menu = ("boot/extlinux/extlinux.conf", EXTLINUX);
+    let program = |text| ("usr/sbin/u-boot-update", text);
+    let new = "for file in /usr/share/u-boot-menu/conf.d/*.conf /etc/u-boot-menu/conf.d/*.conf\n";
+    let found = texts(&[running, menu, program(new)]);
+    assert_eq!(found.bootloader.value(), Some(&Bootloader::UBootMenu));
+    // What is left of a package that was removed makes nothing.
+    let left = texts(&[running, menu, ("etc/default/u-boot", "")]);
+    assert!(matches!(left.bootloader.value(), Some(Bootloader::Written(_))), "{:?}", left.bootloader);
+    let reasons = [
+        texts(&[running, menu, program(". /etc/default/u-boot\n")]),
+        texts(&[("proc/cmdline", "root=UUID=1 ro\n"), menu, program(new)]),
+    ]
+    .map(|facts| why(&facts).to_owned());
+    insta::assert_snapshot!(reasons.join("\n\n"));
+}
+
+#[test]
+fn what_limine_mkinitcpio_makes_is_known_by_its_place() {
+    let entry = |place: &str| {
+        format!(
+            "/+CachyOS\n  //linux\n  protocol: linux\n  module_path: boot():{place}/initramfs-linux#ab\n  path: \
+             boot():{place}/vmlinuz-linux#cd\n  cmdline: root=UUID=1 ro quiet\n  //old\n  protocol: linux\n  path: \
+             boot():/m1/limine_history/vmlinuz_1#1\n  cmdline: root=UUID=1 ro\n"
+        )
+    };
+    let (made, by_hand, defaults) = (entry("/m1/linux"), entry(""), ("etc/default/limine", ""));
+    let functions = "usr/lib/limine/limine-common-functions";
+    let common = [
+        ("proc/cmdline", "root=UUID=1 ro quiet\n"),
+        ("etc/machine-id", "m1\n"),
+        (functions, "run_hooks /etc/boot/hooks/post.d\n"),
+    ];
+    let program = ("usr/bin/limine-mkinitcpio", "x");
+    let images = [("boot/m1/linux/vmlinuz-linux", "x"), ("boot/m1/linux/initramfs-linux", "x")];
+    let kernel = [
+        ("usr/lib/modules/6.16.8-2-cachyos/modules.builtin", "kernel/drivers/vfio/vfio.ko\n"),
+        ("usr/lib/modules/6.16.8-2-cachyos/pkgbase", "linux\n"),
+        ("boot/initramfs-linux.img", "x"),
+    ];
+    let of = |more: &[(&str, &str)]| texts(&[&common[..], more].concat());
+    let found = of(&[&[("boot/limine.conf", &*made), program][..], &images, &kernel].concat());
+    let Some(Bootloader::LimineEntries(limine)) = found.bootloader.value() else {
+        panic!("{:?}", found.bootloader)
+    };
+    assert_eq!((limine.menu.as_str(), limine.machine_id.as_str()), ("/boot/limine.conf", "m1"));
+    assert_eq!(limine.parts, ["/boot/m1/linux/vmlinuz-linux", "/boot/m1/linux/initramfs-linux"]);
+    assert_eq!(limine.images, ["/boot/m1/linux/initramfs-linux"]);
+    let kernels = found.kernel.installed.value().expect("known");
+    assert_eq!(kernels[0].initramfs.as_deref(), Some("/boot/m1/linux/initramfs-linux"), "not the one of old");
+    let said = |facts: HostFacts| why(&facts).to_owned();
+    let reasons = [
+        said(of(&[("boot/limine.conf", &made), program])),
+        said(of(&[("boot/limine.conf", &by_hand), program])),
+        said(texts(&[common[0], common[1], (functions, "x"), ("boot/limine.conf", &made), program])),
+        said(of(&[("boot/limine.conf", &made), ("usr/bin/limine-dracut", "x"), defaults])),
+        said(of(&[("boot/limine.conf", &made), defaults])),
+        said(texts(&[
+            common[0],
+            common[2],
+            ("etc/machine-id", "$(reboot)\n"),
+            ("boot/limine.conf", &made),
+            program,
+        ])),
+    ];
+    insta::assert_snapshot!(reasons.join("\n\n"));
+}
+
 pub(crate) fn why(facts: &HostFacts) -> &str {
     facts.bootloader.because().expect("unknown")
 }

@@ -6,6 +6,9 @@ mod grub_entries;
 mod kernel_cmdline;
 mod kernel_install;
 mod kernelstub;
+mod limine;
+mod sourced;
+mod u_boot;
 mod written;
 
 use std::collections::BTreeMap;
@@ -72,16 +75,26 @@ pub(super) struct Copies {
 pub(super) trait BootLoader {
     /// The files that the settings were read from.
     fn paths(&self) -> Vec<String>;
+    /// The words that the settings give all entries, as one line, where they give them so.
+    fn line(&self) -> Option<&str> {
+        None
+    }
     /// The words in the settings that turn the IOMMU off, each once. `running`: those on the running command line.
-    fn off_words(&self, running: &[String]) -> Vec<String>;
+    fn off_words(&self, _running: &[String]) -> Vec<String> {
+        off_words(self.line().unwrap_or_default())
+    }
     /// Whether a file of ours sets this word.
     fn has_ours(&self, _token: &str) -> bool {
         false
     }
     /// The words that files which are not ours set, as far as these can be told.
-    fn words_elsewhere(&self) -> Vec<String>;
+    fn words_elsewhere(&self) -> Vec<String> {
+        words_of(self.line().unwrap_or_default())
+    }
     /// Whether a file that is not ours sets this word.
-    fn has_elsewhere(&self, token: &str) -> bool;
+    fn has_elsewhere(&self, token: &str) -> bool {
+        CommandLine::new(self.line().unwrap_or_default()).has_word(token)
+    }
     /// Whether the entries as they stand pass a word.
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed;
     /// Where a word could come from that is not in the settings.
@@ -129,6 +142,10 @@ pub(super) trait BootLoader {
     fn is_unified(&self) -> bool {
         false
     }
+    /// Whether [`BootLoader::regenerate`] has the generator build the images too, which are the copies then.
+    fn builds_images(&self) -> bool {
+        false
+    }
     /// For a loader that starts copies of a kernel and its initramfs: which files these are. They are made anew by
     /// [`BootLoader::regenerate`], after the images.
     fn copies(&self, _release: &str) -> Option<Copies> {
@@ -148,6 +165,8 @@ pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Box<dyn BootLo
         }
         Some(Bootloader::Written(found)) => Box::new(written::Entries::of(facts, found, reasons)),
         Some(Bootloader::Kernelstub(found)) => Box::new(kernelstub::Settings::of(facts, found, reasons)),
+        Some(Bootloader::LimineEntries(found)) => Box::new(limine::Settings::of(facts, found, reasons)),
+        Some(Bootloader::UBootMenu) => Box::new(u_boot::Settings::of(facts, reasons)),
         Some(Bootloader::Grub(found)) => Box::new(grub::Settings::of(facts, found, reasons)),
         None => Box::new(grub::Settings::of(facts, &Grub::of_debian(), reasons)),
     }
@@ -244,6 +263,11 @@ pub(super) fn reads(path: &str) -> bool {
         || path == managed::KERNEL_CMDLINE
         || path == managed::KERNEL_INSTALL_OFF
         || path == managed::KERNELSTUB
+        || path == managed::U_BOOT_DEFAULTS
+        || managed::LIMINE_SETTINGS.contains(&path)
+        || path == managed::LIMINE_OFF_ENTRY
+        || path.contains("/limine-entry-tool.d/")
+        || path.contains("/u-boot-menu/conf.d/")
         || managed::has_entries(path)
 }
 

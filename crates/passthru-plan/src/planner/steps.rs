@@ -89,7 +89,10 @@ pub(crate) fn file_step(path: &str, before: FileState, after: FileState) -> Step
         _ => (format!("bring up to date {what}"), why.to_owned()),
     };
     // Several of these may change: the file's name keeps the ids apart.
-    let id = if matches!(id, "grub-settings" | "off-entry" | "boot-entries") {
+    let id = if matches!(
+        id,
+        "grub-settings" | "u-boot-settings" | "limine-settings" | "off-entry" | "boot-entries"
+    ) {
         let name = path.rsplit('/').next().unwrap_or_default();
         format!(
             "{id}-{}",

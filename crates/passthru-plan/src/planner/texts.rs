@@ -179,11 +179,13 @@ fn known_drivers(vendor: u16, class: ClassCode) -> &'static [&'static str] {
 }
 
 /// The paths of all files that are ours besides the intent, in the order in which they come to be.
-pub(crate) const OURS: [&str; 26] = [
+pub(crate) const OURS: [&str; 28] = [
     managed::PARAMETERS,
     managed::GRUB_DROP_IN,
     managed::GRUB_OFF_ENTRY,
     managed::KERNEL_INSTALL_OFF,
+    managed::U_BOOT_OFF_ENTRY,
+    managed::LIMINE_OFF_ENTRY,
     managed::EARLY,
     managed::EARLY_UNIT,
     managed::EARLY_WANT,

@@ -8,14 +8,14 @@ use passthru_model::finding::Verdict;
 use passthru_model::graphics::{FirmwareScreen, Graphics};
 use passthru_model::kernel::{InstalledKernel, ModuleState};
 use passthru_model::memory::{HugePageCounts, HugePages, MemoryTotals};
-use passthru_model::plan::{FileState, Plan};
+use passthru_model::plan::{Action, FileState, Plan};
 use passthru_model::topology::NumaNode;
 use passthru_model::{Fact, HostFacts, managed};
 use passthru_plan::{Consent, IntentChange, IntentEdit, Reason, isolate_by, plan_for, release, verify};
 
 use crate::common::{self, INSISTING, at, cmdline, edit, host_with_groups, put, shown};
 use crate::texts::{SHELLS, run, write};
-use crate::{boot_chains, grub_entries, grub_settings, kernelstub, written_entries};
+use crate::{boot_chains, grub_entries, grub_settings, kernelstub, limine, u_boot, written_entries};
 
 /// The host has so much memory, and a kernel that can do without a tick.
 fn able(mut facts: HostFacts) -> HostFacts {
@@ -56,6 +56,8 @@ fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
     match facts.bootloader.value() {
         Some(Bootloader::KernelInstall(_)) => boot_chains::after(facts, plan),
         Some(Bootloader::Kernelstub(_)) => kernelstub::after(facts, plan),
+        Some(Bootloader::LimineEntries(_)) => limine::after(facts, plan),
+        Some(Bootloader::UBootMenu) => u_boot::after(facts, plan),
         Some(Bootloader::Written(_)) => written_entries::after(facts, plan),
         Some(Bootloader::Grub(grub)) if !grub.drop_ins => grub_settings::after(facts, plan),
         _ => common::after(facts, plan),
@@ -104,6 +106,8 @@ fn chains() -> Vec<HostFacts> {
         grub_settings::one_file(MenuMaker::GrubMkconfig),
         grub_entries::fedora(),
         kernelstub::pop(),
+        limine::cachy(),
+        u_boot::u_boot(),
     ];
     let dialects = [Dialect::Bls, Dialect::Refind, Dialect::Limine, Dialect::Syslinux];
     chains.extend(dialects.map(written_entries::written));
@@ -132,6 +136,29 @@ fn settings_come_change_and_go_and_nothing_of_them_stays() {
         let (mut with, without) = (with.files, without.files);
         with.insert(passthru_model::intent::INTENT_PATH.to_owned(), FileState::Absent);
         assert_eq!(with, without);
+    }
+}
+
+/// What a program makes is taken back as a whole, or made anew, and a file by taking out what was put in: never both of one path.
+#[test]
+fn no_path_is_both_edited_and_made_anew() {
+    for before in chains() {
+        let plan = isolated(&before, &wishes("1G=8", "2-3", true)).plan;
+        let edited: BTreeSet<&str> = plan
+            .steps
+            .iter()
+            .filter_map(|step| match &step.action {
+                Action::File { path, .. } => Some(path.as_str()),
+                Action::Run { .. } | Action::Rebind { .. } | Action::Tune { .. } => None,
+            })
+            .collect();
+        for step in &plan.steps {
+            if let Action::Run { rewrites, .. } = &step.action {
+                let both: Vec<&String> =
+                    rewrites.iter().filter(|path| edited.contains(path.as_str())).collect();
+                assert!(both.is_empty(), "{both:?}");
+            }
+        }
     }
 }
 

@@ -10,11 +10,11 @@ use crate::common::{INSISTING, at, host_with_groups, put, shown, there_and_back}
 use crate::texts::{run, write};
 use crate::written_entries;
 
-const CONF: &str = "# vim:set ft=sh\nMODULES=()\nBINARIES=()\nFILES=()\nHOOKS=(base udev autodetect microcode modconf kms\n  \
+pub(crate) const CONF: &str = "# vim:set ft=sh\nMODULES=()\nBINARIES=()\nFILES=()\nHOOKS=(base udev autodetect microcode modconf kms\n  \
                     keyboard block filesystems fsck) # as installed\n";
 const ENTRY: &str = "/boot/loader/entries/arch.conf";
 
-fn arch(drop_ins: bool, conf: &str) -> HostFacts {
+pub(crate) fn arch(drop_ins: bool, conf: &str) -> HostFacts {
     let mut facts = host_with_groups();
     for path in [managed::GRUB_DEFAULTS, managed::GRUB_CFG, managed::INITRAMFS_MODULES] {
         facts.files.insert(path.to_owned(), FileState::Absent);

@@ -52,7 +52,7 @@ pub struct Insist {
 #[derive(Clone, Copy, Debug, Default, Args)]
 #[command(next_help_heading = "Insisting")]
 pub struct BootChain {
-    /// Change a boot chain not yet started in the laboratory: GRUB outside Debian, dracut, mkinitcpio, systemd-boot, kernelstub, rEFInd, Limine, Extlinux
+    /// Change a boot chain not yet started in the laboratory: GRUB outside Debian, dracut, mkinitcpio, systemd-boot, kernelstub, rEFInd, Limine, Extlinux, U-Boot
     #[arg(long)]
     pub untried_boot_chain: bool,
 }

@@ -7,14 +7,11 @@ use passthru_model::fact::Evidence;
 use passthru_model::facts::Bootloader;
 use passthru_model::managed::{GRUB_CFG, GRUB_DEFAULTS, GRUB_MENUS};
 
-use super::written;
+use super::{first, mentions, written};
 use crate::host::Host;
-use crate::program;
 
 /// What names the directory of drop-ins in the script that makes menus, where it reads one.
 const READS_DROP_INS: &str = "/default/grub.d";
-/// The script is far smaller than this, in bytes.
-const MOST_SCRIPT_BYTES: u64 = 1024 * 1024;
 /// The variable by which entries are read from `/boot/loader/entries` in place of a menu (Fedora's `10_linux`).
 const BLS: &str = "GRUB_ENABLE_BLSCFG";
 /// GRUB's command that reads those.
@@ -44,7 +41,7 @@ pub(super) fn found(host: &Host) -> Result<Option<(Bootloader, Evidence)>, Strin
     let is_second = menu.contains("/grub2/");
     makers.sort_by_key(|(_, maker)| (*maker == MenuMaker::Grub2Mkconfig) != is_second);
     let drop_ins = match makers.first() {
-        Some((path, _)) => reads_drop_ins(host, path)?,
+        Some((path, _)) => mentions(host, path, READS_DROP_INS)?,
         // Debian's has it call the other, which a capture from elsewhere may lack.
         None => update_grub.is_some(),
     };
@@ -89,27 +86,6 @@ fn started_from<'m>(host: &Host, menus: &[&'m str]) -> Result<Option<&'m str>, S
             several.join(" and in ")
         )),
     }
-}
-
-/// Where a program of this name is; the first of the places in which it would be looked for.
-fn first(host: &Host, name: &str) -> Result<Option<String>, String> {
-    for path in program::paths(name) {
-        if host.exists(&path).map_err(|error| error.to_string())? {
-            return Ok(Some(path));
-        }
-    }
-    Ok(None)
-}
-
-/// Whether the program, which is a script, reads drop-ins. A capture keeps the lines that say so.
-fn reads_drop_ins(host: &Host, path: &str) -> Result<bool, String> {
-    let lines = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes);
-        let lines: Vec<&str> = text.lines().filter(|line| line.contains(READS_DROP_INS)).collect();
-        lines.join("\n").into_bytes()
-    };
-    let found = host.read_reduced(path, MOST_SCRIPT_BYTES, lines).map_err(|error| error.to_string())?;
-    Ok(!found.is_empty())
 }
 
 /// Whether GRUB reads its entries from files beside the menu: the menu says so, or for one that cannot be read the settings do.

@@ -16,11 +16,7 @@ pub(super) const RUNNING: &str = "/proc/cmdline";
 /// What the names of dracut's entries for repairs hold.
 const RESCUE: &str = "-0-rescue";
 /// What writes entries for a loader from settings of its own: a file, and what reads it.
-const WRITERS: [(&str, Dialect, &str); 3] = [
-    ("/etc/default/limine", Dialect::Limine, "limine-entry-tool"),
-    ("/etc/default/extlinux", Dialect::Syslinux, "extlinux-update"),
-    ("/etc/default/u-boot", Dialect::Syslinux, "u-boot-update"),
-];
+const WRITERS: [(&str, Dialect, &str); 1] = [("/etc/default/extlinux", Dialect::Syslinux, "extlinux-update")];
 
 /// The entries of systemd-boot on a partition that start this system, one of which it started.
 pub(super) fn of_systemd_boot(host: &Host, root: &str, selected: &str) -> Result<WrittenEntries, String> {
@@ -155,7 +151,7 @@ pub(super) fn of(host: &Host, dialect: Dialect) -> Result<(WrittenEntries, Evide
 }
 
 /// Whether one of the entries in a file is what the running system was started with.
-fn is_source(dialect: Dialect, path: &str, text: &str, running: &str) -> bool {
+pub(super) fn is_source(dialect: Dialect, path: &str, text: &str, running: &str) -> bool {
     let entries = boot_entries::written(dialect, path, text.as_bytes());
     came_from(running, entries.iter().map(|entry| entry.cmdline.as_str()))
 }

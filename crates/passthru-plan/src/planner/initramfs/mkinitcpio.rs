@@ -3,7 +3,7 @@
 
 use passthru_formats::mkinitcpio::{self, List, appending};
 use passthru_formats::shell::Place;
-use passthru_model::facts::Mkinitcpio;
+use passthru_model::facts::{Bootloader, Mkinitcpio};
 use passthru_model::intent::{Intent, Method};
 use passthru_model::plan::FileState;
 use passthru_model::program::Program;
@@ -25,6 +25,8 @@ pub(super) struct Settings {
     found: Mkinitcpio,
     /// The main file and then the drop-ins that are not ours, as far as they are text, each with its path.
     files: Vec<(String, String)>,
+    /// The command by which a person has all images rebuilt.
+    by_hand: &'static str,
 }
 
 impl Settings {
@@ -39,7 +41,11 @@ impl Settings {
         // What is in the way of reading them is said where they are to be edited.
         let text =
             |path: &str| text_of(facts, path, &mut Vec::new()).map(|text| (path.to_owned(), text.to_owned()));
-        Self { found: found.clone(), files: paths.filter_map(text).collect() }
+        let by_hand = match facts.bootloader.value() {
+            Some(Bootloader::LimineEntries(_)) => "limine-mkinitcpio",
+            _ => "mkinitcpio -P",
+        };
+        Self { found: found.clone(), files: paths.filter_map(text).collect(), by_hand }
     }
 
     fn texts(&self) -> Vec<&str> {
@@ -167,7 +173,7 @@ impl Generator for Settings {
     }
 
     fn by_hand(&self) -> &'static str {
-        "mkinitcpio -P"
+        self.by_hand
     }
 
     /// By the preset that makes the image, all images of it; an image that no preset makes by itself.

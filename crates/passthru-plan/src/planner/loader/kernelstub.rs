@@ -2,7 +2,7 @@
 //! there. Its own settings are edited, one word at a time: `kernelstub --delete-options` would leave the others in any order
 //! (`list(set(…))` in its `application.py`).
 
-use passthru_formats::cmdline::{Change as WordChange, CommandLine};
+use passthru_formats::cmdline::Change as WordChange;
 use passthru_formats::{bls, kernelstub};
 use passthru_model::boot::{BootEntry, Kernelstub};
 use passthru_model::intent::Intent;
@@ -11,10 +11,8 @@ use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
 
 use super::written::{off_head, off_title};
-use super::{
-    BootLoader, Change, Copies, Passed, expected, is_stale, off_changes, passed, refused, text_of, words_of,
-};
-use crate::planner::iommu::{Parameters, off_words};
+use super::{BootLoader, Change, Copies, Passed, expected, is_stale, off_changes, passed, refused, text_of};
+use crate::planner::iommu::Parameters;
 use crate::planner::{Reason, settings};
 
 /// kernelstub's settings, and what it makes of them.
@@ -79,16 +77,8 @@ impl BootLoader for Settings {
         vec![managed::KERNELSTUB.to_owned()]
     }
 
-    fn off_words(&self, _: &[String]) -> Vec<String> {
-        off_words(&self.line)
-    }
-
-    fn words_elsewhere(&self) -> Vec<String> {
-        words_of(&self.line)
-    }
-
-    fn has_elsewhere(&self, token: &str) -> bool {
-        CommandLine::new(&self.line).has_word(token)
+    fn line(&self) -> Option<&str> {
+        Some(&self.line)
     }
 
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed {

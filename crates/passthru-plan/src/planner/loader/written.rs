@@ -14,7 +14,7 @@ use crate::planner::iommu::{Parameters, off_words};
 use crate::planner::{Reason, each_once, settings, texts};
 
 /// What menus call the entry without passthrough.
-const TITLE: &str = "Without PCI passthrough";
+pub(super) const TITLE: &str = "Without PCI passthrough";
 /// The same behind another title.
 const TITLE_AFTER: &str = "without PCI passthrough";
 /// Its label where entries have one.

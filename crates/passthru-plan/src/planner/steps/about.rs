@@ -214,10 +214,30 @@ fn about_loader(path: &str, after: &FileState) -> About {
             "the kernel parameters in kernelstub's settings",
             "kernelstub makes the boot entries from them, now and at kernel updates",
         ),
+        managed::U_BOOT_OFF_ENTRY => (
+            "u-boot-off-entry",
+            "the settings by which u-boot-update makes a menu entry without passthrough",
+            "the way back, should the host not come up as wanted",
+        ),
+        managed::LIMINE_OFF_ENTRY => (
+            "limine-off-entry",
+            "the script by which Limine's menu gets an entry without passthrough",
+            "the way back, should the host not come up as wanted",
+        ),
         managed::KERNEL_INSTALL_OFF => (
             "kernel-install-off-entry",
             "the plugin of kernel-install that makes a boot entry without passthrough",
             "the way back, should the host not come up as wanted",
+        ),
+        path if managed::LIMINE_SETTINGS.contains(&path) || path.contains("/limine-entry-tool.d/") => (
+            "limine-settings",
+            "the kernel parameters in the settings of limine-entry-tool",
+            "it makes Limine's entries from them, now and at kernel updates",
+        ),
+        path if path == managed::U_BOOT_DEFAULTS || path.contains("/u-boot-menu/conf.d/") => (
+            "u-boot-settings",
+            "the kernel parameters in the settings of u-boot-update",
+            "u-boot-update makes the menu from them, now and at kernel updates",
         ),
         path if path.ends_with(managed::OFF_ENTRY_ENDING) => (
             "off-entry",
