@@ -61,7 +61,8 @@ impl Record {
         }
         let fd = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             Ok(fd) => fd,
-            Err(rustix::io::Errno::SRCH) => return Ok(None),
+            // The second: it has ended, and its id stays that of a group or session in which others live (`pidfd_open`, kernel/pid.c).
+            Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         // Looked at after the descriptor was opened: what it holds is what is compared.
@@ -144,7 +145,11 @@ fn parse_stat(stat: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::os::unix::process::CommandExt as _;
     use std::time::Duration;
+
+    use rustix::process::{Pid, Signal};
 
     use super::{Record, parse_stat};
     use proptest::prelude::*;
@@ -172,5 +177,25 @@ mod tests {
         fn any_stat_is_an_answer_and_never_a_panic(text in ".{0,100}") {
             let _ = parse_stat(&text);
         }
+    }
+
+    #[test]
+    fn a_process_whose_group_outlives_it_has_ended() {
+        let mut leader = std::process::Command::new("sh")
+            .args(["-c", "read line; sleep 600 & echo $!"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .expect("sh");
+        let record = Record::of(i32::try_from(leader.id()).expect("an id")).expect("it runs");
+        drop(leader.stdin.take());
+        let mut said = String::new();
+        BufReader::new(leader.stdout.take().expect("a pipe")).read_line(&mut said).expect("an id");
+        leader.wait().expect("its end");
+        let found = record.process().map(|process| process.is_some());
+        let member = Pid::from_raw(said.trim().parse().expect("an id")).expect("an id");
+        rustix::process::kill_process(member, Signal::KILL).expect("killed");
+        assert!(matches!(found, Ok(false)), "{found:?}");
     }
 }
