@@ -216,17 +216,15 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         let judged = settings::regrouped(facts, wanted);
         select::judge(&judged, wanted, consent, &mut reasons, &mut plan.notes);
         settings::judge(facts, wanted, consent, &mut reasons, &mut plan.notes);
-        host::judge(facts, wanted, &mut reasons, &mut plan.notes);
-        select::kernels(facts, wanted.method, &mut reasons);
-        settings::note_ids(facts, wanted, &mut plan.notes);
-        settings::note_screen(facts, wanted, &mut plan.notes);
-    } else {
-        host::judge(facts, wanted, &mut reasons, &mut plan.notes);
     }
+    host::judge(facts, wanted, &mut reasons, &mut plan.notes);
     // Where nothing is isolated, settings that cannot be read are in nobody's way.
     let mut settings = Vec::new();
     let chain = Chain::of(facts, &mut settings);
     if isolating {
+        select::kernels(facts, wanted.method, &mut reasons);
+        settings::note_ids(facts, wanted, &mut plan.notes);
+        settings::note_screen(facts, wanted, &mut plan.notes);
         reasons.append(&mut settings);
         needed = iommu::needs(facts, &addresses(wanted), chain.loader.as_ref(), &mut reasons);
         plan.notes.append(&mut needed.notes);

@@ -14,6 +14,7 @@ mod written;
 
 use super::because;
 use super::boot_chain::STARTED_BY;
+use crate::error::ReadError;
 use crate::host::Host;
 use crate::program;
 
@@ -162,6 +163,15 @@ fn entries(host: &Host, dialect: Dialect) -> Fact<Bootloader> {
         Ok((found, evidence)) => Fact::Known(found, evidence),
         Err(why) => Fact::Unknown(why),
     }
+}
+
+/// The machine's id, by which some programs name the directory of what they make; `None`: the file holds no id. It becomes a part of
+/// paths, and of scripts of ours.
+pub(super) fn machine_id(host: &Host) -> Result<Option<String>, ReadError> {
+    let text = host.read_text("/etc/machine-id")?;
+    let id = text.trim();
+    let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    Ok(is_id.then(|| id.to_owned()))
 }
 
 /// Where a program of this name is; the first of the places in which it would be looked for.

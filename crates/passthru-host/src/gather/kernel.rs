@@ -8,7 +8,7 @@ use passthru_formats::{modules, sysfs};
 use passthru_model::fact::Fact;
 use passthru_model::kernel::{InstalledKernel, KernelFacts, KernelOptions, ModuleState};
 
-use super::{because, line_fact};
+use super::{because, boot, line_fact};
 use crate::host::Host;
 
 /// The modules whose state is told for each installed kernel.
@@ -119,9 +119,8 @@ fn kernel(host: &Host, root: &str, release: String, boot: &[String]) -> Option<I
 
 /// The kernel and the initramfs of a package where limine-mkinitcpio makes them; `None`: it does not.
 fn beside_limine(host: &Host, package: &str) -> Option<(String, String)> {
-    let machine_id = sysfs::line(&host.read("/etc/machine-id").ok()?);
-    let mut roots = ["/boot", "/efi"].into_iter().filter(|_| !machine_id.is_empty());
-    roots.find_map(|root| {
+    let machine_id = boot::machine_id(host).ok()??;
+    ["/boot", "/efi"].into_iter().find_map(|root| {
         let directory = format!("{root}/{machine_id}/{package}");
         let paths = (format!("{directory}/vmlinuz-{package}"), format!("{directory}/initramfs-{package}"));
         matches!((host.exists(&paths.0), host.exists(&paths.1)), (Ok(true), Ok(true))).then_some(paths)

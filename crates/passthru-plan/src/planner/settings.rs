@@ -101,6 +101,11 @@ pub(crate) fn recorded(facts: &HostFacts) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
+/// What is needed where nothing of ours is to stay in files that are not ours: that these words go.
+pub(crate) fn withdrawn(facts: &HostFacts) -> Parameters {
+    Parameters { gone: recorded(facts), ..Parameters::default() }
+}
+
 /// Of these words those that are ours to add: the user has not set them himself.
 pub(super) fn ours(facts: &HostFacts, loader: &dyn BootLoader, mut words: Vec<String>) -> Vec<String> {
     let theirs = theirs(facts, loader);

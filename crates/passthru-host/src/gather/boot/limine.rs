@@ -5,7 +5,7 @@ use passthru_model::boot::{Dialect, LimineEntries};
 use passthru_model::fact::Evidence;
 use passthru_model::managed::LIMINE_SETTINGS;
 
-use super::{first, mentions, written};
+use super::{first, machine_id, mentions, written};
 use crate::host::Host;
 
 /// What its scripts have in common.
@@ -43,13 +43,11 @@ pub(super) fn traced(host: &Host) -> Result<Option<(LimineEntries, Evidence)>, S
     }
     let (found, _) = written::of(host, Dialect::Limine)?;
     let Some(menu) = found.files.first().cloned() else { return Ok(None) };
-    let machine_id = host.read_text("/etc/machine-id").map_err(|error| error.to_string())?.trim().to_owned();
-    // It is a part of paths, and of a script of ours.
-    if machine_id.is_empty() || !machine_id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    let Some(machine_id) = machine_id(host).map_err(|error| error.to_string())? else {
         return Err(
             "/etc/machine-id holds no id, by which limine-entry-tool names the directory of its images: `systemd-machine-id-setup` writes one".to_owned()
         );
-    }
+    };
     let text = host.read_text(&menu).map_err(|error| error.to_string())?;
     let entries = limine::entries(&text);
     let kernel = |entry: &Entry| entry.image.as_deref().and_then(limine::beside_menu).map(str::to_owned);

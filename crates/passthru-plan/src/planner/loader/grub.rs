@@ -143,7 +143,7 @@ impl BootLoader for Settings {
     }
 
     fn withdrawals(&self, facts: &HostFacts) -> Vec<Change> {
-        let gone = Parameters { gone: settings::recorded(facts), ..Parameters::default() };
+        let gone = settings::withdrawn(facts);
         let mut changed = Vec::new();
         for (path, old) in self.files.iter().filter(|(path, _)| self.holds_ours(path)) {
             // What cannot be edited any more was edited by others since, and is theirs.

@@ -111,7 +111,7 @@ impl BootLoader for GrubEntries {
     }
 
     fn withdrawals(&self, facts: &HostFacts) -> Vec<Change> {
-        let gone = Parameters { gone: settings::recorded(facts), ..Parameters::default() };
+        let gone = settings::withdrawn(facts);
         let mut changes = self.entries.withdrawals(facts);
         changes.extend(self.cmdline.withdrawals(facts));
         changes.extend(self.defaults_edited(facts, &gone, &mut Vec::new()));

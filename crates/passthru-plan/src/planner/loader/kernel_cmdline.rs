@@ -87,7 +87,7 @@ impl KernelCmdline {
 
     /// The change by which the file has nothing of ours any more.
     pub(super) fn withdrawals(&self, facts: &HostFacts) -> Option<Change> {
-        let needed = Parameters { gone: settings::recorded(facts), ..Parameters::default() };
+        let needed = settings::withdrawn(facts);
         (self.source == Source::Etc).then(|| self.edits(facts, &needed, &mut Vec::new())).flatten()
     }
 }

@@ -102,7 +102,7 @@ impl BootLoader for Settings {
     }
 
     fn withdrawals(&self, facts: &HostFacts) -> Vec<Change> {
-        let gone = Parameters { gone: settings::recorded(facts), ..Parameters::default() };
+        let gone = settings::withdrawn(facts);
         self.edited(facts, &gone, &mut Vec::new()).into_iter().collect()
     }
 

@@ -153,7 +153,7 @@ impl BootLoader for Settings {
     }
 
     fn withdrawals(&self, facts: &HostFacts) -> Vec<Change> {
-        let gone = Parameters { gone: settings::recorded(facts), ..Parameters::default() };
+        let gone = settings::withdrawn(facts);
         // What cannot be edited any more was edited by others since, and is theirs.
         self.files.changes(facts, &gone, &self.last, edit, &mut Vec::new())
     }

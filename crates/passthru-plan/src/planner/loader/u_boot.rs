@@ -113,7 +113,7 @@ impl BootLoader for Settings {
     }
 
     fn withdrawals(&self, facts: &HostFacts) -> Vec<Change> {
-        let gone = Parameters { gone: settings::recorded(facts), ..Parameters::default() };
+        let gone = settings::withdrawn(facts);
         match &self.source {
             Source::KernelCmdline(cmdline) => cmdline.withdrawals(facts).into_iter().collect(),
             // What cannot be edited any more was edited by others since, and is theirs.

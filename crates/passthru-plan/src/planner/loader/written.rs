@@ -257,7 +257,7 @@ impl BootLoader for Entries {
     }
 
     fn withdrawals(&self, facts: &HostFacts) -> Vec<Change> {
-        let gone = Parameters { gone: settings::recorded(facts), ..Parameters::default() };
+        let gone = settings::withdrawn(facts);
         let mut changes = Vec::new();
         for (path, text) in &self.files {
             let mut new = self.without_off(text);
