@@ -94,6 +94,13 @@ pub struct GuestTuning {
     pub take_last_keyboard: bool,
 }
 
+impl GuestTuning {
+    /// Whether the host is kept awake for a guest that has functions of it, or has none.
+    pub fn keeps_awake(self, has_functions: bool) -> bool {
+        has_functions && self.host_sleep == HostSleep::Block
+    }
+}
+
 /// Where the threads of a guest run on the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadPlaces {

@@ -23,13 +23,17 @@ const WHAT: &str = "--what=sleep:handle-lid-switch";
 ///
 /// The error says why nothing keeps it awake.
 pub(super) fn until_ended(guest: &GuestName, qemu: i32, log: Stdio) -> Result<Child, String> {
-    let because = |why: String| format!("the host may go to sleep while the guest has its devices: {why}");
     let program = PROGRAMS.iter().find(|path| Path::new(path).exists() && Path::new(LOCKS).exists());
-    let program = program.ok_or_else(|| because("systemd-logind does not run here".to_owned()))?;
+    let program = program.ok_or_else(|| asleep("systemd-logind does not run here"))?;
     command(program, guest, qemu)
         .stderr(log)
         .spawn()
-        .map_err(|error| because(format!("{program} cannot be started: {error}")))
+        .map_err(|error| asleep(&format!("{program} cannot be started: {error}")))
+}
+
+/// That nothing keeps the host awake, and why.
+pub(super) fn asleep(why: &str) -> String {
+    format!("the host may go to sleep while the guest has its devices: {why}")
 }
 
 /// `tail` is what waits: of the programs that every distribution has it is the one that ends with a process that is not its child.

@@ -258,9 +258,7 @@ impl Supervisor<'_> {
             // It ends with QEMU; sooner it ends only where there is no lock for it.
             Ok(mut holder) => drop(std::thread::spawn(move || match holder.wait() {
                 Ok(status) if !status.success() => {
-                    note(&format!(
-                        "the host may go to sleep while the guest has its devices: systemd-inhibit ended with {status}"
-                    ));
+                    note(&awake::asleep(&format!("systemd-inhibit ended with {status}")));
                 }
                 _ => {}
             })),

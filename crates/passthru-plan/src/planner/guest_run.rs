@@ -6,9 +6,7 @@ use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
 use passthru_model::backend::Backend;
 use passthru_model::guest_name::GuestName;
-use passthru_model::guest_tuning::{
-    GuestTuning, HostSleep, HugePagesWanted, Isolation, Scheduler, ThreadPlaces,
-};
+use passthru_model::guest_tuning::{GuestTuning, HugePagesWanted, Isolation, Scheduler, ThreadPlaces};
 use passthru_model::plan::{Action, Effect, Plan, Step};
 use passthru_model::setting::{Setting, guest_group};
 
@@ -91,31 +89,28 @@ pub fn guest_run(facts: &HostFacts, run: &GuestRun<'_>) -> Result<PlannedRun, Re
     // libvirt has control groups and pins of its own for what it starts.
     let ours = run.backend == Backend::Qemu;
     let isolated = ours && run.tuning.isolation != Isolation::None;
-    let awake = !run.functions.is_empty() && run.tuning.host_sleep == HostSleep::Block;
+    let awake = run.tuning.keeps_awake(!run.functions.is_empty());
     if awake {
         plan.notes.push("the host does not go to sleep while it runs, for its devices would lose their state (tuning.host-sleep)".to_owned());
     }
+    let root = facts.surroundings.root;
+    let places = |isolation| {
+        let scheduler = if root { run.scheduler } else { Scheduler::Normal };
+        run.pinning.filter(|_| ours).map(|pinning| threads(pinning, isolation, scheduler))
+    };
     let mut planned = PlannedRun {
         group: isolated.then(|| guest_group(run.guest)),
-        threads: run
-            .pinning
-            .filter(|_| ours)
-            .map(|pinning| threads(pinning, run.tuning.isolation, run.scheduler)),
+        threads: places(run.tuning.isolation),
         awake,
         plan,
     };
-    if !facts.surroundings.root && !planned.plan.is_empty() {
+    if !root && !planned.plan.is_empty() {
         let left: Vec<String> = planned.plan.steps.drain(..).map(|step| step.what).collect();
         planned.plan.notes.push(format!("only root can do this, so it is left: {}", left.join("; ")));
         planned.group = None;
-        planned.threads =
-            planned.threads.and(run.pinning).map(|pinning| threads(pinning, Isolation::None, run.scheduler));
+        planned.threads = places(Isolation::None);
     }
-    if let Some(threads) = &mut planned.threads
-        && !facts.surroundings.root
-        && threads.scheduler != Scheduler::Normal
-    {
-        threads.scheduler = Scheduler::Normal;
+    if !root && run.scheduler != Scheduler::Normal && planned.threads.is_some() {
         planned.plan.notes.push(
             "only root can have vCPUs scheduled round-robin, so they are scheduled as any program".to_owned(),
         );

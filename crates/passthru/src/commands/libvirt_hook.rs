@@ -15,7 +15,6 @@ use passthru_guest::run::libvirt::{self, Moment};
 use passthru_guest::run::{GuestPaths, Tuning};
 use passthru_guest::{Guest, GuestName, GuestSpec};
 use passthru_model::backend::Backend;
-use passthru_model::guest_tuning::HostSleep;
 use passthru_plan::{GuestRun, guest_run};
 
 use super::guest::places::Places;
@@ -114,7 +113,7 @@ fn prepare(context: &Context, places: &Places, name: &GuestName, daemon: i32) ->
 /// Has the host stay awake for a guest with devices of it, unless its specification says otherwise. It runs already, and goes on.
 fn keep_awake(places: &Places, name: &GuestName, qemu: i32) {
     let paths = &places.paths(name);
-    let wants = |spec: GuestSpec| !spec.devices.is_empty() && spec.tuning.host_sleep == HostSleep::Block;
+    let wants = |spec: GuestSpec| spec.tuning.keeps_awake(!spec.devices.is_empty());
     if !places.load(name).is_ok_and(wants) {
         return;
     }
