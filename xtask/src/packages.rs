@@ -36,6 +36,32 @@ const LAB: &[Need] = &[
     Need { what: Program("tar"), package: "tar" },
 ];
 
+/// Real programs that tests of the test command are held against. None changes how the machine boots or starts a service: so dracut
+/// without its hooks, libvirt without its units, and no u-boot-menu, which writes into `/boot` with each new kernel.
+const TESTS: &[Need] = &[
+    Need { what: Program("xmllint"), package: "libxml2-utils" },
+    Need { what: Program("virsh"), package: "libvirt-clients" },
+    Need { what: Program("libvirtd"), package: "libvirt-daemon" },
+    Need {
+        what: File("/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so"),
+        package: "libvirt-daemon-driver-qemu",
+    },
+    Need { what: Program("swtpm"), package: "swtpm" },
+    Need { what: Program("swtpm_setup"), package: "swtpm-tools" },
+    Need { what: Program("dracut"), package: "dracut-core" },
+    Need { what: Program("grub-script-check"), package: "grub-common" },
+    Need { what: Program("efibootmgr"), package: "efibootmgr" },
+    Need { what: Program("nix-instantiate"), package: "nix-bin" },
+    Need { what: Program("xorriso"), package: "xorriso" },
+    Need { what: Program("lspci"), package: "pciutils" },
+    Need { what: Program("modprobe"), package: "kmod" },
+    Need { what: Program("cpio"), package: "cpio" },
+    Need { what: Program("patch"), package: "patch" },
+    Need { what: Program("strace"), package: "strace" },
+    Need { what: Program("python3"), package: "python3" },
+    Need { what: File("/usr/lib/python3/dist-packages/yaml"), package: "python3-yaml" },
+];
+
 impl Need {
     fn met(&self) -> bool {
         match self.what {
@@ -45,16 +71,39 @@ impl Need {
     }
 }
 
-/// The packages still missing for the laboratory.
-pub fn missing() -> Vec<&'static str> {
-    let mut names: Vec<_> = LAB.iter().filter(|need| !need.met()).map(|need| need.package).collect();
+/// The packages of some needs that are still missing.
+fn missing(needs: &[Need]) -> Vec<&'static str> {
+    let mut names: Vec<_> = needs.iter().filter(|need| !need.met()).map(|need| need.package).collect();
     names.dedup();
     names
 }
 
-/// Makes sure that everything is there: installs on Debian as root, and elsewhere says what to install.
+/// Installs the programs that tests are held against, on Debian as root; elsewhere, and where one cannot be had, says which are
+/// missing. Tests that want one of them then say that they are skipped.
+pub fn ensure_for_tests(ui: &Ui) {
+    let names = missing(TESTS);
+    if names.is_empty() {
+        return;
+    }
+    if debian_12_or_later() && root() {
+        // One that this release lacks would keep all others away.
+        if install(ui, &names).is_err() {
+            for name in names {
+                if let Err(error) = install(ui, &[name]) {
+                    ui.say(&format!("{error:#}"));
+                }
+            }
+        }
+    }
+    let still = missing(TESTS);
+    if !still.is_empty() {
+        ui.say(&format!("tests that want these packages say that they are skipped: {}", still.join(" ")));
+    }
+}
+
+/// Makes sure that everything that the laboratory needs is there: installs on Debian as root, and elsewhere says what to install.
 pub fn ensure(ui: &Ui) -> Result<()> {
-    let names = missing();
+    let names = missing(LAB);
     if names.is_empty() {
         return Ok(());
     }
@@ -68,8 +117,8 @@ pub fn ensure(ui: &Ui) -> Result<()> {
     // To install one package, apt may remove another that is here from elsewhere (qemu-utils of the backports makes way for this
     // release's QEMU), and never one that it has just installed: so a second time is enough.
     install(ui, &names)?;
-    install(ui, &missing())?;
-    let still = missing();
+    install(ui, &missing(LAB))?;
+    let still = missing(LAB);
     if !still.is_empty() {
         bail!("installed, and yet not found: {}", still.join(" "));
     }

@@ -6,7 +6,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::{exec, lab, paths};
+use crate::ui::Ui;
+use crate::{exec, lab, packages, paths};
 
 /// What came of a suite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +31,7 @@ pub fn work(no_lab: bool, options: &lab::Options) -> Result<ExitCode> {
     let smoke = lab::tagged("smoke")?;
     // The laboratory comes first: the tests of the tiny guest want its QEMU, its OVMF and its kernel.
     let lab = if no_lab { None } else { Some(lab::open(options, false)?) };
+    packages::ensure_for_tests(&Ui::new());
     let kernel = lab.as_ref().map(|lab| lab.image.kernel());
     let suite = |arguments: &[&str]| suite(arguments, kernel.as_deref());
     if exec::find("cargo-nextest").is_some() || in_cargo_home("cargo-nextest") {

@@ -26,7 +26,20 @@ pub enum Variant {
     /// GRUB and initramfs-tools of Debian 12: Linux 6.1, GRUB 2.06, QEMU 7.2.
     #[serde(rename = "debian-12")]
     Bookworm,
+    /// The plain one with libvirt, swtpm, and the services that move interrupts and frequencies about by themselves.
+    #[serde(rename = "libvirt")]
+    Libvirt,
 }
+
+/// What a host has on which libvirt starts the guests.
+const LIBVIRT: &[&str] = &[
+    "libvirt-daemon-system",
+    "libvirt-clients",
+    "swtpm",
+    "swtpm-tools",
+    "irqbalance",
+    "power-profiles-daemon",
+];
 
 /// The kernel command line of hosts without GRUB: what GRUB's settings make of the plain one.
 const CMDLINE: &str = "root=UUID=7b1f8f0e-5d1b-4a57-9c43-0a4b6c1d2e3f ro console=ttyS0,115200 log_buf_len=8M \
@@ -81,6 +94,9 @@ impl Variant {
         }
         if self == Self::Unified {
             packages.push("systemd-ukify");
+        }
+        if self == Self::Libvirt {
+            packages.extend(LIBVIRT);
         }
         packages
     }
