@@ -122,15 +122,16 @@ fn guests(facts: &passthru_model::HostFacts) -> Vec<passthru_guest::GuestSpec> {
 
 #[test]
 fn a_guest_is_the_same_by_what_it_is_built_from_as_by_all_of_a_host() {
-    use crate::commands::guest::start::{BUILT_FROM, TUNED, plan};
+    use crate::commands::guest::start::{TUNED, built_from, plan};
     let opened = passthru_host::Host::open(&fixtures().join("workstation")).expect("opens");
     let read = |subjects| {
         let options = passthru_host::Options { ssh_connection: None, subjects };
         passthru_host::gather_with(&opened, &options)
     };
-    let (all, some) = (read(passthru_host::Subjects::ALL), read(BUILT_FROM | TUNED));
+    let all = read(passthru_host::Subjects::ALL);
     let mut built = 0;
     for spec in guests(&all) {
+        let some = read(built_from(&spec) | TUNED);
         let guest =
             |facts| passthru_guest::Guest::build(&spec, facts, &passthru_guest::look::Looked::default());
         match (guest(&all), guest(&some)) {

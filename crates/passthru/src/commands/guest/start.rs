@@ -25,21 +25,26 @@ use crate::printer::plain;
 /// A guest's memory is pinned before QEMU answers: a second for some gigabytes, more where it is fragmented.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What a guest is built from. What else boots the host, or could bind its devices, is read only where a function changes drivers.
-pub(crate) const BUILT_FROM: Subjects = Subjects::of(&[
+/// What each guest is built from. What else boots the host, or could bind its devices, is read only where a function changes drivers.
+const ANY: Subjects = Subjects::of(&[
     Subject::Cpu,
-    Subject::Pci,
-    Subject::PciDetails,
-    Subject::Names,
-    Subject::Groups,
     Subject::Iommu,
     Subject::Topology,
     Subject::Memory,
-    Subject::Usb,
     Subject::Virtualization,
     Subject::Guests,
     Subject::GuestFirmware,
 ]);
+
+/// What one with devices of the host is built from besides.
+const WITH_DEVICES: Subjects =
+    Subjects::of(&[Subject::Pci, Subject::PciDetails, Subject::Names, Subject::Groups]);
+
+/// What this guest is built from.
+pub(crate) fn built_from(spec: &GuestSpec) -> Subjects {
+    let devices = if spec.devices.is_empty() { ANY } else { ANY | WITH_DEVICES };
+    if spec.usb.is_empty() { devices } else { devices.with(&[Subject::Usb]) }
+}
 
 /// What is looked at to tune the host for one.
 pub(crate) const TUNED: Subjects = Subjects::of(&[Subject::Tuning, Subject::RunTime]);
@@ -69,7 +74,7 @@ pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<
         change::put_back(context, &name)?;
     }
     let tunes = spec.tuning != GuestTuning::default();
-    let subjects = if tunes { BUILT_FROM | TUNED } else { BUILT_FROM };
+    let subjects = if tunes { built_from(&spec) | TUNED } else { built_from(&spec) };
     let mut facts = context.facts_of(subjects)?;
     let check = format!("‘passthru guest check {name}’ says more");
     let build = |facts: &HostFacts| {
