@@ -49,6 +49,7 @@ pub mod mounts;
 pub mod nixos;
 pub mod option_rom;
 pub mod os_release;
+pub mod passwd;
 pub mod pci_ids;
 pub mod pci_ports;
 pub mod pe;

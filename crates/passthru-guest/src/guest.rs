@@ -156,7 +156,7 @@ impl Guest {
             inputs: spec.inputs.clone(),
             audio: desktop::audio(spec, display, facts, &mut building.wrong),
             shared: desktop::shared(spec, facts, &mut building.wrong),
-            run_as: user::decide(spec, facts, &mut building),
+            run_as: user::decide(spec, facts, looked, &mut building),
             choices: Vec::new(),
         };
         desktop::inputs(spec, looked, &mut building.wrong);
@@ -212,6 +212,11 @@ impl Guest {
     /// Whether it has a TPM, which swtpm must be started for.
     pub fn tpm(&self) -> bool {
         self.tpm
+    }
+
+    /// Whether QEMU becomes another user than the one that starts it.
+    pub fn changes_user(&self) -> bool {
+        self.run_as.is_some()
     }
 
     /// What its disks are attached to.

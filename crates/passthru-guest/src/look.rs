@@ -1,5 +1,6 @@
 //! What a specification names outside of the facts, looked at once, so that building stays pure.
 
+mod account;
 mod in_use;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use passthru_formats::media::Media;
+use passthru_model::host_settings::UserName;
 
 use crate::media;
 use crate::spec::{DiskFormat, GuestSpec, Rom};
@@ -39,6 +41,18 @@ pub struct Looked {
     pub files: BTreeMap<PathBuf, Seen>,
     /// What media and raw disks hold to boot, or why they could not be looked into.
     pub media: BTreeMap<PathBuf, Result<Media, String>>,
+    /// Whom QEMU becomes where root starts it and the specification names nobody.
+    pub starter: Starter,
+}
+
+/// Who starts QEMU, as far as it matters to whom it becomes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Starter {
+    /// Whoever it is, it stays that user.
+    #[default]
+    Anybody,
+    /// Root, on a host that has this user for it.
+    Root(Option<UserName>),
 }
 
 impl Looked {
@@ -59,7 +73,17 @@ impl Looked {
             memory_total: Some(info.totalram.saturating_mul(u64::from(info.mem_unit))),
             files: paths.map(|path| (path.clone(), seen(path))).collect(),
             media: bootable.map(|path| (path.clone(), media::look(path))).collect(),
+            starter: Starter::Anybody,
         }
+    }
+
+    /// The same for a guest that this process starts, or would start.
+    #[must_use]
+    pub fn by_this_user(mut self) -> Self {
+        if rustix::process::geteuid().is_root() {
+            self.starter = Starter::Root(account::for_qemu());
+        }
+        self
     }
 }
 

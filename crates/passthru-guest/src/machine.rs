@@ -4,16 +4,17 @@ mod cpu;
 mod memory;
 mod timers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use passthru_model::PciAddress;
+use passthru_model::host_settings::UserName;
 use passthru_model::usb::UsbId;
 
 use crate::accel::Accel;
 use crate::size::MemorySize;
 use crate::spec::{
     Audio, AudioBackend, Disk, DiskBus, InputDevice, MacAddress, Medium, NicBackend, NicModel, Os, Rom,
-    SharedMemory, UsbChoice, UserName,
+    SharedMemory, UsbChoice,
 };
 
 pub use cpu::{Cpu, Pins};
@@ -270,6 +271,11 @@ impl Machine {
             _ => None,
         });
         directory.map(|directory| ("PIPEWIRE_RUNTIME_DIR", directory)).into_iter().collect()
+    }
+
+    /// The runtime directory of the user whose sound server plays, which QEMU reaches before the guest runs.
+    pub fn session(&self) -> Option<&Path> {
+        self.audio.as_ref().and_then(|audio| audio.backend.runtime_directory())
     }
 
     /// Whether it has system management mode, which Secure Boot's firmware keeps its variables in.

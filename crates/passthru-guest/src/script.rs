@@ -44,6 +44,9 @@ pub fn script(guest: &Guest, paths: &GuestPaths) -> String {
             list.join(" ")
         );
     }
+    if !guest.changes_user() {
+        out.push_str("# - Where root starts it, QEMU becomes a user who may do little (run-as in the specification names one).\n");
+    }
     if let Some(pinning) = guest.pinning() {
         let cpus: Vec<String> = pinning.pins.iter().map(ToString::to_string).collect();
         let _ = writeln!(

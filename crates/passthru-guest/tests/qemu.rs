@@ -9,8 +9,14 @@ mod testing;
 #[path = "qemu/hooked.rs"]
 mod hooked;
 
+#[path = "qemu/sound.rs"]
+mod sound;
+
 #[path = "qemu/supervised.rs"]
 mod supervised;
+
+#[path = "qemu/users.rs"]
+mod users;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -69,6 +75,17 @@ fn until(what: &str, holds: impl Fn() -> bool) {
         assert!(Instant::now() < deadline, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// A line of what the kernel says of a process.
+fn line_of(pid: i32, name: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("reads");
+    status.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned()
+}
+
+/// Lets other users go through a directory.
+fn open(directory: &Path) {
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o711)).expect("set");
 }
 
 fn at_once(force: bool) -> StopOptions {
@@ -179,28 +196,4 @@ fn a_qemu_that_cannot_start_says_why_and_leaves_nothing_running() {
     let absent = Launcher { qemu: "/nowhere/qemu".into(), ..launcher };
     let error = begin(&guest, &paths, &absent).expect_err("no QEMU").to_string();
     assert!(error.contains("/nowhere/qemu cannot be started: No such file"), "{error}");
-}
-
-#[test]
-fn qemu_becomes_whom_the_specification_names_before_the_guest_runs() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(launcher) = launcher() else { return };
-    if !rustix::process::geteuid().is_root() {
-        return eprintln!("skipped: only root can become somebody else");
-    }
-    let directory = tempfile::tempdir().expect("a directory");
-    let mut spec = spec(directory.path());
-    spec.run_as = Some("nobody".parse().expect("a name"));
-    let guest = build(&spec);
-    let paths = GuestPaths::new(directory.path(), directory.path(), guest.name());
-    let started = begin(&guest, &paths, &launcher).expect("started");
-    let status = std::fs::read_to_string(format!("/proc/{}/status", started.pid)).expect("reads");
-    let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
-    assert_eq!(line("Uid:"), "Uid:\t65534\t65534\t65534\t65534");
-    assert_eq!(line("CapEff:"), "CapEff:\t0000000000000000");
-    assert_eq!(stop(&paths, at_once(true)).expect("stopped"), HowStopped::Quit);
-    spec.run_as = Some("nobody-of-this-name".parse().expect("a name"));
-    let error = begin(&build(&spec), &paths, &launcher).expect_err("there is no such user").to_string();
-    assert!(error.contains("run-as names no user of this host"), "{error}");
-    assert_eq!(state(&paths).expect("known"), GuestState::Stopped);
 }

@@ -49,6 +49,8 @@ pub(crate) struct Place<'a> {
     pub(crate) memlock: Option<u64>,
     /// The CPUs of all threads that are not put elsewhere.
     pub(crate) cpus: Option<&'a CpuSet>,
+    /// The real user; the effective one stays, and with it all rights.
+    pub(crate) real_user: Option<u32>,
     /// The `cgroup.procs` of the control group.
     pub(crate) group: Option<&'a Path>,
 }
@@ -60,6 +62,7 @@ pub(crate) fn command(launcher: &Launcher, life: Life, record: &Path, place: &Pl
     command.arg0(NAME).arg(life.word()).arg(record);
     command.arg(word(place.memlock.map(|bytes| bytes.to_string())));
     command.arg(word(place.cpus.map(ToString::to_string)));
+    command.arg(word(place.real_user.map(|user| user.to_string())));
     command.arg(place.group.map_or(OsStr::new(NOTHING), Path::as_os_str)).arg(&launcher.qemu);
     // QEMU needs none of the caller's surroundings, and some of them (LD_PRELOAD, sound servers) change what it does.
     command
@@ -71,11 +74,12 @@ pub(crate) fn command(launcher: &Launcher, life: Life, record: &Path, place: &Pl
 
 /// The child's whole life, up to QEMU's.
 pub(crate) fn main(arguments: &[OsString]) -> ExitCode {
-    let [life, record, limit, cpus, group, qemu, rest @ ..] = arguments else {
+    let [life, record, limit, cpus, user, group, qemu, rest @ ..] = arguments else {
         return failed("started without its arguments");
     };
     let prepared = prepare(life.to_str(), Path::new(record), limit.to_str())
-        .and_then(|()| settle(cpus.to_str(), Path::new(group)));
+        .and_then(|()| settle(cpus.to_str(), Path::new(group)))
+        .and_then(|()| appear(user.to_str()));
     if let Err(why) = prepared {
         return failed(&why);
     }
@@ -118,6 +122,16 @@ fn settle(cpus: Option<&str>, group: &Path) -> Result<(), String> {
         Some(Ok(cpus)) => threads::bind(None, &cpus, "QEMU").map_err(|error| error.to_string()),
         _ => Ok(()),
     }
+}
+
+/// Takes the real user that is said. Sound servers, and the libraries that reach them, look at that one.
+fn appear(user: Option<&str>) -> Result<(), String> {
+    let Some(user) = user.and_then(|user| user.parse().ok()).map(rustix::process::Uid::from_raw) else {
+        return Ok(());
+    };
+    // This process has one thread.
+    rustix::thread::set_thread_res_uid(user, None, None)
+        .map_err(|error| format!("the user {} cannot be taken: {error}", user.as_raw()))
 }
 
 /// Standard error is the guest's log here.

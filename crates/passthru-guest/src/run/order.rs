@@ -53,6 +53,8 @@ pub(super) struct Order {
     pub(super) environment: BTreeMap<String, PathBuf>,
     /// The limit of locked memory to set, in bytes.
     pub(super) memlock: Option<u64>,
+    /// The real user that QEMU starts with, where that is not ours: whoever a sound server takes it for.
+    pub(super) real_user: Option<u32>,
     /// How long QEMU gets to be ready.
     pub(super) patience: Duration,
     pub(super) tuning: Tuning,

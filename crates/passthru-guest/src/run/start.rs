@@ -1,8 +1,9 @@
 //! Starting a guest.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -124,11 +125,18 @@ pub fn start(
     let mut arguments = vec![render::arguments(&machine)];
     machine.sandbox = false;
     arguments.push(render::arguments(&machine));
-    let environment =
+    let real_user = machine.session().and_then(owner_of);
+    let mut environment: BTreeMap<String, PathBuf> =
         machine.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    if real_user.is_some() {
+        // Sound libraries write into the home of the real user, and what root's rights write there is root's. This one is
+        // not theirs, so they leave it alone.
+        environment.insert("HOME".to_owned(), paths.state().to_owned());
+    }
     let Launcher { qemu, helper } = launcher.clone();
     let (paths_of, tuning) = (paths.clone(), tuning.clone());
-    let order = Order { paths: paths_of, qemu, helper, arguments, environment, memlock, patience, tuning };
+    let order =
+        Order { paths: paths_of, qemu, helper, arguments, environment, memlock, real_user, patience, tuning };
     let file = paths.order();
     let ordered = order.write(&file).map_err(|error| StartError::Io(file.clone(), error));
     // A TPM that QEMU did not come to would wait for ever.
@@ -139,6 +147,12 @@ pub fn start(
             }
         })?;
     Ok(Started { pid, status, fresh_vars })
+}
+
+/// Who owns the directory of a session, where that is another than us and we are root.
+fn owner_of(session: &Path) -> Option<u32> {
+    let owner = std::fs::metadata(session).ok()?.uid();
+    (rustix::process::geteuid().is_root() && owner != 0).then_some(owner)
 }
 
 /// Starts the supervisor, which takes the guest's lock over, and waits for what it says.

@@ -188,7 +188,7 @@ impl Supervisor<'_> {
 
     /// Starts QEMU once, which waits before the guest's first instruction.
     fn spawn(&self, arguments: &[String]) -> Result<Child, Failed> {
-        let Order { paths, qemu, helper, memlock, tuning, .. } = &self.order;
+        let Order { paths, qemu, helper, memlock, real_user, tuning, .. } = &self.order;
         clear(paths)
             .map_err(|(path, error)| Failed::no(format!("{} cannot be used: {error}", path.display())))?;
         let log = paths.log();
@@ -201,7 +201,7 @@ impl Supervisor<'_> {
             .group
             .as_ref()
             .map(|group| tuning.root.join(group.trim_start_matches('/')).join("cgroup.procs"));
-        let place = child::Place { memlock: *memlock, cpus, group: group.as_deref() };
+        let place = child::Place { memlock: *memlock, cpus, real_user: *real_user, group: group.as_deref() };
         child::command(&launcher, Life::Own, &paths.record(), &place)
             .envs(&self.order.environment)
             .args(arguments)

@@ -41,7 +41,7 @@ pub use rom::Rom;
 pub use storage::{DiskBus, Storage};
 pub use store::{StoreError, list, load};
 pub use usb::{UsbChoice, UsbDevice};
-pub use user::{UserName, UserNameError};
+pub use user::{Account, AccountError};
 pub use write::write;
 
 use crate::name::GuestName;
@@ -203,8 +203,8 @@ pub struct GuestSpec {
     pub os: Os,
     /// What runs it.
     pub backend: Backend,
-    /// The user that QEMU becomes before the guest runs; `None`: it stays whoever starts it.
-    pub run_as: Option<UserName>,
+    /// Whom QEMU becomes before the guest runs; `None`: a user who may do little where root starts it, else whoever does.
+    pub run_as: Option<Account>,
     /// How much memory it has.
     pub memory: MemorySize,
     /// Where that comes from.

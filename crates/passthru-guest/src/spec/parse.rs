@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::network::NetworkKey;
 use super::{
-    AccelChoice, Audio, Clock, Disk, Display, FirmwareKind, GuestSpec, HyperV, InputDevice, LookingGlass,
-    Medium, MemoryBacking, Os, Processor, Rom, Storage, UsbDevice, UserName,
+    AccelChoice, Account, Audio, Clock, Disk, Display, FirmwareKind, GuestSpec, HyperV, InputDevice,
+    LookingGlass, Medium, MemoryBacking, Os, Processor, Rom, Storage, UsbDevice,
 };
 use crate::name::GuestName;
 use crate::size::MemorySize;
@@ -38,7 +38,7 @@ struct Keys {
     os: Os,
     #[serde(default)]
     backend: Backend,
-    run_as: Option<UserName>,
+    run_as: Option<Account>,
     memory: MemorySize,
     cpus: u32,
     #[serde(default)]

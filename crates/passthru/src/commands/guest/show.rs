@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context, arguments: &GuestShowArguments) -> Result<E
     let spec = places.load(&name)?;
     let paths = places.paths(&name);
     let facts = context.facts()?;
-    let guest = Guest::build(&spec, &facts, &Looked::here(&spec)).map_err(|errors| {
+    let guest = Guest::build(&spec, &facts, &Looked::here(&spec).by_this_user()).map_err(|errors| {
         Failure::no(errors.to_string()).hint(format!("‘passthru guest check {name}’ says what to do"))
     })?;
     let state = state_of(&places, &spec).map_err(|error| Failure::no(chain(&error)))?;

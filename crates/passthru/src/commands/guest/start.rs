@@ -78,7 +78,7 @@ pub(crate) fn run(context: &Context, arguments: &GuestStartArguments) -> Result<
     let mut facts = context.facts_of(subjects)?;
     let check = format!("‘passthru guest check {name}’ says more");
     let build = |facts: &HostFacts| {
-        Guest::build(&spec, facts, &Looked::here(&spec))
+        Guest::build(&spec, facts, &Looked::here(&spec).by_this_user())
             .map_err(|errors| Failure::no(errors.to_string()).hint(check.clone()))
     };
     let mut guest = build(&facts)?;
