@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use passthru_model::managed;
 use passthru_model::program::quoted;
 
 use crate::record::Image;
@@ -43,7 +44,10 @@ pub(crate) fn put_back(prefix: &Prefix, journal: &str, image: &Image) -> Option<
         (Standing::Link { target }, _) => Some(format!("ln -sfn -- {} {path}", quoted(target))),
         (Standing::File { .. }, Some(kept)) => {
             let from = prefix.path(&format!("{journal}/{kept}"));
-            Some(format!("cp -a --remove-destination -- {from} {path}"))
+            // A variable of the firmware has no owner and no time, and is written whole or not at all.
+            let is_variable = image.real.starts_with(managed::EFI_VARIABLES);
+            let how = if is_variable { "cp" } else { "cp -a --remove-destination" };
+            Some(format!("{how} -- {from} {path}"))
         }
         (Standing::File { .. }, None) | (Standing::Other { .. }, _) => None,
     }

@@ -1,7 +1,7 @@
 //! Putting a file, a link or nothing in a place: temporary file, fsync, rename, fsync of the directory.
 
 use std::fs::File;
-use std::io::{self, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::AsFd;
 
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use crate::failpoint;
 use crate::target::{Place, Target, split};
+use crate::variable;
 
 /// Writes a file with this content, mode and owner. The extended attributes, the SELinux label among them, are those of
 /// the file that it replaces.
@@ -19,6 +20,9 @@ pub(crate) fn file(
     mode: u32,
     owner: (u32, u32),
 ) -> io::Result<()> {
+    if variable::is_in(place) {
+        return variable::set(place, content);
+    }
     let like = match crate::standing::open(place) {
         Ok(file) => Some(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -39,6 +43,12 @@ pub(crate) fn file(
 
 /// Writes a copy of a whole file: content, owner, extended attributes, mode and time of change.
 pub(crate) fn copy(place: &Place, temporary: &str, from: &mut File) -> io::Result<()> {
+    if variable::is_in(place) {
+        let mut content = Vec::new();
+        from.rewind()?;
+        from.read_to_end(&mut content)?;
+        return variable::set(place, &content);
+    }
     through(place, temporary, |file| {
         from.rewind()?;
         // A reflink shares the blocks where the file system can; elsewhere the bytes are copied.

@@ -3,8 +3,11 @@
 
 use std::io::{self, Read as _};
 
+use passthru_formats::efi_variable;
+use passthru_model::managed;
 use passthru_model::plan::{Action, FileState};
 
+use crate::by_hand::Prefix;
 use crate::error::{Conflict, Error};
 use crate::journal::{Journal, copy_name};
 use crate::record::Image;
@@ -83,6 +86,14 @@ type Link<'a> = (usize, &'a Image, &'a [String]);
 
 fn deed(target: &Target, journal: &Journal, chain: &[Link<'_>], image: &Image) -> io::Result<Deed> {
     let last = chain[0].0;
+    let is_variable = image.path.starts_with(managed::EFI_VARIABLES);
+    if is_variable && target.directory(managed::EFI_VARIABLES).is_err() {
+        // They are the machine's, and a mounted system does not have them.
+        return Err(io::Error::other(format!(
+            "the variables of the firmware are not to be seen there; `mount --rbind /sys {}` shows them",
+            Prefix::now(target.path()).path("/sys")
+        )));
+    }
     let now = Standing::at(target, &image.real, Follow::Nothing)?;
     let after = |index: usize| match &journal.plan.steps[index].action {
         Action::File { after, .. } => Some(after),
@@ -140,6 +151,12 @@ impl Case<'_> {
             self.now()?
         } else {
             let (base, mine, theirs) = (self.after.unwrap_or_default(), self.now()?, self.before()?);
+            let merged = (self.image.path == managed::BOOT_ORDER)
+                .then(|| efi_variable::order_without_our_change(&theirs, base, &mine))
+                .flatten();
+            if let Some(merged) = merged {
+                return Ok(self.decided(now, merged, mode, owner));
+            }
             if mine.contains(&0) || base.contains(&0) || theirs.contains(&0) {
                 return Ok(self.conflict("it is not text, and was edited since"));
             }
@@ -148,6 +165,11 @@ impl Case<'_> {
                 Err(_) => return Ok(self.conflict("it was edited since in the lines that we changed")),
             }
         };
+        Ok(self.decided(now, content, mode, owner))
+    }
+
+    /// What is done for a file to have this content, mode and owner.
+    fn decided(&self, now: &Standing, content: Vec<u8>, mode: u32, owner: (u32, u32)) -> Deed {
         let next = Standing::File {
             digest: passthru_model::plan::Digest256::of(&content),
             size: content.len() as u64,
@@ -155,13 +177,13 @@ impl Case<'_> {
             uid: owner.0,
             gid: owner.1,
         };
-        Ok(if next == *before {
+        if next == self.image.before {
             Deed::PutBack
         } else if next == *now {
             Deed::Nothing(How::LeftAsEdited)
         } else {
             Deed::Write { content, mode, owner }
-        })
+        }
     }
 
     fn kinds(&self, now: &Standing) -> String {

@@ -46,6 +46,7 @@ mod target;
 mod tune;
 mod tuned;
 mod undo;
+mod variable;
 
 pub use apply::{Applied, apply, drift};
 pub use attribute::{AttributeFailure, AttributeWriter};

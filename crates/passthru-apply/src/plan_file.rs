@@ -4,6 +4,7 @@
 //! The list keeps a plan from reaching beyond the places that passthru manages. It does not make a stranger's plan safe:
 //! scripts in those places run as root. Read the differences that it shows, or make the plan yourself.
 
+use passthru_formats::boot_entries;
 use passthru_model::managed;
 use passthru_model::plan::{Action, Expectation, FileState, Plan, Step};
 use passthru_model::program::Program;
@@ -81,7 +82,8 @@ fn allowed(step: &Step) -> Result<(), String> {
                 return Err(format!("changes ‘{path}’, which passthru does not manage"));
             }
             let kept = [before, after].iter().all(|state| matches!(state, FileState::File { .. }));
-            if is_entry_of_others(path) && !kept {
+            let is_ours = [before, after].iter().all(|state| is_way_back(path, state));
+            if is_entry_of_others(path) && !kept && !is_ours {
                 return Err(format!("adds or removes the boot entry ‘{path}’, where passthru only edits"));
             }
             state(path, before, after)
@@ -184,6 +186,8 @@ fn is_plain_name(text: &str) -> bool {
 
 fn is_managed(path: &str) -> bool {
     managed::FILES.contains(&path)
+        || path == managed::BOOT_ORDER
+        || managed::boot_number(path).is_some()
         || managed::DIRECTORIES.iter().filter(|(directory, _)| !directory.starts_with("/usr/")).any(
             |(directory, ending)| {
                 path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')).is_some_and(|name| {
@@ -193,9 +197,17 @@ fn is_managed(path: &str) -> bool {
         )
 }
 
-/// Whether a file is a boot entry that is not ours.
+/// Whether a boot entry of the firmware is not there or is the one without passthrough.
+fn is_way_back(path: &str, state: &FileState) -> bool {
+    let is_off = |bytes: &[u8]| boot_entries::firmware(path, bytes).is_some_and(|entry| entry.rescue);
+    managed::boot_number(path).is_some() && state.content().is_none_or(is_off)
+}
+
+/// Whether a file is a boot entry that is not ours by its name.
 fn is_entry_of_others(path: &str) -> bool {
-    managed::is_single_entry(path) && !path.ends_with(managed::OFF_ENTRY_ENDING)
+    managed::boot_number(path).is_some()
+        || path == managed::BOOT_ORDER
+        || (managed::is_single_entry(path) && !path.ends_with(managed::OFF_ENTRY_ENDING))
 }
 
 fn is_built(path: &str) -> bool {

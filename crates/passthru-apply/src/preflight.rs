@@ -14,7 +14,7 @@ use crate::journal::{JOURNALS, copy_name};
 use crate::record::{Image, Prepared};
 use crate::standing::{self, Standing};
 use crate::target::{Follow, Place, Target, split};
-use crate::{install, rebind, tune};
+use crate::{install, rebind, tune, variable};
 
 const MIB: u64 = 1024 * 1024;
 /// What is left free on every file system that is written to.
@@ -156,6 +156,10 @@ fn room(target: &Target, plan: &Plan) -> Result<(), Error> {
                 Action::Run { .. } | Action::Rebind { .. } | Action::Tune { .. } => old,
             };
             copies += old + 2 * new.min(old.max(MIB));
+            // Firmware does not tell before it is asked how much it takes.
+            if target.place(path, follow).is_ok_and(|place| variable::is_in(&place)) {
+                continue;
+            }
             let directory = nearest(target, path, follow).map_err(|error| Error::at(path, error))?;
             let entry = needed.entry(device(&directory)?).or_insert_with(|| (path.to_owned(), MARGIN));
             entry.1 = entry.1.max(new + MARGIN);

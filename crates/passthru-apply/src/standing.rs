@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::target::{Follow, Place, Target};
+use crate::variable;
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +79,9 @@ impl Standing {
                 let mut file = open(place)?;
                 let stat = rustix::fs::fstat(&file)?;
                 let (digest, size) = digest(&mut file)?;
+                if variable::is_unset(place, size) {
+                    return Ok(Self::Absent);
+                }
                 let mode = stat.st_mode & 0o7777;
                 Ok(Self::File { digest, size, mode, uid: stat.st_uid, gid: stat.st_gid })
             }

@@ -3,7 +3,8 @@
 use passthru_model::boot::{BootEntry, Dialect, Loader};
 
 use crate::cmdline::CommandLine;
-use crate::{limine, refind, syslinux};
+use crate::efi_load_option::LoadOption;
+use crate::{efi_variable, limine, refind, syslinux};
 
 /// What one file is read as.
 fn entry(path: &str, line: usize, loader: Loader, cmdline: &str) -> BootEntry {
@@ -120,6 +121,13 @@ pub fn kernelstub(path: &str, bytes: &[u8]) -> Result<Option<BootEntry>, String>
         _ => return Ok(None),
     };
     Ok(Some(BootEntry { source: true, ..entry(path, 1, Loader::Kernelstub, &words.join(" ")) }))
+}
+
+/// A boot entry of the firmware, by the variable that it is. `None`: it starts no Linux kernel with a command line of its own.
+pub fn firmware(path: &str, bytes: &[u8]) -> Option<BootEntry> {
+    let option = LoadOption::parse(efi_variable::parts(bytes)?.1).filter(LoadOption::is_kernel)?;
+    let found = menu_entry(path, 1, Loader::Firmware, &option.command_line()?);
+    Some(BootEntry { kernel: option.file(), title: Some(option.description), ..found })
 }
 
 /// A string of an EFI variable as efivarfs shows it: four bytes of attributes, then UTF-16 with a null at its end

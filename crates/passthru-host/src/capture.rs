@@ -9,7 +9,9 @@ use std::io::{self, Read as _, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use passthru_formats::unified_image;
+use passthru_formats::efi_load_option::LoadOption;
+use passthru_formats::{efi_variable, unified_image};
+use passthru_model::managed;
 use tar::{Builder, EntryType, Header};
 
 use crate::archive::{NOTE, Note};
@@ -127,6 +129,12 @@ fn hidden_bytes(redactor: &mut Redactor, path: &str, bytes: &[u8]) -> Vec<u8> {
     }
     if path.starts_with("/etc/security/limits") {
         return redactor.limits(bytes);
+    }
+    if let (Some(_), Some((attributes, value))) = (managed::boot_number(path), efi_variable::parts(bytes)) {
+        // A kernel's command line is in UTF-16 there.
+        let said = |line: &str| String::from_utf8_lossy(&redactor.bytes(line.as_bytes())).into_owned();
+        let value = LoadOption::parse(value).map_or_else(|| value.to_vec(), |option| option.hidden(said));
+        return [&attributes[..], &value].concat();
     }
     if bytes.starts_with(b"070701") {
         // What is left of an initramfs: lengths stand in it, so it is taken apart and put together again.

@@ -31,6 +31,8 @@ pub enum Loader {
     Proxmox,
     /// zipl of s390.
     Zipl,
+    /// The firmware itself, which starts a kernel by an entry in its variables (EFISTUB).
+    Firmware,
 }
 
 impl Loader {
@@ -49,6 +51,7 @@ impl Loader {
             Self::NixOs => "NixOS",
             Self::Proxmox => "proxmox-boot-tool",
             Self::Zipl => "zipl",
+            Self::Firmware => "the firmware's boot entries",
         }
     }
 }
@@ -308,10 +311,30 @@ impl WrittenEntries {
     }
 }
 
+/// Boot entries of the firmware that start a kernel without a loader in between (EFISTUB). Their data is its command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirmwareEntries {
+    /// Where the EFI system partition with the kernels is mounted.
+    pub root: String,
+    /// Those that start this system, that by which it was started first.
+    pub entries: Vec<FirmwareEntry>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirmwareEntry {
+    /// The file of its variable.
+    pub variable: String,
+    /// The images that are loaded with the kernel (`initrd=`), in order, by their paths on the host.
+    pub images: Vec<String>,
+}
+
 impl BootEntry {
-    /// The place as people write it: `FILE:LINE`, or the section of an image that has no lines.
+    /// The place as people write it: `FILE:LINE`, or the section of an image or the name of a variable, which have no lines.
     pub fn place(&self) -> String {
-        if self.loader == Loader::UnifiedImage && !self.source {
+        if self.loader == Loader::Firmware {
+            self.path.clone()
+        } else if self.loader == Loader::UnifiedImage && !self.source {
             format!("{}, .cmdline", self.path)
         } else {
             format!("{}:{}", self.path, self.line)

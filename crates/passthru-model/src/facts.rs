@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PciAddress;
 use crate::binding::{BindingFacts, ImageContents, ImageTimes};
-use crate::boot::{BootFacts, Grub, KernelInstall, Kernelstub, LimineEntries, WrittenEntries};
+use crate::boot::{
+    BootFacts, FirmwareEntries, Grub, KernelInstall, Kernelstub, LimineEntries, WrittenEntries,
+};
 use crate::boot_record::Boots;
 pub use crate::cpu::CpuFacts;
 use crate::desktop::DesktopFacts;
@@ -64,6 +66,8 @@ pub enum Bootloader {
     LimineEntries(LimineEntries),
     /// A loader with entries that nothing makes anew.
     Written(WrittenEntries),
+    /// The firmware, which starts a kernel itself.
+    Firmware(FirmwareEntries),
 }
 
 /// Who builds its initramfs.

@@ -108,6 +108,27 @@ pub const LIMINE: [&str; 4] =
 /// The menus of Extlinux and Syslinux.
 pub const SYSLINUX: [&str; 2] = ["/boot/syslinux/syslinux.cfg", "/boot/extlinux/extlinux.conf"];
 
+/// Where Linux shows the variables of UEFI firmware, a file each.
+pub const EFI_VARIABLES: &str = "/sys/firmware/efi/efivars";
+/// How the names of variables end that UEFI itself defines (`EFI_GLOBAL_VARIABLE`, UEFI Specification 2.10, §3.3).
+pub const EFI_GLOBAL: &str = "-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+/// The order in which the firmware tries its boot entries.
+pub const BOOT_ORDER: &str = "/sys/firmware/efi/efivars/BootOrder-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+/// The number of the boot entry that the running system was started by.
+pub const BOOT_CURRENT: &str = "/sys/firmware/efi/efivars/BootCurrent-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+
+/// The variable of a boot entry of the firmware.
+pub fn boot_variable(number: u16) -> String {
+    format!("{EFI_VARIABLES}/Boot{number:04X}{EFI_GLOBAL}")
+}
+
+/// The number of a boot entry of the firmware, by the path of its variable; `None`: it is no such path.
+pub fn boot_number(path: &str) -> Option<u16> {
+    let digits = path.strip_prefix(EFI_VARIABLES)?.strip_prefix("/Boot")?.strip_suffix(EFI_GLOBAL)?;
+    let number = u16::from_str_radix(digits, 16).ok()?;
+    (boot_variable(number) == path).then_some(number)
+}
+
 /// Whether a file has boot entries in the languages of [`crate::boot::Dialect`]: a file of one entry, or a whole menu.
 pub fn has_entries(path: &str) -> bool {
     is_single_entry(path) || path == REFIND_LINUX || LIMINE.contains(&path) || SYSLINUX.contains(&path)

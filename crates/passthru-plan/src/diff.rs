@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use passthru_formats::{boot_entries, efi_variable};
+use passthru_model::managed;
 use passthru_model::plan::{Action, Expectation, FileState, Step};
 use passthru_model::rebinding::Rebinding;
 use passthru_model::setting::Setting;
@@ -65,7 +67,8 @@ pub fn of_file(path: &str, before: &FileState, after: &FileState) -> String {
     for line in about(before, after) {
         let _ = writeln!(text, "{}", visible(&line));
     }
-    let (Some(old), Some(new)) = (body(before), body(after)) else {
+    let shown = |state| of_variable(&path, state).or_else(|| body(state));
+    let (Some(old), Some(new)) = (shown(before), shown(after)) else {
         let _ = writeln!(text, "binary content changes");
         return text;
     };
@@ -73,6 +76,23 @@ pub fn of_file(path: &str, before: &FileState, after: &FileState) -> String {
         let _ = writeln!(text, "{}", visible(line));
     }
     text
+}
+
+/// What a variable of the firmware says: what a boot entry starts, or the numbers of entries in their order. `None`: it is another
+/// file.
+fn of_variable(path: &str, state: &FileState) -> Option<String> {
+    let bytes = state.content()?;
+    if path == managed::BOOT_ORDER {
+        let numbers = efi_variable::order(bytes)?;
+        return Some(numbers.iter().fold(String::new(), |mut text, number| {
+            let _ = writeln!(text, "{number:04X}");
+            text
+        }));
+    }
+    managed::boot_number(path)?;
+    let entry = boot_entries::firmware(path, bytes)?;
+    let [title, kernel] = [entry.title, entry.kernel].map(Option::unwrap_or_default);
+    Some(format!("{title}\n{kernel}\n{}\n", entry.cmdline))
 }
 
 /// A unified diff of one path from one text to another, as patch(1) takes it: nothing is written out that a terminal would act

@@ -3,10 +3,12 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
+use passthru_model::managed::{BOOT_ORDER, boot_variable};
 use passthru_model::program::Program;
 
 use super::tree::{
-    DEVICES, GRUB, GRUB_CFG, IMAGE, OLDER_IMAGE, Programs, Tree, changed_grub, file, plan_of, run, whole_plan,
+    DEVICES, GRUB, GRUB_CFG, IMAGE, OLDER_IMAGE, Programs, Tree, changed_grub, file, plan_of, run,
+    variables_plan, whole_plan,
 };
 use crate::{Error, How, OnConflict, Undone};
 
@@ -66,6 +68,40 @@ fn told_to_put_it_back_undo_keeps_the_edited_file_in_the_journal() {
     assert_eq!(how(&undone, GRUB), [How::EditsDisplaced]);
     assert_eq!(tree.text(GRUB), original);
     assert_eq!(tree.text(&format!("{}/{journal}/displaced/001-grub", crate::JOURNALS)), "all mine\n");
+}
+
+#[test]
+fn of_an_order_of_boot_entries_that_the_firmware_has_changed_since_only_ours_goes() {
+    let tree = Tree::new();
+    tree.apply(&variables_plan(&tree)).expect("applies");
+    tree.write(BOOT_ORDER, b"\x07\0\0\0\x05\0\x01\0\x02\0");
+    let undone = tree.undo().expect("undoes");
+    assert_eq!(how(&undone, BOOT_ORDER), [How::Merged]);
+    assert_eq!(tree.text(BOOT_ORDER), "\x07\0\0\0\x05\0\x01\0");
+    assert!(!tree.host(&boot_variable(2)).exists());
+}
+
+#[test]
+fn a_boot_entry_of_the_firmware_that_was_changed_since_stops_the_undo_with_three_versions() {
+    let tree = Tree::new();
+    tree.apply(&variables_plan(&tree)).expect("applies");
+    tree.write(&boot_variable(1), b"\x07\0\0\0another");
+    let edited = tree.snapshot();
+    let error = tree.undo().expect_err("refuses");
+    let Error::Conflicts(conflicts) = &error else { panic!("{error}") };
+    assert!(conflicts[0].before.is_some() && conflicts[0].ours.is_some());
+    assert_eq!(tree.snapshot(), edited);
+}
+
+#[test]
+fn variables_that_are_not_to_be_seen_stop_the_undo_and_say_how_to_see_them() {
+    let tree = Tree::new();
+    tree.apply(&variables_plan(&tree)).expect("applies");
+    fs::remove_dir_all(tree.host("/sys")).expect("removes");
+    let left = tree.snapshot();
+    let error = tree.undo().expect_err("refuses").to_string();
+    assert!(error.contains("mount --rbind /sys"), "{error}");
+    assert_eq!(tree.snapshot(), left);
 }
 
 #[test]

@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
+use passthru_model::managed::boot_variable;
+
 use super::tree::{
     GRUB, IMAGE, Programs, STUB_COPY, STUB_ENTRY, Tree, changed_grub, difference, edited_plan, file, link,
-    plan_of, whole_plan,
+    plan_of, variables_plan, whole_plan,
 };
 use crate::{Event, How, Which};
 
@@ -32,6 +34,19 @@ fn settings_of_others_and_what_is_made_of_them_come_back_as_they_were() {
     assert!(tree.text(STUB_COPY).contains("02:00.0"));
     tree.undo().expect("undoes");
     assert_eq!(tree.snapshot(), old);
+}
+
+#[test]
+fn variables_of_the_firmware_come_back_byte_for_byte() {
+    let tree = Tree::new();
+    let plan = variables_plan(&tree);
+    let old = tree.snapshot();
+    tree.apply(&plan).expect("applies");
+    assert!(tree.text(&boot_variable(2)).contains("passthru.off"));
+    assert!(!tree.text(&boot_variable(1)).contains("intel_iommu=off"));
+    tree.undo().expect("undoes");
+    // Firmware keeps no times.
+    assert_eq!(difference(&tree.snapshot(), &old), Vec::<String>::new());
 }
 
 #[test]

@@ -6,7 +6,9 @@ use passthru_model::plan::{Action, Plan};
 use passthru_model::program::Program;
 
 use super::kernel::{self, CARD};
-use super::tree::{Programs, Snapshot, Tree, copied_plan, difference, edited_plan, tool_plan, whole_plan};
+use super::tree::{
+    Programs, Snapshot, Tree, copied_plan, difference, edited_plan, tool_plan, variables_plan, whole_plan,
+};
 use super::tuning;
 use crate::{Error, OnConflict, Resumed, RunFailure, Runner, Silent, Target, Underway, Which, failpoint};
 
@@ -148,6 +150,13 @@ impl Scene {
         Self::of(tree, plan)
     }
 
+    /// The plan that changes variables of the firmware.
+    fn of_variables() -> Self {
+        let tree = Tree::new();
+        let plan = variables_plan(&tree);
+        Self::of(tree, plan)
+    }
+
     /// The plan that gives functions to other drivers.
     fn of_drivers() -> Self {
         let tree = Tree::new();
@@ -272,6 +281,14 @@ fn killed_at_any_point_settings_of_others_and_copies_of_images_end_wholly_old_or
 #[test]
 fn killed_at_any_point_images_and_a_menu_with_their_hashes_end_wholly_old_or_wholly_new() {
     let scene = Scene::of_tools();
+    for (work, boot_known) in [(Work::Apply, true), (Work::Apply, false), (Work::Undo, true)] {
+        counted(&scene, work, boot_known);
+    }
+}
+
+#[test]
+fn killed_at_any_point_variables_of_the_firmware_end_wholly_old_or_wholly_new() {
+    let scene = Scene::of_variables();
     for (work, boot_known) in [(Work::Apply, true), (Work::Apply, false), (Work::Undo, true)] {
         counted(&scene, work, boot_known);
     }

@@ -25,6 +25,15 @@ fn verdict(action: Action) -> Result<(), PlanFileError> {
     parse(&write(&plan(action), "a host").expect("serialises")).map(drop)
 }
 
+/// A boot entry of the firmware without passthrough, of nothing but what makes it one.
+fn way_back() -> FileState {
+    let line = "root=/dev/sda2 passthru.off".encode_utf16().flat_map(u16::to_le_bytes);
+    FileState::root_file(
+        [7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0].into_iter().chain(line).collect::<Vec<u8>>(),
+        0o644,
+    )
+}
+
 #[test]
 fn a_plan_of_ours_survives_being_saved() {
     let actions = [
@@ -39,6 +48,12 @@ fn a_plan_of_ours_survives_being_saved() {
         file(managed::LIMINE_SETTINGS[0], FileState::root_file("x\n", 0o644)),
         run(Program::UBootUpdate, &[], &[managed::SYSLINUX[1]]),
         file(managed::U_BOOT_OFF_ENTRY, FileState::root_file("x\n", 0o644)),
+        file(&managed::boot_variable(2), way_back()),
+        Action::File {
+            path: managed::BOOT_ORDER.to_owned(),
+            before: FileState::root_file("1", 0o644),
+            after: FileState::root_file("2", 0o644),
+        },
         file(managed::KERNELSTUB, FileState::root_file("{}", 0o644)),
         run(Program::GrubMkconfig, &["-o", managed::GRUB_CFG], &[managed::GRUB_CFG]),
         run(Program::Grub2Mkconfig, &["-o", "/boot/grub2/grub.cfg"], &["/boot/grub2/grub.cfg"]),
@@ -122,6 +137,11 @@ fn a_hostile_plan_is_refused() {
         run(Program::KernelInstall, &["add", "6.12.0", "/boot/vmlinuz-6.12.0", "/etc/shadow"], &[]),
         run(Program::KernelInstall, &["add", "6.12.0", "/boot/vmlinuz-6.12.0"], &["/efi/../etc/shadow"]),
         file("/efi/loader/entries/other.conf", root()),
+        file(&managed::boot_variable(2), root()),
+        Action::File { path: managed::boot_variable(0), before: root(), after: FileState::Absent },
+        file(managed::BOOT_ORDER, root()),
+        file(&managed::boot_variable(0xab).to_lowercase(), way_back()),
+        file(&format!("{}/db{}", managed::EFI_VARIABLES, managed::EFI_GLOBAL), root()),
         file("/boot/efi/loader/entries/x/y-passthru-off.conf", root()),
         run(Program::Dracut, &["--force", "/boot/initrd.img-6.12.0", "6.12.0", "--include"], &[]),
         run(Program::Dracut, &["--conf", "/boot/initrd.img-6.12.0", "6.12.0"], &[]),

@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use passthru_formats::cpio::{self, Entry, Kind};
+use passthru_model::managed::{BOOT_ORDER, EFI_VARIABLES, boot_variable};
 use passthru_model::plan::{Action, Content, Effect, Expectation, FileState, Plan, Step};
 use passthru_model::program::Program;
 use passthru_model::setting::KernelWrite;
@@ -131,6 +132,10 @@ impl Tree {
                 continue;
             }
             let metadata = fs::symlink_metadata(&path).expect("looks");
+            if metadata.len() == 0 && path.starts_with(self.host(EFI_VARIABLES)) {
+                // A variable that was begun is not set: its file goes by itself.
+                continue;
+            }
             let (time, content) = if metadata.is_symlink() {
                 (0, fs::read_link(&path).expect("reads").into_os_string().into_encoded_bytes())
             } else if metadata.is_dir() {
@@ -455,6 +460,21 @@ pub(super) fn edited_plan(tree: &Tree) -> Plan {
     let expect = vec![contains(STUB_ENTRY, "intel_iommu=on"), holds(STUB_COPY)];
     run(&mut plan, Program::Kernelstub, &[STUB_ENTRY, STUB_COPY], expect);
     plan
+}
+
+/// As where the firmware starts the kernel: its variables change, and an entry more is one of them.
+pub(super) fn variables_plan(tree: &Tree) -> Plan {
+    tree.write(BOOT_ORDER, b"\x07\0\0\0\x01\0\x03\0");
+    tree.write(&boot_variable(1), b"\x07\0\0\0an entry that says intel_iommu=off and more");
+    plan_of(
+        tree,
+        &[
+            (&boot_variable(2), file("\x07\0\0\0an entry that says passthru.off", 0o644)),
+            (BOOT_ORDER, file("\x07\0\0\0\x01\0\x03\0\x02\0", 0o644)),
+            (&boot_variable(1), file("\x07\0\0\0an entry", 0o644)),
+            (DEVICES, file("0000:02:00.0\n", 0o644)),
+        ],
+    )
 }
 
 /// As for Limine with its tool: one program makes the images and the menu with their hashes, and by a file of ours the way back.

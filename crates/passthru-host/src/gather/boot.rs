@@ -5,6 +5,7 @@ use passthru_model::fact::Fact;
 use passthru_model::facts::Bootloader;
 use passthru_model::managed::{GRUB_DEFAULTS, GRUB_MENUS, LIMINE, REFIND_LINUX, SYSLINUX};
 
+pub(super) mod firmware;
 mod grub;
 mod kernel_install;
 mod kernelstub;
@@ -92,6 +93,14 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
     }
     if running.as_deref().is_some_and(|name| name.starts_with("systemd-boot")) {
         return kernel_install::traced(host);
+    }
+    // A loader that gives its name had the firmware's entry to itself.
+    if running.is_none() {
+        match firmware::traced(host) {
+            Ok(Some((found, evidence))) => return Fact::Known(Bootloader::Firmware(found), evidence),
+            Ok(None) => {}
+            Err(why) => return Fact::Unknown(why),
+        }
     }
     let grub = match grub::found(host) {
         Ok(grub) => grub,

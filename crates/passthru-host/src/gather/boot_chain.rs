@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use passthru_formats::{boot_entries, grub_cfg};
 use passthru_model::boot::{BootEntry, BootFacts, Loader, LoaderSign};
 use passthru_model::fact::Fact;
-use passthru_model::managed::{GRUB_MENUS, LIMINE, REFIND_LINUX, SYSLINUX};
+use passthru_model::managed::{self, GRUB_MENUS, LIMINE, REFIND_LINUX, SYSLINUX};
 use passthru_model::plan::FileState;
 
 use super::because;
@@ -112,6 +112,9 @@ pub(super) fn facts(host: &Host, files: &BTreeMap<String, FileState>) -> BootFac
             Ok(found) => entries.extend(found),
             Err(why) => gaps.push(why),
         }
+    }
+    for (path, state) in files.iter().filter(|(path, _)| managed::boot_number(path).is_some()) {
+        entries.extend(state.content().and_then(|bytes| boot_entries::firmware(path, bytes)));
     }
     let names = loaders.iter().map(|sign| sign.loader.name()).collect::<Vec<_>>().join(", ");
     let names = if names.is_empty() { "no sign of a boot loader".to_owned() } else { names };

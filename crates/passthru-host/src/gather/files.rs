@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use passthru_model::managed::{DIRECTORIES, FILES, QEMU_CONF};
+use passthru_model::managed::{BOOT_ORDER, DIRECTORIES, EFI_VARIABLES, FILES, QEMU_CONF, boot_number};
 use passthru_model::plan::FileState;
 
+use super::boot::firmware::reduced;
 use super::libvirt::reduced_settings;
 use crate::host::Host;
 
@@ -29,7 +30,24 @@ pub(super) fn states(host: &Host) -> States {
             }
         }
     }
+    variables(host, &mut states);
     states
+}
+
+/// The boot entries of the firmware, and their order.
+fn variables(host: &Host, (states, unreadable): &mut States) {
+    // Without UEFI there are none, and what hides them hides from `gather/boot.rs` too which of them was started.
+    for name in host.list(EFI_VARIABLES).unwrap_or_default() {
+        let path = format!("{EFI_VARIABLES}/{name}");
+        if path != BOOT_ORDER && boot_number(&path).is_none() {
+            continue;
+        }
+        let reduce = |bytes: &[u8]| if path == BOOT_ORDER { bytes.to_vec() } else { reduced(&path, bytes) };
+        match host.file_state_reduced(&path, reduce) {
+            Ok(state) => states.insert(path, state).map(drop),
+            Err(error) => unreadable.insert(path, error.to_string()).map(drop),
+        };
+    }
 }
 
 fn look(host: &Host, path: &str, (states, unreadable): &mut States) {

@@ -4,6 +4,7 @@ mod archives;
 mod boots;
 mod common;
 mod corpora;
+mod firmware_entries;
 mod fixtures;
 mod foreign;
 mod grub;

@@ -22,7 +22,7 @@ fn packed(text: &str) -> Vec<u8> {
     packed.finish().expect("packs")
 }
 
-fn redacted(host: &Host) -> Host {
+pub(crate) fn redacted(host: &Host) -> Host {
     let mut bytes = Vec::new();
     passthru_host::capture::archive(host, true, &mut bytes).expect("writes");
     Host::from_archive(bytes.as_slice()).expect("reads")

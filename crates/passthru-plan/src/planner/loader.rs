@@ -1,6 +1,7 @@
 //! What boots the host, as the planner sees it: where kernel parameters come from, which files change for one to be
 //! passed or not, what is to be run then, and the entry without passthrough. A file a boot loader.
 
+mod firmware;
 mod grub;
 mod grub_entries;
 mod kernel_cmdline;
@@ -21,6 +22,8 @@ use passthru_model::intent::{Intent, Method};
 use passthru_model::plan::{Expectation, FileState, Step};
 use passthru_model::{Fact, HostFacts, managed};
 
+pub(crate) use firmware::is_off_entry;
+
 use super::iommu::{INTEL_ON, Parameters, off_words};
 use super::{Reason, select, settings, texts};
 
@@ -39,12 +42,13 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// The change by which a file has this text; `None`: it has it already.
-    pub(super) fn to(path: &str, before: &FileState, text: String) -> Option<Self> {
-        (before.content() != Some(text.as_bytes())).then(|| Self {
+    /// The change by which a file has this content; `None`: it has it already.
+    pub(super) fn to(path: &str, before: &FileState, content: impl Into<Vec<u8>>) -> Option<Self> {
+        let content = content.into();
+        (before.content() != Some(&content)).then(|| Self {
             path: path.to_owned(),
             before: before.clone(),
-            after: before.with_content(text),
+            after: before.with_content(content),
         })
     }
 }
@@ -164,6 +168,7 @@ pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Box<dyn BootLo
             Box::new(grub_entries::GrubEntries::of(facts, found, reasons))
         }
         Some(Bootloader::Written(found)) => Box::new(written::Entries::of(facts, found, reasons)),
+        Some(Bootloader::Firmware(found)) => Box::new(firmware::Entries::of(facts, found, reasons)),
         Some(Bootloader::Kernelstub(found)) => Box::new(kernelstub::Settings::of(facts, found, reasons)),
         Some(Bootloader::LimineEntries(found)) => Box::new(limine::Settings::of(facts, found, reasons)),
         Some(Bootloader::UBootMenu) => Box::new(u_boot::Settings::of(facts, reasons)),
@@ -269,6 +274,8 @@ pub(super) fn reads(path: &str) -> bool {
         || path.contains("/limine-entry-tool.d/")
         || path.contains("/u-boot-menu/conf.d/")
         || managed::has_entries(path)
+        || path == managed::BOOT_ORDER
+        || managed::boot_number(path).is_some()
 }
 
 /// The parameters that the running command line must hold after a reboot, because of us.

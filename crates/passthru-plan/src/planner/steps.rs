@@ -80,7 +80,16 @@ fn foreign(path: &str, before: &FileState) -> Option<String> {
 pub(crate) fn file_step(path: &str, before: FileState, after: FileState) -> Step {
     let About { id, what, why, effect } = about(path, &after);
     let (what, why) = match (&before, &after) {
-        _ if matches!(id, "boot-entries" | "mkinitcpio-hooks" | "qemu-settings" | "apparmor-addition") => {
+        _ if matches!(
+            id,
+            "boot-entries"
+                | "firmware-entry"
+                | "firmware-order"
+                | "mkinitcpio-hooks"
+                | "qemu-settings"
+                | "apparmor-addition"
+        ) =>
+        {
             (format!("change {what}"), why.to_owned())
         }
         (_, FileState::Absent) => (format!("remove {what}"), "nothing needs it any more".to_owned()),
@@ -91,7 +100,12 @@ pub(crate) fn file_step(path: &str, before: FileState, after: FileState) -> Step
     // Several of these may change: the file's name keeps the ids apart.
     let id = if matches!(
         id,
-        "grub-settings" | "u-boot-settings" | "limine-settings" | "off-entry" | "boot-entries"
+        "grub-settings"
+            | "u-boot-settings"
+            | "limine-settings"
+            | "off-entry"
+            | "boot-entries"
+            | "firmware-entry"
     ) {
         let name = path.rsplit('/').next().unwrap_or_default();
         format!(
@@ -99,6 +113,7 @@ pub(crate) fn file_step(path: &str, before: FileState, after: FileState) -> Step
             name.trim_end_matches(".cfg")
                 .trim_end_matches(managed::OFF_ENTRY_ENDING)
                 .trim_end_matches(".conf")
+                .trim_end_matches(managed::EFI_GLOBAL)
         )
     } else {
         id.to_owned()

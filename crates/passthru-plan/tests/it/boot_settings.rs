@@ -15,7 +15,9 @@ use passthru_plan::{Consent, IntentChange, IntentEdit, Reason, isolate_by, plan_
 
 use crate::common::{self, INSISTING, at, cmdline, edit, host_with_groups, put, shown};
 use crate::texts::{SHELLS, run, write};
-use crate::{boot_chains, grub_entries, grub_settings, kernelstub, limine, u_boot, written_entries};
+use crate::{
+    boot_chains, firmware_entries, grub_entries, grub_settings, kernelstub, limine, u_boot, written_entries,
+};
 
 /// The host has so much memory, and a kernel that can do without a tick.
 fn able(mut facts: HostFacts) -> HostFacts {
@@ -55,6 +57,7 @@ fn isolated(facts: &HostFacts, edit: &IntentEdit) -> IntentChange {
 fn after(facts: &HostFacts, plan: &Plan) -> HostFacts {
     match facts.bootloader.value() {
         Some(Bootloader::KernelInstall(_)) => boot_chains::after(facts, plan),
+        Some(Bootloader::Firmware(_)) => firmware_entries::after(facts, plan),
         Some(Bootloader::Kernelstub(_)) => kernelstub::after(facts, plan),
         Some(Bootloader::LimineEntries(_)) => limine::after(facts, plan),
         Some(Bootloader::UBootMenu) => u_boot::after(facts, plan),
@@ -107,6 +110,7 @@ fn chains() -> Vec<HostFacts> {
         grub_entries::fedora(),
         kernelstub::pop(),
         limine::cachy(),
+        firmware_entries::efistub(),
         u_boot::u_boot(),
     ];
     let dialects = [Dialect::Bls, Dialect::Refind, Dialect::Limine, Dialect::Syslinux];

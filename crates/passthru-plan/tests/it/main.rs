@@ -6,6 +6,7 @@ mod boot_settings;
 mod common;
 mod device_checks;
 mod findings;
+mod firmware_entries;
 mod grub_entries;
 mod grub_settings;
 mod guest_runs;

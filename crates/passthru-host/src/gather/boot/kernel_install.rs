@@ -13,7 +13,7 @@ use crate::host::Host;
 /// The entry that the running system was started from, by the name of its file (Boot Loader Interface).
 const SELECTED: &str = "/sys/firmware/efi/efivars/LoaderEntrySelected-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f";
 /// Where the EFI system partition or the extended boot partition may be mounted (`bootctl(1)`).
-const ROOTS: [&str; 3] = ["/efi", "/boot", "/boot/efi"];
+pub(super) const ROOTS: [&str; 3] = ["/efi", "/boot", "/boot/efi"];
 const CONF: &str = "/etc/kernel/install.conf";
 /// What makes entries of systemd-boot in a way of its own: a sign of it, and what to do without us.
 const MAKERS: [(&str, &str); 2] = [

@@ -178,6 +178,6 @@ pub(super) fn running(host: &Host) -> Result<String, String> {
 }
 
 /// The value of `root=` on a command line.
-fn root_parameter(line: &str) -> Option<String> {
+pub(super) fn root_parameter(line: &str) -> Option<String> {
     CommandLine::new(line).value("root").map(str::to_owned)
 }

@@ -16,7 +16,7 @@ use crate::planner::{Reason, each_once, settings, texts};
 /// What menus call the entry without passthrough.
 pub(super) const TITLE: &str = "Without PCI passthrough";
 /// The same behind another title.
-const TITLE_AFTER: &str = "without PCI passthrough";
+pub(super) const TITLE_AFTER: &str = "without PCI passthrough";
 /// Its label where entries have one.
 const LABEL: &str = "passthru-off";
 
@@ -138,17 +138,10 @@ impl Entries {
 
     /// The entries of a file that load an initramfs which nothing rebuilds here.
     fn strange_initramfs(&self, facts: &HostFacts, path: &str, text: &str) -> Option<Reason> {
-        let images: Vec<&str> = facts
-            .kernel
-            .installed
-            .value()
-            .into_iter()
-            .flatten()
-            .filter_map(|kernel| kernel.initramfs.as_deref())
-            .collect();
-        let problem = match self.found.dialect {
+        let images = images(facts);
+        match self.found.dialect {
             // rEFInd finds the image that goes with a kernel by itself.
-            Dialect::Refind => return None,
+            Dialect::Refind => None,
             Dialect::Bls | Dialect::GrubBls => {
                 let root = &self.found.root;
                 // GRUB reads /boot also where it is no file system of its own.
@@ -157,23 +150,37 @@ impl Entries {
                 };
                 let host = |file: String| if is_whole(&file) { file } else { format!("{root}{file}") };
                 let loaded: Vec<String> = bls::files(text).into_iter().map(host).collect();
-                (!loaded.iter().any(|file| images.contains(&file.as_str())))
-                    .then(|| format!("it loads {}", loaded.join(", ")))
+                strange_images(facts, path, &loaded)
             }
             Dialect::Limine | Dialect::Syslinux => {
                 let names = images.iter().filter_map(|image| image.rsplit('/').next());
                 let known = names.into_iter().any(|name| text.contains(name));
-                (!known).then(|| "its entries load other images".to_owned())
+                (!known).then(|| strange(path, "its entries load other images", &images))
             }
-        };
-        problem.map(|problem| Reason::Settings {
-            path: path.to_owned(),
-            problem: format!(
-                "{problem}, and the initramfs images that are rebuilt here are {}: what the entry loads would stay without \
-                 passthrough",
-                if images.is_empty() { "none".to_owned() } else { images.join(", ") }
-            ),
-        })
+        }
+    }
+}
+
+/// The initramfs images that are rebuilt here.
+fn images(facts: &HostFacts) -> Vec<&str> {
+    let kernels = facts.kernel.installed.value().into_iter().flatten();
+    kernels.filter_map(|kernel| kernel.initramfs.as_deref()).collect()
+}
+
+/// Why an entry that loads these files loads no initramfs that is rebuilt here; `None`: it does.
+pub(super) fn strange_images(facts: &HostFacts, path: &str, loaded: &[String]) -> Option<Reason> {
+    let images = images(facts);
+    let known = loaded.iter().any(|file| images.contains(&file.as_str()));
+    (!known).then(|| strange(path, &format!("it loads {}", loaded.join(", ")), &images))
+}
+
+fn strange(path: &str, problem: &str, images: &[&str]) -> Reason {
+    Reason::Settings {
+        path: path.to_owned(),
+        problem: format!(
+            "{problem}, and the initramfs images that are rebuilt here are {}: what the entry loads would stay without passthrough",
+            if images.is_empty() { "none".to_owned() } else { images.join(", ") }
+        ),
     }
 }
 

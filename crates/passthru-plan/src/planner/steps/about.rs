@@ -4,6 +4,7 @@ use passthru_model::managed;
 use passthru_model::plan::{Effect, FileState};
 
 use crate::planner::iommu::INTEL_ON;
+use crate::planner::loader;
 
 /// What a step on a file is called and why it is there.
 pub(super) struct About {
@@ -234,6 +235,21 @@ fn about_loader(path: &str, after: &FileState) -> About {
             "the kernel parameters in the settings of limine-entry-tool",
             "it makes Limine's entries from them, now and at kernel updates",
         ),
+        managed::BOOT_ORDER => (
+            "firmware-order",
+            "the order of the firmware's boot entries: the one without passthrough is the last while it is there",
+            "menus of firmware show what is in the order, and the first in it is started",
+        ),
+        path if managed::boot_number(path).is_some() && is_way_back(after) => (
+            "firmware-off-entry",
+            "the firmware's boot entry without passthrough",
+            "the way back, should the host not come up as wanted",
+        ),
+        path if managed::boot_number(path).is_some() => (
+            "firmware-entry",
+            "the kernel command line in the firmware's boot entry",
+            "the firmware starts the kernel itself, with the words of its entry",
+        ),
         path if path == managed::U_BOOT_DEFAULTS || path.contains("/u-boot-menu/conf.d/") => (
             "u-boot-settings",
             "the kernel parameters in the settings of u-boot-update",
@@ -262,4 +278,9 @@ fn about_loader(path: &str, after: &FileState) -> About {
 fn sets_more_than_the_iommu(after: &FileState) -> bool {
     let text = String::from_utf8_lossy(after.content().unwrap_or_default());
     *after != FileState::Absent && !text.contains(&format!("_DEFAULT {INTEL_ON}\"\n"))
+}
+
+/// Whether a variable of the firmware is, or was, the entry without passthrough: no other of its entries is ever removed.
+fn is_way_back(after: &FileState) -> bool {
+    after.content().is_none_or(loader::is_off_entry)
 }
