@@ -134,7 +134,14 @@ impl Hosts<'_> {
         let (run, made) = (scratch.path().join("run"), scratch.path().join("made"));
         fs::create_dir(&run)?;
         fs::create_dir(&made)?;
-        let mut machine = self.booted(spec, &made, &run)?;
+        let setup = self.setup(spec, &made, &run, &self.image.disk(), "raw", &self.image.variables())?;
+        let mut machine = Machine::start(setup)?;
+        // QEMU knows at power-on which of its devices it could not save; there is no need to boot first.
+        let told = machine.qmp().call("query-migrate", &json!(null))?;
+        if let Some(reasons) = told["blocked-reasons"].as_array().filter(|reasons| !reasons.is_empty()) {
+            bail!("QEMU cannot save this machine: {}", serde_json::to_string(reasons)?);
+        }
+        self.ui.timed("boot", || machine.wait_for_boot())?;
         machine.ask(&["sync"])?;
         let state = made.join("state.zst").display().to_string();
         ensure!(!state.contains(['\'', '\n']), "the cache's path must not contain quotes");

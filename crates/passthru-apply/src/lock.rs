@@ -2,6 +2,8 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::FdFlags;
@@ -17,12 +19,19 @@ pub const LOCK: &str = "/var/lib/passthru/lock";
 /// The directory of all that we keep.
 pub(crate) const STATE_DIRECTORY: &str = "/var/lib/passthru";
 
+/// How long somebody else is waited for. Some have it for a moment only, as the one who keeps the record of a boot, and who comes
+/// just then shall not be turned away.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether the lock is free.
+const GLANCE: Duration = Duration::from_millis(20);
+
 /// The lock, for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Lock(File);
 
 impl Lock {
-    /// Takes the lock, or says who has it.
+    /// Takes the lock, or says who has it and keeps it.
     pub(crate) fn take(target: &Target) -> Result<Self, Error> {
         let directories = ["/var", "/var/lib", STATE_DIRECTORY].map(str::to_owned);
         install::make_directories(target, &directories).map_err(|error| Error::at(STATE_DIRECTORY, error))?;
@@ -31,15 +40,19 @@ impl Lock {
             .open_at(LOCK, flags, Mode::from_raw_mode(0o644))
             .map_err(|error| Error::at(LOCK, error))?;
         let mut file = File::from(file);
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                // Who has it is a courtesy: without it the answer is the same.
-                let _ = file.read_to_string(&mut pid);
-                return Err(Error::Locked { pid: pid.trim().parse().ok() });
+        let until = Instant::now() + MOMENT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < until => sleep(GLANCE),
+                Err(TryLockError::WouldBlock) => {
+                    let mut pid = String::new();
+                    // Who has it is a courtesy: without it the answer is the same.
+                    let _ = file.read_to_string(&mut pid);
+                    return Err(Error::Locked { pid: pid.trim().parse().ok() });
+                }
+                Err(TryLockError::Error(error)) => return Err(Error::at(LOCK, error)),
             }
-            Err(TryLockError::Error(error)) => return Err(Error::at(LOCK, error)),
         }
         let written = file
             .set_len(0)

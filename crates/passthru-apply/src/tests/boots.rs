@@ -4,6 +4,7 @@ use passthru_formats::boot_record;
 use passthru_model::boot_record::{BOOT_RECORD_SCHEMA, BOOT_RECORDS, BootRecord, MOST_BOOT_RECORDS};
 
 use super::tree::Tree;
+use crate::lock::Lock;
 use crate::{Target, failpoint, keep_boot_record};
 
 const TREE: &str = "PASSTHRU_TEST_BOOTS_TREE";
@@ -46,6 +47,23 @@ fn the_child_that_is_killed() {
     let (Ok(tree), Ok(point)) = (std::env::var(TREE), std::env::var(POINT)) else { return };
     failpoint::arm(point.parse().expect("is a number"));
     keep_boot_record(&Target::open(tree).expect("opens"), &record("two")).expect("keeps");
+}
+
+#[test]
+fn who_has_the_lock_for_a_moment_is_waited_for() {
+    let tree = Tree::new();
+    let (has, had) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let lock = Lock::take(&tree.target()).expect("is free");
+            has.send(()).expect("is waited for");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            drop(lock);
+        });
+        had.recv().expect("is told");
+        keep_boot_record(&tree.target(), &record("one")).expect("keeps");
+    });
+    assert_eq!(boots(&tree), ["one"]);
 }
 
 #[test]

@@ -12,6 +12,15 @@ use super::{Reason, Refusal, select};
 /// The script.
 const TEXT: &str = include_str!("files/libvirt-hook.sh");
 
+/// Why the daemon is to be restarted before it calls us.
+const RESTART_TO_CALL: &str = "libvirt's daemon looks for hooks when it starts, and this host had none: restart it afterwards, which \
+     guests that run do not feel (systemctl restart libvirtd, or virtqemud where that runs)";
+
+/// Why it is to be restarted once it calls us no more. It keeps a list of devices that somebody else gave to vfio-pci for it, and those
+/// on the list it does not give back (`virPCIDeviceDetach` adds none that is there already; seen of libvirt 11.3 in the laboratory).
+const RESTART_TO_FORGET: &str = "libvirt's daemon remembers devices that passthru gave to vfio-pci for it, and would leave them there after \
+     a guest that has them with managed='yes': restart it before one starts (systemctl restart libvirtd, or virtqemud where that runs)";
+
 /// The plan that has libvirt call passthru around each guest, or no more. Empty where it is so already.
 pub fn libvirt_hook(facts: &HostFacts, wanted: bool) -> Result<Plan, Refusal> {
     let mut reasons = Vec::new();
@@ -28,14 +37,12 @@ pub fn libvirt_hook(facts: &HostFacts, wanted: bool) -> Result<Plan, Refusal> {
     } else {
         "have libvirt call passthru no more"
     };
-    let mut notes = Vec::new();
-    if step.is_some() && wanted && !finds_hooks_already(facts) {
-        notes.push(
-            "libvirt's daemon looks for hooks when it starts, and this host had none: restart it afterwards, which guests that \
-             run do not feel (systemctl restart libvirtd, or virtqemud where that runs)"
-                .to_owned(),
-        );
-    }
+    let note = match (&step, wanted) {
+        (Some(_), true) if !finds_hooks_already(facts) => Some(RESTART_TO_CALL),
+        (Some(_), false) => Some(RESTART_TO_FORGET),
+        _ => None,
+    };
+    let notes = note.map(str::to_owned).into_iter().collect();
     Ok(Plan { title: title.to_owned(), steps: step.into_iter().collect(), notes, guest: None })
 }
 
