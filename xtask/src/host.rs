@@ -92,7 +92,7 @@ impl Hosts<'_> {
     }
 
     fn restored(&self, spec: &MachineSpec, logs: &Path, scratch: &Path) -> Result<Option<Machine>> {
-        let saved = self.saved(spec)?;
+        let Some(saved) = self.saved(spec)? else { return Ok(None) };
         let disk = saved.join("disk.qcow2");
         let mut setup = self.setup(spec, logs, scratch, &disk, "qcow2", &saved.join("variables.fd"))?;
         setup.incoming = Some(saved.join("state.zst"));
@@ -107,17 +107,32 @@ impl Hosts<'_> {
         })
     }
 
-    /// The directory of the saved state for this machine, made now if there is none.
-    fn saved(&self, spec: &MachineSpec) -> Result<PathBuf> {
+    /// The directory of the saved state for this machine, made now if there is none; `None`: it has devices that QEMU cannot save.
+    fn saved(&self, spec: &MachineSpec) -> Result<Option<PathBuf>> {
         let store = self.image.snapshots();
         fs::create_dir_all(&store)?;
         let dir = store.join(self.key(spec)?);
         let lock = File::create(store.join("lock"))?;
         lock.lock()?;
         if !dir.exists() {
+            if let Some(why) = self.unsavable(spec, &store)? {
+                self.ui.say(&format!("no saved state is used, for QEMU has none of this machine ({why})"));
+                return Ok(None);
+            }
             self.ui.timed("save the booted state for later runs", || self.save(spec, &store, &dir))?;
         }
-        Ok(dir)
+        Ok(Some(dir))
+    }
+
+    /// Why QEMU could not save this machine, which it knows before anything boots.
+    fn unsavable(&self, spec: &MachineSpec, store: &Path) -> Result<Option<String>> {
+        let scratch = tempfile::Builder::new().prefix("asking-").tempdir_in(store)?;
+        let (disk, variables) = (self.image.disk(), self.image.variables());
+        let setup = self.setup(spec, scratch.path(), scratch.path(), &disk, "raw", &variables)?;
+        let told = Machine::start(setup)?.qmp().call("query-migrate", &json!(null))?;
+        let reasons: Vec<&str> =
+            told["blocked-reasons"].as_array().into_iter().flatten().filter_map(|why| why.as_str()).collect();
+        Ok((!reasons.is_empty()).then(|| reasons.join(", ")))
     }
 
     fn key(&self, spec: &MachineSpec) -> Result<String> {
@@ -134,14 +149,7 @@ impl Hosts<'_> {
         let (run, made) = (scratch.path().join("run"), scratch.path().join("made"));
         fs::create_dir(&run)?;
         fs::create_dir(&made)?;
-        let setup = self.setup(spec, &made, &run, &self.image.disk(), "raw", &self.image.variables())?;
-        let mut machine = Machine::start(setup)?;
-        // QEMU knows at power-on which of its devices it could not save; there is no need to boot first.
-        let told = machine.qmp().call("query-migrate", &json!(null))?;
-        if let Some(reasons) = told["blocked-reasons"].as_array().filter(|reasons| !reasons.is_empty()) {
-            bail!("QEMU cannot save this machine: {}", serde_json::to_string(reasons)?);
-        }
-        self.ui.timed("boot", || machine.wait_for_boot())?;
+        let mut machine = self.booted(spec, &made, &run)?;
         machine.ask(&["sync"])?;
         let state = made.join("state.zst").display().to_string();
         ensure!(!state.contains(['\'', '\n']), "the cache's path must not contain quotes");
