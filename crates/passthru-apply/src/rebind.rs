@@ -99,6 +99,7 @@ impl Conductor<'_> {
                 apart.push((aim, now));
             }
         }
+        self.free(&apart)?;
         for (aim, now) in &apart {
             self.set_override(index, aim.device, now, aim.override_meanwhile())?;
         }
@@ -118,6 +119,25 @@ impl Conductor<'_> {
             self.set_override(index, aim.device, &now, aim.override_after())?;
         }
         Ok(())
+    }
+
+    /// Has programs let go of what is to leave a driver of the host for a guest: that driver would wait for them in the kernel.
+    fn free(&mut self, apart: &[(&Aim<'_>, DriverState)]) -> Result<(), StepFailure> {
+        let leaving: Vec<PciAddress> = apart
+            .iter()
+            .filter(|(aim, now)| {
+                matches!(aim.wanted, Wanted::Goal(DriverGoal::Vfio { .. })) && now.driver.is_some()
+            })
+            .map(|(aim, _)| aim.device.address)
+            .collect();
+        if leaving.is_empty() {
+            return Ok(());
+        }
+        let holders = self.runner.let_go(&leaving, self.target.path());
+        if holders.is_empty() {
+            return Ok(());
+        }
+        Err(StepFailure::Open { functions: leaving.iter().map(ToString::to_string).collect(), holders })
     }
 
     /// Sets or clears an override, where it is not so already.

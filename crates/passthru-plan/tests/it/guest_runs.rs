@@ -8,7 +8,7 @@ use passthru_model::guest_tuning::{
     Frequency, GuestTuning, HostSleep, HugePagesWanted, Interrupts, Isolation, Scheduler,
 };
 use passthru_model::plan::Plan;
-use passthru_model::setting::HostSlice;
+use passthru_model::setting::{DisplayService, HostSlice};
 use passthru_model::tuning::{FrequencyPolicy, RunTimeFacts};
 use passthru_model::{Fact, HostFacts};
 use passthru_plan::pinning::{self, Pinning, Request};
@@ -26,6 +26,7 @@ fn host() -> HostFacts {
         cpuset: Some(false),
         slices: [(HostSlice::User, cpus("1-3")), (HostSlice::Init, cpus("0-1"))].into(),
         interrupts: [(1, cpus("0-3")), (2, cpus("0")), (3, cpus("3")), (4, cpus("2-3"))].into(),
+        display_services: [DisplayService::Sddm].into(),
         irqbalance: false,
     };
     facts.tuning.run_time = Fact::known(now, "/sys/fs/cgroup", "");
@@ -51,6 +52,7 @@ fn host() -> HostFacts {
 
 const ALL: GuestTuning = GuestTuning {
     host_sleep: HostSleep::Block,
+    hand_over_display: false,
     take_only_display: false,
     take_in_use: false,
     take_last_keyboard: false,
