@@ -17,7 +17,7 @@ use passthru_plan::{GuestRun, PlannedRun, Refusal, diff, guest_run};
 use crate::common::{at, edit, host_with_groups};
 
 /// The host of the other tests: four cores, systemd, control groups of version 2.
-fn host() -> HostFacts {
+pub(crate) fn host() -> HostFacts {
     let mut facts = host_with_groups();
     facts.surroundings.root = true;
     let cpus = |text: &str| text.parse::<CpuSet>().expect("CPUs");
@@ -87,7 +87,7 @@ fn planned(facts: &HostFacts, tuning: GuestTuning, vcpus: usize) -> Result<Plann
 }
 
 /// The steps with their values, and the notes.
-fn shown(plan: &Plan) -> String {
+pub(crate) fn shown(plan: &Plan) -> String {
     let steps = plan
         .steps
         .iter()

@@ -9,6 +9,7 @@ mod findings;
 mod grub_entries;
 mod grub_settings;
 mod guest_runs;
+mod hand_over;
 mod host_settings;
 mod kernelstub;
 mod libvirt_hook;
