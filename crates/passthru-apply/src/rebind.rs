@@ -121,7 +121,7 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Has programs let go of what is to leave a driver of the host for a guest: that driver would wait for them in the kernel.
+    /// Has programs let go of what is to leave a driver of the host for a guest.
     fn free(&mut self, apart: &[(&Aim<'_>, DriverState)]) -> Result<(), StepFailure> {
         let leaving: Vec<PciAddress> = apart
             .iter()
@@ -130,14 +130,19 @@ impl Conductor<'_> {
             })
             .map(|(aim, _)| aim.device.address)
             .collect();
-        if leaving.is_empty() {
+        self.closed(&leaving)
+    }
+
+    /// Waits until no program has any of these functions open: a driver that is to let go of one would wait for that in the kernel.
+    pub(crate) fn closed(&mut self, functions: &[PciAddress]) -> Result<(), StepFailure> {
+        if functions.is_empty() {
             return Ok(());
         }
-        let holders = self.runner.let_go(&leaving, self.target.path());
+        let holders = self.runner.let_go(functions, self.target.path());
         if holders.is_empty() {
             return Ok(());
         }
-        Err(StepFailure::Open { functions: leaving.iter().map(ToString::to_string).collect(), holders })
+        Err(StepFailure::Open { functions: functions.iter().map(ToString::to_string).collect(), holders })
     }
 
     /// Sets or clears an override, where it is not so already.

@@ -259,6 +259,11 @@ impl Place {
         )
     }
 
+    /// Whether programs that have a card open keep it from being changed.
+    pub fn is_used_by_programs(&self) -> bool {
+        matches!(self, Self::DisplayModule { .. })
+    }
+
     /// Whether no value comes back in two stages, of which the first reads like none already.
     pub fn empties_in_stages(&self) -> bool {
         matches!(self, Self::SliceCpus { .. })

@@ -3,6 +3,7 @@
 
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
+use passthru_model::graphics::Graphics;
 use passthru_model::pci::PciFunction;
 use passthru_model::plan::Step;
 use passthru_model::setting::{DisplayModule, DisplayService, Place, Screen, Setting, Value, Word};
@@ -42,12 +43,11 @@ pub(super) fn hand_over(facts: &HostFacts, moving: &[PciAddress]) -> Result<Hand
         Ok(services) => out.desktop(services),
         Err(reason) => reasons.push(reason),
     }
-    match facts.graphics.value() {
-        Some(_) => out.screens(facts, &cards),
-        None => {
-            let because = facts.graphics.because().unwrap_or_default();
-            reasons.push(select::unknown(facts, "what draws on the host's displays", because));
-        }
+    if let Some(graphics) = facts.graphics.value() {
+        out.screens(graphics, &cards);
+    } else {
+        let because = facts.graphics.because().unwrap_or_default();
+        reasons.push(select::unknown(facts, "what draws on the host's displays", because));
     }
     if cards.iter().any(|card| card.driver.as_deref() == Some(NVIDIA)) {
         match modules(facts, moving) {
@@ -86,8 +86,7 @@ impl HandOver {
     }
 
     /// Has consoles and the firmware's screen let go.
-    fn screens(&mut self, facts: &HostFacts, cards: &[&PciFunction]) {
-        let Some(graphics) = facts.graphics.value() else { return };
+    fn screens(&mut self, graphics: &Graphics, cards: &[&PciFunction]) {
         let drawn = graphics.consoles.iter().filter(|console| console.bound && console.draws());
         let mut settings: Vec<Setting> =
             drawn.map(|console| off(Place::Console { number: console.number })).collect();
@@ -157,7 +156,7 @@ fn modules(facts: &HostFacts, moving: &[PciAddress]) -> Result<Option<Step>, Rea
         "display-modules",
         settings,
         what,
-        "they use the card through the module nvidia, which does not let go of it before",
+        "they use the card through the module nvidia, which does not let go of it before; they go once no program has the card open",
     ))
 }
 
