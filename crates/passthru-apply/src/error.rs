@@ -73,6 +73,14 @@ pub enum StepFailure {
         /// Who has it.
         found: String,
     },
+    /// Programs have a function open, so that its driver could not let go of it.
+    #[error("{} would hang, for its driver does not let go of what is open: {}", functions.join(", "), holders.join(", "))]
+    Open {
+        /// The functions that were to leave.
+        functions: Vec<String>,
+        /// Who has them open.
+        holders: Vec<String>,
+    },
     /// The driver of a function hangs.
     #[error("the driver of {address} hangs: {address} is left alone from now on, and only a reboot frees it")]
     Hangs {

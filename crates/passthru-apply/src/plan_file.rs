@@ -173,7 +173,11 @@ fn arguments_allowed(program: Program, arguments: &[String]) -> Result<(), Strin
             [output, menu] => output == "-o" && managed::GRUB_MENUS.contains(&menu.as_str()),
             _ => false,
         },
-        Program::Modprobe | Program::Systemctl | Program::QemuSystemX86_64 | Program::Virsh => false,
+        Program::Modprobe
+        | Program::Rmmod
+        | Program::Systemctl
+        | Program::QemuSystemX86_64
+        | Program::Virsh => false,
     };
     if well { Ok(()) } else { Err(format!("runs ‘{}’", program.command_line(arguments))) }
 }

@@ -99,6 +99,7 @@ impl Conductor<'_> {
                 apart.push((aim, now));
             }
         }
+        self.free(&apart)?;
         for (aim, now) in &apart {
             self.set_override(index, aim.device, now, aim.override_meanwhile())?;
         }
@@ -118,6 +119,30 @@ impl Conductor<'_> {
             self.set_override(index, aim.device, &now, aim.override_after())?;
         }
         Ok(())
+    }
+
+    /// Has programs let go of what is to leave a driver of the host for a guest.
+    fn free(&mut self, apart: &[(&Aim<'_>, DriverState)]) -> Result<(), StepFailure> {
+        let leaving: Vec<PciAddress> = apart
+            .iter()
+            .filter(|(aim, now)| {
+                matches!(aim.wanted, Wanted::Goal(DriverGoal::Vfio { .. })) && now.driver.is_some()
+            })
+            .map(|(aim, _)| aim.device.address)
+            .collect();
+        self.closed(&leaving)
+    }
+
+    /// Waits until no program has any of these functions open: a driver that is to let go of one would wait for that in the kernel.
+    pub(crate) fn closed(&mut self, functions: &[PciAddress]) -> Result<(), StepFailure> {
+        if functions.is_empty() {
+            return Ok(());
+        }
+        let holders = self.runner.let_go(functions, self.target.path());
+        if holders.is_empty() {
+            return Ok(());
+        }
+        Err(StepFailure::Open { functions: functions.iter().map(ToString::to_string).collect(), holders })
     }
 
     /// Sets or clears an override, where it is not so already.

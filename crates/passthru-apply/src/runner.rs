@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use passthru_model::address::PciAddress;
 use passthru_model::program::Program;
 use passthru_model::setting::KernelWrite;
 
@@ -55,6 +56,12 @@ pub trait Runner {
             Err(AttributeFailure::Refused { path: write.path().to_owned(), text: String::new(), why })
         };
         writes.iter().map(refused).collect()
+    }
+
+    /// Waits until no program has any of these functions open, but not for ever, and says who still has. Nobody, where nothing else
+    /// is said.
+    fn let_go(&mut self, _functions: &[PciAddress], _root: &Path) -> Vec<String> {
+        Vec::new()
     }
 
     /// Whether it starts real processes, which must then hold the lock for as long as they live, should we be killed.

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use passthru_model::address::PciAddress;
 use passthru_model::setting::{Change, KernelWrite, Place, Seen, Setting, Value};
 
 use crate::attribute::AttributeFailure;
@@ -74,6 +75,12 @@ impl Conductor<'_> {
                 }
                 _ => self.left(&path, "it was changed by somebody else in the meantime"),
             }
+        }
+        if due.iter().any(|setting| setting.place.is_used_by_programs()) {
+            // What has ended the desktop has not waited for all of it to be gone.
+            let leaving: Vec<PciAddress> =
+                self.journal.plan.rebindings().map(|rebinding| rebinding.device.address).collect();
+            self.closed(&leaving)?;
         }
         let wanted: Vec<(&Place, &Value)> =
             due.iter().map(|setting| (&setting.place, &setting.after)).collect();

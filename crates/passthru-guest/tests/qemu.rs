@@ -6,6 +6,9 @@
 #[expect(dead_code, reason = "the unit tests use all of it")]
 mod testing;
 
+#[path = "qemu/handed_over.rs"]
+mod handed_over;
+
 #[path = "qemu/hooked.rs"]
 mod hooked;
 

@@ -77,6 +77,7 @@ impl Scheduler {
 /// The table `[tuning]` of a specification. Nothing is tuned that is not asked for; that the host stays awake is no tuning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each is one key of the table, true or not")]
 pub struct GuestTuning {
     /// Who may run on the CPUs of its vCPUs.
     pub isolation: Isolation,
@@ -86,6 +87,8 @@ pub struct GuestTuning {
     pub interrupts: Interrupts,
     /// Whether the host may go to sleep while the guest has functions of it.
     pub host_sleep: HostSleep,
+    /// Whether the host gives its picture up for it: the desktop is ended, and comes back when the guest has ended.
+    pub hand_over_display: bool,
     /// Whether it may be given the only display that the host has.
     pub take_only_display: bool,
     /// Whether it may be given storage or network devices that the host uses.

@@ -330,6 +330,11 @@ impl Plan {
     pub fn settings(&self) -> impl Iterator<Item = &Setting> {
         self.steps.iter().flat_map(Step::settings)
     }
+
+    /// Whether the host has no picture while it stands.
+    pub fn hands_over_display(&self) -> bool {
+        self.settings().any(|setting| setting.place.is_of_display())
+    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,9 @@ pub enum Program {
     LimineMkinitcpio,
     /// Loads kernel modules (kmod).
     Modprobe,
-    /// Sets properties of units while the host runs (systemd).
+    /// Takes one kernel module out (kmod).
+    Rmmod,
+    /// Starts and stops units, and sets properties of them while the host runs (systemd).
     Systemctl,
     /// The emulator and hypervisor.
     QemuSystemX86_64,
@@ -53,6 +55,7 @@ impl Program {
             Self::UBootUpdate => "u-boot-update",
             Self::LimineMkinitcpio => "limine-mkinitcpio",
             Self::Modprobe => "modprobe",
+            Self::Rmmod => "rmmod",
             Self::Systemctl => "systemctl",
             Self::QemuSystemX86_64 => "qemu-system-x86_64",
             Self::Virsh => "virsh",
@@ -71,7 +74,7 @@ impl Program {
             Self::Kernelstub => "kernelstub",
             Self::UBootUpdate => "u-boot-menu",
             Self::LimineMkinitcpio => "limine-mkinitcpio-hook",
-            Self::Modprobe => "kmod",
+            Self::Modprobe | Self::Rmmod => "kmod",
             Self::QemuSystemX86_64 => "qemu-system-x86",
             Self::Virsh => "libvirt-clients",
         }

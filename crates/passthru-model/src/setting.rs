@@ -3,6 +3,7 @@
 //! A place is named by what it is and never by a path, so that no plan can reach a file of sysfs that is not meant here.
 
 mod change;
+mod display;
 mod value;
 
 use schemars::JsonSchema;
@@ -13,6 +14,7 @@ use crate::guest_name::GuestName;
 use crate::program::Program;
 
 pub use change::{Change, KernelWrite};
+pub use display::{DisplayModule, DisplayService, Screen};
 pub use value::{NoValue, Value, Word};
 
 /// Where the one hierarchy of control groups is mounted (`Documentation/admin-guide/cgroup-v2.rst`).
@@ -96,6 +98,26 @@ pub enum Place {
         /// The guest.
         guest: GuestName,
     },
+    /// Whether a service that has graphics cards open runs: `on` or `off`.
+    DisplayService {
+        /// The service.
+        service: DisplayService,
+    },
+    /// Whether a driver of consoles draws them: `on` or `off`.
+    Console {
+        /// The number in `vtconN`.
+        number: u32,
+    },
+    /// Whether a driver draws on the screen that the firmware left: `on` or `off`.
+    FirmwareScreen {
+        /// The screen.
+        screen: Screen,
+    },
+    /// Whether a module that uses cards beside their driver is loaded: `on` or `off`.
+    DisplayModule {
+        /// The module.
+        module: DisplayModule,
+    },
 }
 
 /// What stands at a place's path.
@@ -128,6 +150,10 @@ impl Place {
             Self::GuestGroup { guest } => guest_group(guest),
             Self::GuestGroupCpus { guest } => format!("{}/cpuset.cpus", guest_group(guest)),
             Self::GuestGroupPartition { guest } => format!("{}/cpuset.cpus.partition", guest_group(guest)),
+            Self::DisplayService { service } => service.path(),
+            Self::Console { number } => display::console_path(*number),
+            Self::FirmwareScreen { screen } => screen.path(),
+            Self::DisplayModule { module } => module.path(),
         }
     }
 
@@ -135,6 +161,10 @@ impl Place {
     pub fn value(&self, seen: Seen<'_>) -> Option<Value> {
         let cpus = |text: &str| text.parse::<CpuSet>().ok();
         let text = match (self, seen) {
+            (Self::DisplayService { .. }, _) => return DisplayService::value(seen).map(Value::from),
+            (Self::Console { .. }, _) => return display::console_value(seen).map(Value::from),
+            (Self::FirmwareScreen { .. }, _) => return Screen::value(seen).map(Value::from),
+            (Self::DisplayModule { .. }, _) => return DisplayModule::value(seen).map(Value::from),
             (Self::GuestGroup { .. }, Seen::Directory) => "made".to_owned(),
             (
                 Self::GuestGroup { .. } | Self::GuestGroupCpus { .. } | Self::SliceCpus { .. },
@@ -187,7 +217,16 @@ impl Place {
                 // To take the property away leaves the group with the CPUs that it had, in some versions of systemd.
                 if text.is_empty() { vec![set(&online.to_string()), set("")] } else { vec![set(&text)] }
             }
-            _ => vec![Change::Kernel(KernelWrite::Text { path, text })],
+            Self::DisplayService { service } => vec![service.change(text == "on")],
+            Self::Console { number } => vec![display::console_change(*number, text == "on")],
+            Self::FirmwareScreen { screen } => vec![screen.change(text == "on")],
+            Self::DisplayModule { module } => vec![module.change(text == "on")],
+            Self::HugePages { .. }
+            | Self::Governor { .. }
+            | Self::EnergyPreference { .. }
+            | Self::InterruptCpus { .. }
+            | Self::GuestGroupCpus { .. }
+            | Self::GuestGroupPartition { .. } => vec![Change::Kernel(KernelWrite::Text { path, text })],
         }
     }
 
@@ -207,6 +246,22 @@ impl Place {
             ("memory is moved together", vec![compact.clone()]),
             ("clean caches are given up, and memory is moved together", vec![drop, compact]),
         ]
+    }
+
+    /// Whether it is part of the host's picture, which is gone while it is changed.
+    pub fn is_of_display(&self) -> bool {
+        matches!(
+            self,
+            Self::DisplayService { .. }
+                | Self::Console { .. }
+                | Self::FirmwareScreen { .. }
+                | Self::DisplayModule { .. }
+        )
+    }
+
+    /// Whether programs that have a card open keep it from being changed.
+    pub fn is_used_by_programs(&self) -> bool {
+        matches!(self, Self::DisplayModule { .. })
     }
 
     /// Whether no value comes back in two stages, of which the first reads like none already.

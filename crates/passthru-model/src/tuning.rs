@@ -1,10 +1,10 @@
 //! Settings of the running host that make a guest faster or slower.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cpu_set::CpuSet;
 use crate::fact::Fact;
-use crate::setting::HostSlice;
+use crate::setting::{DisplayService, HostSlice};
 
 /// Settings of the running host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct RunTimeFacts {
     pub slices: BTreeMap<HostSlice, CpuSet>,
     /// The CPUs that may serve each interrupt (`/proc/irq/N/smp_affinity_list`).
     pub interrupts: BTreeMap<u32, CpuSet>,
+    /// The services that run and have graphics cards open.
+    pub display_services: BTreeSet<DisplayService>,
     /// Whether irqbalance runs, which moves interrupts itself (`/run/irqbalance`).
     pub irqbalance: bool,
 }

@@ -1,16 +1,30 @@
 //! Runs the programs of a plan on this machine, and writes to its sysfs, for the room that changes hosts.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use passthru_apply::{AttributeFailure, AttributeWriter, RunFailure, Runner};
 use passthru_guest::run::supervisor::Surroundings;
 use passthru_host::program::{self, ProgramError, Stream};
+use passthru_host::{Host, Options, Subject, Subjects, gather_with};
+use passthru_model::PciAddress;
+use passthru_model::holders::Holder;
 use passthru_model::program::Program;
 use passthru_model::setting::KernelWrite;
 
+use crate::printer::plain;
+
 /// Longer than the slowest rebuild that we have seen (an initramfs under emulation: 2.5 minutes), and not for ever.
 const LIMIT: Duration = Duration::from_mins(30);
+
+/// Longer than systemd itself waits for a unit to start or stop (`DefaultTimeoutStopSec=`, systemd-system.conf(5)).
+const UNIT_LIMIT: Duration = Duration::from_mins(3);
+
+/// systemd keeps what serves a user for ten seconds after the last session (`UserStopDelaySec=`, logind.conf(5)).
+const LETTING_GO: Duration = Duration::from_secs(40);
+
+/// How often it is looked who has a function open.
+const RETRY: Duration = Duration::from_millis(250);
 
 /// A driver that is loaded looks at its devices first, and may wait for one that does not answer.
 const MODULE_LIMIT: Duration = Duration::from_mins(2);
@@ -28,7 +42,11 @@ impl Runner for HostRunner {
         line: &mut dyn FnMut(&str),
     ) -> Result<(), RunFailure> {
         let command_line = program.command_line(arguments);
-        let limit = if program == Program::Modprobe { MODULE_LIMIT } else { LIMIT };
+        let limit = match program {
+            Program::Modprobe | Program::Rmmod => MODULE_LIMIT,
+            Program::Systemctl => UNIT_LIMIT,
+            _ => LIMIT,
+        };
         let mut seen = |_: Stream, text: &str| line(text);
         let ran = if root == Path::new("/") {
             program::run(program, arguments, limit, &mut seen)
@@ -60,12 +78,37 @@ impl Runner for HostRunner {
         }
         AttributeWriter::default().write_all(writes)
     }
+
+    fn let_go(&mut self, functions: &[PciAddress], root: &Path) -> Vec<String> {
+        if root != Path::new("/") {
+            return Vec::new();
+        }
+        let deadline = Instant::now() + LETTING_GO;
+        loop {
+            let holders = holders(functions);
+            if holders.is_empty() || Instant::now() >= deadline {
+                return holders;
+            }
+            std::thread::sleep(RETRY);
+        }
+    }
 }
 
 impl Surroundings for HostRunner {
     fn runner(&mut self) -> &mut dyn Runner {
         self
     }
+}
+
+/// Who has any of these functions open now, so that its driver would wait. What cannot be seen is not there: root sees all.
+fn holders(functions: &[PciAddress]) -> Vec<String> {
+    let options =
+        Options { subjects: Subjects::of(&[Subject::Groups, Subject::Holders]), ..Options::default() };
+    let facts = gather_with(&Host::live(), &options);
+    let found = facts.holders.value().cloned().unwrap_or_default();
+    let keeps = |holder: &&Holder| functions.iter().any(|at| holder.files_that_keep(*at).next().is_some());
+    let who = |holder: &Holder| format!("{} (process {})", plain(&holder.program), holder.process);
+    found.holders.iter().filter(keeps).map(who).collect()
 }
 
 /// Says in the other room's words what went wrong.

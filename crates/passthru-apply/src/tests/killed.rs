@@ -171,6 +171,13 @@ impl Scene {
         Self::of(tree, tuning::tune())
     }
 
+    /// The plan that gives the host's picture up, for a guest.
+    fn of_display() -> Self {
+        let tree = Tree::new();
+        tuning::boot(&tree);
+        Self::of(tree, tuning::hand_over())
+    }
+
     fn of(tree: Tree, plan: Plan) -> Self {
         let old = tree.snapshot();
         let copy = tree.copy();
@@ -291,6 +298,14 @@ fn killed_at_any_point_variables_of_the_firmware_end_wholly_old_or_wholly_new() 
     let scene = Scene::of_variables();
     for (work, boot_known) in [(Work::Apply, true), (Work::Apply, false), (Work::Undo, true)] {
         counted(&scene, work, boot_known);
+    }
+}
+
+#[test]
+fn killed_at_any_point_the_host_has_its_picture_or_has_given_it_up() {
+    let scene = Scene::of_display();
+    for work in [Work::Apply, Work::Undo] {
+        counted(&scene, work, true);
     }
 }
 

@@ -148,6 +148,35 @@ fn a_driver_that_takes_a_function_nevertheless_is_found_out() {
 }
 
 #[test]
+fn a_driver_is_not_asked_to_let_go_of_what_a_program_has_open() {
+    let tree = tree();
+    let old = tree.snapshot();
+    let mut programs = Programs { holders: vec!["Xorg (process 812)".to_owned()], ..Programs::default() };
+    let error = apply(&tree, &bind(), &mut programs).expect_err("fails");
+    assert_eq!(error.exit_code(), 5, "{error}");
+    assert!(error.to_string().contains("does not let go of what is open: Xorg (process 812)"), "{error}");
+    assert_eq!(programs.kernel.writes, [], "it was not even asked");
+    assert_eq!(difference(&tree.snapshot(), &old), Vec::<String>::new());
+}
+
+#[test]
+fn nor_is_a_module_taken_out_that_a_program_uses_through_the_card() {
+    let tree = tree();
+    super::tuning::boot(&tree);
+    let old = tree.snapshot();
+    let mut plan = super::tuning::hand_over();
+    plan.steps.extend(bind().steps);
+    let mut programs = Programs { holders: vec!["Xorg (process 812)".to_owned()], ..Programs::default() };
+    let error = apply(&tree, &plan, &mut programs).expect_err("fails");
+    assert!(error.to_string().contains("what is open: Xorg (process 812)"), "{error}");
+    assert_eq!(programs.ran, [Program::Systemctl, Program::Systemctl], "the desktop came back");
+    assert_eq!(difference(&tree.snapshot(), &old), Vec::<String>::new());
+    apply(&tree, &plan, &mut Programs::default()).expect("applies");
+    tree.undo().expect("undoes");
+    assert_eq!(difference(&tree.snapshot(), &old), Vec::<String>::new());
+}
+
+#[test]
 fn a_card_that_is_pulled_out_in_the_middle_is_no_obstacle_to_going_back() {
     for after in 0..6 {
         let tree = tree();

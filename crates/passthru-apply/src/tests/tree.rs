@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use passthru_formats::cpio::{self, Entry, Kind};
+use passthru_model::PciAddress;
 use passthru_model::managed::{BOOT_ORDER, EFI_VARIABLES, boot_variable};
 use passthru_model::plan::{Action, Content, Effect, Expectation, FileState, Plan, Step};
 use passthru_model::program::Program;
@@ -205,6 +206,8 @@ pub(super) struct Programs {
     pub(super) build: String,
     /// What was run.
     pub(super) ran: Vec<Program>,
+    /// Who does not let go of functions.
+    pub(super) holders: Vec<String>,
     /// What stands for sysfs.
     pub(super) kernel: Kernel,
     /// What stands for the values of the running kernel.
@@ -308,8 +311,9 @@ impl Runner for Programs {
                 let line = self.inputs(root, &[&LIMINE[1..], &LIMINE_OFF_ENTRY[1..]]);
                 Self::put(&root.join(&LIMINE_MENU[1..]), format!("/made#{length}\n{line}").as_bytes());
             }
-            Program::Systemctl => tuning::set_property(arguments, root),
-            Program::Modprobe | Program::QemuSystemX86_64 | Program::Virsh => {}
+            Program::Systemctl => tuning::systemctl(arguments, root),
+            Program::Modprobe | Program::Rmmod => tuning::module(program, arguments, root),
+            Program::QemuSystemX86_64 | Program::Virsh => {}
         }
         if self.fails == Some(program) {
             return Err(RunFailure {
@@ -328,6 +332,11 @@ impl Runner for Programs {
 
     fn write_kernel(&mut self, writes: &[KernelWrite], root: &Path) -> Vec<Result<(), AttributeFailure>> {
         writes.iter().map(|write| self.values.write(write, root)).collect()
+    }
+
+    fn let_go(&mut self, functions: &[PciAddress], _: &Path) -> Vec<String> {
+        assert!(!functions.is_empty(), "nobody is waited for where nothing leaves");
+        self.holders.clone()
     }
 
     fn starts_processes(&self) -> bool {

@@ -6,7 +6,9 @@ use std::path::Path;
 use passthru_model::guest_name::GuestName;
 use passthru_model::plan::{Action, Effect, Plan};
 use passthru_model::program::Program;
-use passthru_model::setting::{HostSlice, KernelWrite, Place, Setting};
+use passthru_model::setting::{
+    DisplayModule, DisplayService, HostSlice, KernelWrite, Place, Screen, Setting,
+};
 
 use super::tree::{Programs, Tree, difference, step};
 use crate::{
@@ -21,6 +23,13 @@ const IRQ: &str = "/proc/irq/30/smp_affinity_list";
 const MANAGED: &str = "/proc/irq/31/smp_affinity_list";
 const CONTROLLERS: &str = "/sys/fs/cgroup/cgroup.subtree_control";
 const SLICE: &str = "/sys/fs/cgroup/user.slice/cpuset.cpus";
+const SDDM: &str = "/sys/fs/cgroup/system.slice/sddm.service/cgroup.events";
+const POPULATED: &str = "populated 1\nfrozen 0\n";
+const CONSOLE: &str = "/sys/class/vtconsole/vtcon1/bind";
+const SCREEN: &str = "/sys/bus/platform/devices/efi-framebuffer.0/uevent";
+const SCREENS: &str = "/sys/bus/platform/drivers/efi-framebuffer";
+const BOUND: &str = "DRIVER=efi-framebuffer\nMODALIAS=platform:efi-framebuffer\n";
+const UNBOUND: &str = "MODALIAS=platform:efi-framebuffer\n";
 const PARTITION: &str = "/sys/fs/cgroup/passthru-win/cpuset.cpus.partition";
 /// What the plan changes last.
 pub(super) const LAST: &str = PARTITION;
@@ -57,6 +66,13 @@ impl Values {
                     text: text.clone(),
                     why: why.to_owned(),
                 };
+                if let Some(verb) = path.strip_prefix(SCREENS) {
+                    assert_eq!(text, "efi-framebuffer.0");
+                    let text = if verb == "/bind" { BOUND } else { UNBOUND };
+                    fs::write(at(SCREEN), text).expect("writes");
+                    failpoint::hit();
+                    return Ok(());
+                }
                 if !at(path).exists() {
                     return Err(refused("No such file or directory (os error 2)"));
                 }
@@ -92,8 +108,34 @@ impl Values {
     }
 }
 
+/// What systemd does when it is asked.
+pub(super) fn systemctl(arguments: &[String], root: &Path) {
+    let [verb, _, unit] = arguments else { return set_property(arguments, root) };
+    let group = root.join(format!("sys/fs/cgroup/system.slice/{unit}"));
+    failpoint::hit();
+    match verb.as_str() {
+        "start" => {
+            fs::create_dir_all(&group).expect("makes a group");
+            fs::write(group.join("cgroup.events"), POPULATED).expect("writes");
+        }
+        "stop" => fs::remove_dir_all(group).expect("removes a group"),
+        other => panic!("{other}"),
+    }
+}
+
+/// What comes of a module's name.
+pub(super) fn module(program: Program, arguments: &[String], root: &Path) {
+    let [_, name] = arguments else { return };
+    let directory = root.join("sys/module").join(name);
+    failpoint::hit();
+    match program {
+        Program::Rmmod => fs::remove_dir(directory).expect("removes"),
+        _ => fs::create_dir_all(directory).expect("makes"),
+    }
+}
+
 /// What systemd does when it is asked to allow a unit CPUs.
-pub(super) fn set_property(arguments: &[String], root: &Path) {
+fn set_property(arguments: &[String], root: &Path) {
     let [verb, runtime, end, unit, property] = arguments else { panic!("{arguments:?}") };
     assert_eq!([verb.as_str(), runtime, end], ["set-property", "--runtime", "--"]);
     let cpus = property.strip_prefix("AllowedCPUs=").expect("a property");
@@ -114,12 +156,16 @@ pub(super) fn boot(tree: &Tree) {
         (IRQ, "0-7"),
         (MANAGED, "0-7"),
         (CONTROLLERS, "cpu io"),
+        (SDDM, POPULATED.trim_end()),
+        (CONSOLE, "1"),
+        (SCREEN, BOUND.trim_end()),
         ("/sys/fs/cgroup/user.slice/cgroup.procs", ""),
         // A system that does not run has no devices.
         ("/sys/bus/pci/drivers_probe", ""),
     ] {
         tree.write(path, format!("{text}\n"));
     }
+    fs::create_dir_all(tree.host("/sys/module/nvidia_drm")).expect("makes");
 }
 
 fn guest() -> GuestName {
@@ -153,11 +199,29 @@ pub(super) fn tune() -> Plan {
             setting(Place::GuestGroupPartition { guest: guest() }, "member", "root"),
         ],
     ];
+    plan("run win", steps)
+}
+
+/// A plan of steps of values.
+fn plan<const STEPS: usize>(title: &str, steps: [Vec<Setting>; STEPS]) -> Plan {
     let steps = steps
         .into_iter()
         .enumerate()
         .map(|(id, settings)| step(id, Action::Tune { settings }, Effect::GuestStart));
-    Plan { title: "run win".to_owned(), steps: steps.collect(), notes: Vec::new(), guest: Some(guest()) }
+    Plan { title: title.to_owned(), steps: steps.collect(), notes: Vec::new(), guest: Some(guest()) }
+}
+
+/// A plan that gives the host's picture up: the desktop, consoles and the firmware's screen, and a module beside the card's driver.
+pub(super) fn hand_over() -> Plan {
+    let steps = [
+        vec![setting(Place::DisplayService { service: DisplayService::Sddm }, "on", "off")],
+        vec![
+            setting(Place::Console { number: 1 }, "on", "off"),
+            setting(Place::FirmwareScreen { screen: Screen::Efi }, "on", "off"),
+        ],
+        vec![setting(Place::DisplayModule { module: DisplayModule::NvidiaDrm }, "on", "off")],
+    ];
+    plan("hand over", steps)
 }
 
 fn tree() -> Tree {
@@ -301,6 +365,30 @@ fn what_cannot_be_put_back_keeps_nothing_else_from_it_and_is_told_with_its_comma
     assert_eq!(tree.text(PAGES), "2\n");
     tree.undo().expect("undoes");
     assert_eq!(tree.text(GOVERNOR), "schedutil\n");
+}
+
+#[test]
+fn the_picture_is_given_up_and_comes_back_and_what_the_kernel_took_away_is_no_obstacle() {
+    let tree = tree();
+    let old = tree.snapshot();
+    let mut programs = Programs::default();
+    crate::apply(&tree.target(), &hand_over(), &mut programs, &mut Silent).expect("gives up");
+    assert_eq!(programs.ran, [Program::Systemctl, Program::Rmmod]);
+    assert!(!tree.host(SDDM).exists());
+    assert_eq!((tree.text(CONSOLE).as_str(), tree.text(SCREEN).as_str()), ("0\n", UNBOUND));
+    let mut programs = Programs::default();
+    tree.undo_with(OnConflict::Refuse, &mut programs).expect("undoes");
+    assert_eq!(programs.ran, [Program::Modprobe, Program::Systemctl], "the desktop comes last");
+    assert_eq!(difference(&tree.snapshot(), &old), Vec::<String>::new());
+    // vfio-pci takes the firmware's screen away with it, and consoles go with the last framebuffer.
+    tree.apply(&hand_over()).expect("gives up");
+    fs::remove_file(tree.host(SCREEN)).expect("removes");
+    fs::remove_file(tree.host(CONSOLE)).expect("removes");
+    let undone = tree.undo().expect("undoes");
+    let gone: Vec<&str> =
+        undone.paths.iter().filter(|path| path.how == How::Gone).map(|path| path.path.as_str()).collect();
+    assert_eq!(gone, [SCREEN, CONSOLE]);
+    assert!(tree.host(SDDM).exists());
 }
 
 #[test]

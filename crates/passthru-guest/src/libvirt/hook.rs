@@ -85,6 +85,7 @@ mod tests {
     const SLICES: GuestTuning = GuestTuning { isolation: Isolation::Slices, ..NOTHING };
     const NOTHING: GuestTuning = GuestTuning {
         host_sleep: HostSleep::Block,
+        hand_over_display: false,
         take_only_display: false,
         take_in_use: false,
         take_last_keyboard: false,

@@ -17,6 +17,7 @@ pub mod supervisor;
 pub mod swtpm;
 mod threads;
 mod vars;
+mod watchdog;
 
 use std::path::PathBuf;
 

@@ -143,7 +143,7 @@ fn end(
 ) -> Result<HowStopped, StopError> {
     let within = |limit| process.ended_within(limit).map_err(StopError::Process);
     // A guest that has not run its first instruction has nothing to lose: its supervisor was killed before it let it go.
-    if status(paths).is_some_and(|status| status == "prelaunch") && say(paths, "quit") && within(ANSWER)? {
+    if never_ran(paths) && say(paths, "quit") && within(ANSWER)? {
         return Ok(HowStopped::Quit);
     }
     if say(paths, "system_powerdown") && within(options.patience)? {
@@ -160,6 +160,11 @@ fn end(
     }
     process.kill().map_err(StopError::Process)?;
     if within(ANSWER)? { Ok(HowStopped::Killed) } else { Err(StopError::Hangs { pid }) }
+}
+
+/// Whether QEMU waits before the guest's first instruction.
+pub(super) fn never_ran(paths: &GuestPaths) -> bool {
+    status(paths).is_some_and(|status| status == "prelaunch")
 }
 
 /// How QEMU says that it is.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use passthru_apply::{Event, Runner, Target};
 use passthru_model::causes::chain;
+use passthru_model::setting::CGROUPS;
 
 use super::awake;
 use super::child::{self, Life};
@@ -22,6 +23,7 @@ use super::order::{Order, Report};
 use super::process::Record;
 use super::put_back::put_back_when_free;
 use super::threads;
+use super::watchdog;
 use super::{GuestPaths, Launcher, Tuning, explain};
 use crate::qmp::{Qmp, QmpError};
 
@@ -35,7 +37,7 @@ const GLANCE: Duration = Duration::from_millis(2);
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// How long another change of the host is waited for before what was changed for the guest is left to the next command.
-const OTHERS: Duration = Duration::from_mins(30);
+pub(super) const OTHERS: Duration = Duration::from_mins(30);
 
 /// How far a supervisor has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +78,14 @@ pub(super) fn command(helper: &Path, order: &Path) -> Command {
 /// To be called early in `main`: where this process is a supervisor, it does its work and says how it ends.
 pub fn enter(surroundings: &mut dyn Surroundings) -> Option<ExitCode> {
     let mut arguments = std::env::args_os();
-    if arguments.next()? != NAME {
+    let name = arguments.next()?;
+    let arguments: Vec<OsString> = arguments.collect();
+    if name == watchdog::NAME {
+        return Some(watchdog::main(&arguments, surroundings.runner()));
+    }
+    if name != NAME {
         return None;
     }
-    let arguments: Vec<OsString> = arguments.collect();
     let [order] = arguments.as_slice() else { return Some(ExitCode::FAILURE) };
     // The session of whoever started us may end. That this fails means that we lead one already.
     let _ = rustix::process::setsid();
@@ -131,6 +137,9 @@ impl Supervisor<'_> {
             .and_then(|made| made.write(&record))
             .map_err(|error| Failed::no(format!("{} cannot be written: {error}", record.display())))?;
         self.surroundings.reached(Stage::Begun);
+        if self.order.tuning.plan.hands_over_display() {
+            self.outlive_the_desktop()?;
+        }
         self.tune()?;
         self.surroundings.reached(Stage::Tuned);
         match self.run() {
@@ -145,9 +154,23 @@ impl Supervisor<'_> {
         }
     }
 
+    /// Leaves the session of whoever started us, which may end with the desktop, and has a watchdog beside us.
+    fn outlive_the_desktop(&self) -> Result<(), Failed> {
+        // systemd ends what is in the group of a session or of a user's services; nothing of it is at the top.
+        let group = self.order.tuning.root.join(CGROUPS.trim_start_matches('/')).join("cgroup.procs");
+        let left = OpenOptions::new().write(true).open(&group).and_then(|mut file| file.write_all(b"0\n"));
+        left.map_err(|error| {
+            Failed::no(format!("the desktop's end would be the guest's: {}: {error}", group.display()))
+        })?;
+        watchdog::start(&self.order.helper, &self.order.paths.order())
+            .map_err(|error| Failed::no(format!("the watchdog cannot be started: {error}")))
+    }
+
     /// Changes the host for the guest: all of it, or nothing.
     fn tune(&mut self) -> Result<(), Failed> {
         tune(&self.order.tuning, self.surroundings.runner(), &mut |line| {
+            // There is nobody who could read it where the desktop ends.
+            note(line);
             say(&Report::Progress { line: line.to_owned() });
         })
         .map_err(|error| Failed { message: chain(&error), exit: error.exit_code() })
@@ -367,7 +390,7 @@ fn say(report: &Report) {
 }
 
 /// Standard error is the supervisor's own log.
-fn note(text: &str) {
+pub(super) fn note(text: &str) {
     let _ = writeln!(io::stderr(), "passthru: {text}");
 }
 

@@ -192,6 +192,11 @@ fn tuning_table(out: &mut String, tuning: GuestTuning) {
         HostSleep::Allow => "host-sleep = \"allow\"\n",
     });
     out.push_str(
+        "# true: the desktop ends while it runs, and comes back: for a host whose only card the guest has.\n",
+    );
+    out.push_str(if tuning.hand_over_display { "" } else { "# " });
+    out.push_str("hand-over-display = true\n");
+    out.push_str(
         "# true: it may be given what the host is left without while it runs; it is refused otherwise.\n",
     );
     for (key, is_set) in [
@@ -250,6 +255,7 @@ mod tests {
                 frequency: [Frequency::Leave, Frequency::Performance][tuned / 3 % 2],
                 interrupts: [Interrupts::Leave, Interrupts::Move][tuned / 6],
                 host_sleep: if gpu { HostSleep::Allow } else { HostSleep::Block },
+                hand_over_display: by_libvirt,
                 take_only_display: gpu,
                 take_in_use: networked,
                 take_last_keyboard: by_user,

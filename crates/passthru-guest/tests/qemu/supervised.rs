@@ -21,6 +21,8 @@ use passthru_model::setting::{Place, Setting, Value, Word, guest_group};
 use super::{ALONE, PATIENCE, at_once, build, launcher, spec, until};
 
 pub(super) const GOVERNOR: &str = "sys/devices/system/cpu/cpufreq/policy0/scaling_governor";
+/// Which driver of consoles draws them.
+pub(super) const CONSOLE: &str = "sys/class/vtconsole/vtcon1/bind";
 const PAGES: &str = "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
 
 /// A guest, and the tree that stands for its host.
@@ -40,7 +42,9 @@ impl Scene {
         for (path, text) in [
             (GOVERNOR, "schedutil\n"),
             (PAGES, "0\n"),
+            (CONSOLE, "1\n"),
             ("sys/fs/cgroup/cgroup.controllers", "cpuset\n"),
+            ("sys/fs/cgroup/cgroup.procs", "0\n"),
             ("proc/sys/kernel/random/boot_id", "7d5c6a0e-0000-4000-8000-000000000001\n"),
         ] {
             let path = scene.root().join(path);
@@ -90,7 +94,11 @@ impl Scene {
     }
 
     pub(super) fn start(&self) -> Result<Started, StartError> {
-        start(&self.guest, &self.paths(), &self.launcher, &self.tuning(), PATIENCE, &mut |_| {})
+        self.start_with(&self.tuning())
+    }
+
+    pub(super) fn start_with(&self, tuning: &Tuning) -> Result<Started, StartError> {
+        start(&self.guest, &self.paths(), &self.launcher, tuning, PATIENCE, &mut |_| {})
     }
 
     /// Every file of the host but our own state.
@@ -150,7 +158,7 @@ impl Runner for Tree {
     }
 }
 
-fn kill(pid: i32) {
+pub(super) fn kill(pid: i32) {
     let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use passthru_formats::{interrupts, sysfs};
 use passthru_model::cpu_set::CpuSet;
 use passthru_model::fact::Fact;
-use passthru_model::setting::{CGROUPS, HostSlice, Place};
+use passthru_model::setting::{CGROUPS, DisplayService, HostSlice, Place, Seen, Word};
 use passthru_model::topology::Topology;
 use passthru_model::tuning::{FrequencyPolicy, Interrupt, RunTimeFacts, TuningFacts};
 
@@ -46,11 +46,18 @@ pub(super) fn run_time(host: &Host) -> Fact<RunTimeFacts> {
     let numbers = host.list(IRQS).unwrap_or_default().into_iter().filter_map(|name| name.parse::<u32>().ok());
     let interrupts = numbers
         .filter_map(|number| Some((number, cpus(&Place::InterruptCpus { interrupt: number }.path())?)));
+    let runs = |service: &DisplayService| {
+        let text = host.read_text(&Place::DisplayService { service: *service }.path()).ok();
+        let value =
+            text.and_then(|text| Place::DisplayService { service: *service }.value(Seen::Text(&text)));
+        value == Some(Word::On.into())
+    };
     let facts = RunTimeFacts {
         systemd: matches!(host.exists("/run/systemd/system"), Ok(true)),
         cpuset: has_cpuset(&controllers).then(|| has_cpuset(&handed_down)),
         slices: slices.collect(),
         interrupts: interrupts.collect(),
+        display_services: DisplayService::ALL.into_iter().filter(runs).collect(),
         irqbalance: host.list("/run/irqbalance").is_ok_and(|names| !names.is_empty()),
     };
     Fact::known(facts, CGROUPS, short(&controllers))

@@ -4,6 +4,7 @@ mod archives;
 mod boots;
 mod common;
 mod corpora;
+mod display_services;
 mod firmware_entries;
 mod fixtures;
 mod foreign;

@@ -13,6 +13,8 @@ pub struct Consent {
     pub take_in_use: bool,
     /// `--take-last-keyboard`: take the controller that carries the host's last keyboard.
     pub take_last_keyboard: bool,
+    /// `hand-over-display` of a guest: the desktop is ended first, and with it the programs that have its cards open.
+    pub holders_end: bool,
     /// `--adopt`: take what other tools and hands have set up for guests out of their files, and into the intent.
     pub adopt: bool,
     /// `--accept-acs-override`: have a patched kernel take for apart what can reach past the IOMMU.

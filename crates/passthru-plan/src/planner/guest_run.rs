@@ -1,5 +1,6 @@
 //! What is changed of the host while a guest runs: what its specification asks for, and no more.
 
+mod display;
 mod settings;
 
 use passthru_model::HostFacts;
@@ -14,6 +15,7 @@ use super::run_time;
 use super::{Consent, Reason, Refusal};
 use crate::groups::listed;
 use crate::pinning::Pinning;
+use display::HandOver;
 use settings::Settings;
 
 /// A guest that is to be started.
@@ -147,14 +149,23 @@ fn drivers(facts: &HostFacts, run: &GuestRun<'_>) -> Result<Option<Plan>, Refusa
         ))
         .into());
     }
+    let given_up = if run.tuning.hand_over_display {
+        display::hand_over(facts, &moving).map_err(|reasons| Refusal { reasons })?
+    } else {
+        HandOver::default()
+    };
     let consent = Consent {
         only_named: true,
-        take_only_display: run.tuning.take_only_display,
+        take_only_display: run.tuning.take_only_display || run.tuning.hand_over_display,
+        holders_end: given_up.ends_programs,
         take_in_use: run.tuning.take_in_use,
         take_last_keyboard: run.tuning.take_last_keyboard,
         ..Consent::default()
     };
-    run_time::bind(facts, &moving, None, &consent).map(Some)
+    let mut plan = run_time::bind(facts, &moving, None, &consent)?;
+    plan.steps.splice(0..0, given_up.steps);
+    plan.notes.extend(given_up.notes);
+    Ok(Some(plan))
 }
 
 /// A step of values; `None` where there are none.

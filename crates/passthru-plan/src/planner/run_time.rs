@@ -54,7 +54,7 @@ pub fn bind(
         }
         reasons.extend(unreadable(facts, function));
         reasons.extend(silent(facts, function));
-        held::judge(facts, function, &mut reasons, &mut notes);
+        held::judge(facts, function, consent.holders_end, &mut reasons, &mut notes);
         console::notes(facts, function, &mut notes);
     }
     let driver = driver.cloned().unwrap_or_default();
@@ -83,7 +83,7 @@ pub fn unbind(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Res
     let intent = crate::intent::of(facts).ok().flatten();
     for function in &moving {
         reasons.extend(unreadable(facts, function));
-        held::judge(facts, function, &mut reasons, &mut notes);
+        held::judge(facts, function, consent.holders_end, &mut reasons, &mut notes);
         if intent.as_ref().is_some_and(|intent| intent.isolates(function.address)) {
             notes.push(format!(
                 "{0} is isolated at boot, so the next boot gives it to vfio-pci again; `passthru release {0}` ends that",

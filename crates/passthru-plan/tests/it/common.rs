@@ -32,6 +32,7 @@ pub(crate) const INSISTING: Consent = Consent {
     adopt: false,
     accept_acs_override: false,
     only_named: false,
+    holders_end: false,
     take_only_display: false,
     take_in_use: false,
     take_last_keyboard: false,

@@ -8,7 +8,7 @@ use passthru_model::guest_tuning::{
     Frequency, GuestTuning, HostSleep, HugePagesWanted, Interrupts, Isolation, Scheduler,
 };
 use passthru_model::plan::Plan;
-use passthru_model::setting::HostSlice;
+use passthru_model::setting::{DisplayService, HostSlice};
 use passthru_model::tuning::{FrequencyPolicy, RunTimeFacts};
 use passthru_model::{Fact, HostFacts};
 use passthru_plan::pinning::{self, Pinning, Request};
@@ -17,7 +17,7 @@ use passthru_plan::{GuestRun, PlannedRun, Refusal, diff, guest_run};
 use crate::common::{at, edit, host_with_groups};
 
 /// The host of the other tests: four cores, systemd, control groups of version 2.
-fn host() -> HostFacts {
+pub(crate) fn host() -> HostFacts {
     let mut facts = host_with_groups();
     facts.surroundings.root = true;
     let cpus = |text: &str| text.parse::<CpuSet>().expect("CPUs");
@@ -26,6 +26,7 @@ fn host() -> HostFacts {
         cpuset: Some(false),
         slices: [(HostSlice::User, cpus("1-3")), (HostSlice::Init, cpus("0-1"))].into(),
         interrupts: [(1, cpus("0-3")), (2, cpus("0")), (3, cpus("3")), (4, cpus("2-3"))].into(),
+        display_services: [DisplayService::Sddm].into(),
         irqbalance: false,
     };
     facts.tuning.run_time = Fact::known(now, "/sys/fs/cgroup", "");
@@ -51,6 +52,7 @@ fn host() -> HostFacts {
 
 const ALL: GuestTuning = GuestTuning {
     host_sleep: HostSleep::Block,
+    hand_over_display: false,
     take_only_display: false,
     take_in_use: false,
     take_last_keyboard: false,
@@ -85,7 +87,7 @@ fn planned(facts: &HostFacts, tuning: GuestTuning, vcpus: usize) -> Result<Plann
 }
 
 /// The steps with their values, and the notes.
-fn shown(plan: &Plan) -> String {
+pub(crate) fn shown(plan: &Plan) -> String {
     let steps = plan
         .steps
         .iter()

@@ -10,6 +10,7 @@ mod firmware_entries;
 mod grub_entries;
 mod grub_settings;
 mod guest_runs;
+mod hand_over;
 mod host_settings;
 mod kernelstub;
 mod libvirt_hook;

@@ -36,7 +36,7 @@ fn bound() -> HostFacts {
 }
 
 /// Programs with a file open that stands for a function, each.
-fn hold(facts: &mut HostFacts, open: &[(&str, &str, &str)]) {
+pub(crate) fn hold(facts: &mut HostFacts, open: &[(&str, &str, &str)]) {
     let holder = |(number, (program, file, address)): (usize, &(&str, &str, &str))| Holder {
         process: 800 + u32::try_from(number).expect("few"),
         program: (*program).to_owned(),

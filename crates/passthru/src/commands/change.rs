@@ -25,6 +25,7 @@ pub(crate) fn consent(insist: Insist, boot: BootChain) -> Consent {
         take_only_display: insist.take_only_display,
         take_in_use: insist.take_in_use,
         take_last_keyboard: insist.take_last_keyboard,
+        holders_end: false,
         adopt: false,
         accept_acs_override: insist.accept_acs_override,
         untried_boot_chain: boot.untried_boot_chain,

@@ -9,10 +9,12 @@ use passthru_model::rebinding::Rebinding;
 use crate::planner::{Reason, Refusal, select};
 
 /// Refuses to take a function from its driver while a program has it open. Nothing insists on it: the attempt would wait
-/// in the kernel for as long as the program runs, and could not be ended.
+/// in the kernel for as long as the program runs, and could not be ended. Only where these programs end before (`they_end`), whoever
+/// carries the plan out waits for that instead.
 pub(super) fn judge(
     facts: &HostFacts,
     function: &PciFunction,
+    they_end: bool,
     reasons: &mut Vec<Reason>,
     notes: &mut Vec<String>,
 ) {
@@ -58,7 +60,12 @@ pub(super) fn judge(
             found.unseen
         ));
     }
-    if !keep.is_empty() {
+    if they_end && !keep.is_empty() {
+        notes.push(format!(
+            "{address} ({name}) is open in {}, which must end with the desktop: that is waited for, and all is put back where it does not",
+            keep.join(", ")
+        ));
+    } else if !keep.is_empty() {
         let advice = if function.is_on_vfio() { "Stop the guest first" } else { "End these programs first" };
         let advice = advice.to_owned();
         reasons.push(Reason::Held { address, name, holders: keep, advice });
@@ -80,7 +87,7 @@ fn may_move(facts: &HostFacts, plan: &Plan, stays: impl Fn(&Rebinding, &str) -> 
     for rebinding in plan.rebindings() {
         let Some(function) = facts.function(rebinding.device.address) else { continue };
         if !function.driver.as_deref().is_some_and(|driver| stays(rebinding, driver)) {
-            judge(facts, function, &mut reasons, &mut notes);
+            judge(facts, function, false, &mut reasons, &mut notes);
         }
     }
     if reasons.is_empty() { Ok(()) } else { Err(Refusal { reasons }) }
