@@ -19,7 +19,7 @@ use passthru_formats::error::{Refused, utf8};
 use passthru_model::boot::{BootEntry, Dialect, Grub};
 use passthru_model::facts::Bootloader;
 use passthru_model::intent::{Intent, Method};
-use passthru_model::plan::{Expectation, FileState, Step};
+use passthru_model::plan::{Action, Expectation, FileState, Step};
 use passthru_model::{Fact, HostFacts, managed};
 
 pub(crate) use firmware::is_off_entry;
@@ -258,6 +258,24 @@ fn expected(path: &str, needed: &Parameters) -> Vec<Expectation> {
         expect.push(Expectation::Lacks { path: path.to_owned(), needles });
     }
     expect
+}
+
+/// Where a person changes the kernel's parameters on this host, and what he does then.
+pub(crate) fn by_hand(facts: &HostFacts) -> String {
+    if facts.bootloader.value().is_none() {
+        return "the kernel command line of this host's boot entries, then reboot".to_owned();
+    }
+    let loader = of(facts, &mut Vec::new());
+    let mut programs: Vec<String> = loader
+        .regenerate(facts, false, &Parameters::default())
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Run { program, arguments, .. } => Some(format!("`{}`", program.command_line(arguments))),
+            _ => None,
+        })
+        .collect();
+    programs.push("reboot".to_owned());
+    format!("the kernel command line in {}, then {}", loader.paths().join(", "), programs.join(" and "))
 }
 
 /// Whether a file is read by a boot loader, or by what makes its entries.
