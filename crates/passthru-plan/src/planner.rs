@@ -294,6 +294,9 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
     } else if entries && !copies {
         loader_steps.extend(chain.loader.regenerate(facts, isolating, &needed));
     }
+    if entries {
+        plan.notes.extend(chain.loader.left_to_do(isolating));
+    }
     plan.steps.extend(in_order(isolating, loader_steps, boot_steps, copy));
     notes::last(facts, wanted, plan);
     Ok(())

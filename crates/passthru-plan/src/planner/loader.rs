@@ -8,6 +8,7 @@ mod kernel_cmdline;
 mod kernel_install;
 mod kernelstub;
 mod limine;
+pub(super) mod nixos;
 mod sourced;
 mod u_boot;
 mod written;
@@ -125,6 +126,14 @@ pub(super) trait BootLoader {
     fn own_files(&self, _wanted: &Intent, needed: &Parameters) -> States {
         record(needed).into_iter().collect()
     }
+    /// Where all files of the system are made of a configuration: ours once the intent is met, in place of those that others have.
+    fn whole_system(&self, _facts: &HostFacts, _wanted: &Intent, _needed: &Parameters) -> Option<States> {
+        None
+    }
+    /// What is left for the user to do once the plan is carried out.
+    fn left_to_do(&self, _isolating: bool) -> Option<String> {
+        None
+    }
     /// Whether the entries that stand are others than the settings would make. Where nothing is made of anything, what differs is
     /// edited.
     fn is_stale(&self, _facts: &HostFacts, _isolating: bool, _needed: &Parameters) -> bool {
@@ -168,6 +177,7 @@ pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Box<dyn BootLo
             Box::new(grub_entries::GrubEntries::of(facts, found, reasons))
         }
         Some(Bootloader::Written(found)) => Box::new(written::Entries::of(facts, found, reasons)),
+        Some(Bootloader::NixOs) => Box::new(nixos::Settings::of(facts, reasons)),
         Some(Bootloader::Firmware(found)) => Box::new(firmware::Entries::of(facts, found, reasons)),
         Some(Bootloader::Kernelstub(found)) => Box::new(kernelstub::Settings::of(facts, found, reasons)),
         Some(Bootloader::LimineEntries(found)) => Box::new(limine::Settings::of(facts, found, reasons)),
@@ -292,6 +302,7 @@ pub(super) fn reads(path: &str) -> bool {
         || path.contains("/limine-entry-tool.d/")
         || path.contains("/u-boot-menu/conf.d/")
         || managed::has_entries(path)
+        || path == managed::NIXOS_MODULE
         || path == managed::BOOT_ORDER
         || managed::boot_number(path).is_some()
 }
