@@ -186,11 +186,11 @@ fn what_stays_in_the_intent_when_the_last_device_goes_is_said() {
     let plan = release(&done, &[at("02:00.0")], &INSISTING).expect("a plan").plan;
     let said = "what /etc/passthru/passthru.toml says under [host] stays written there, and does nothing until a device is isolated again";
     assert!(plan.notes.iter().any(|note| note.starts_with(said)), "{:?}", plan.notes);
-    let plain = after(
+    let unset = after(
         &able(),
         &isolate_by(&able(), &[at("02:00.0")], &IntentEdit::default(), &INSISTING).expect("a plan").plan,
     );
-    let plan = release(&plain, &[at("02:00.0")], &INSISTING).expect("a plan").plan;
+    let plan = release(&unset, &[at("02:00.0")], &INSISTING).expect("a plan").plan;
     assert!(!plan.notes.iter().any(|note| note.contains("stays written")), "{:?}", plan.notes);
 }
 

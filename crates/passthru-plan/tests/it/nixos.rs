@@ -79,12 +79,11 @@ fn evaluated(module: &str) -> Option<serde_json::Value> {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("passthru.nix");
     write(&path, module);
-    let line = module.lines().find_map(|line| line.strip_prefix("#   imports = ")).expect("the line");
+    let line = module.lines().find_map(|line| line.strip_prefix("#   ++ ")).expect("the line");
     let imports = line.replace("/etc/passthru/passthru.nix", &path.display().to_string());
-    let imports = imports.trim_end_matches(';');
     // Of nixpkgs' lib all that the line uses.
     let expression = format!(
-        "let lib.optional = is: value: if is then [ value ] else [ ]; in map (path: import path {{ }}) ({imports})"
+        "let lib.optional = is: value: if is then [ value ] else [ ]; in map (path: import path {{ }}) ([ ] ++ {imports})"
     );
     let output = run(
         "nix-instantiate",
