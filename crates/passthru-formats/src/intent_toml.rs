@@ -176,7 +176,7 @@ pub fn set_boot(text: &str, boot: &BootSettings) -> Result<String, IntentError> 
 
 /// Says what the host itself is set up for. Keys whose value stays are left as they are written.
 pub fn set_host(text: &str, host: &HostSettings) -> Result<String, IntentError> {
-    let comment = "\n# What the host itself is set up for, while a device is isolated.\n";
+    let comment = "\n# What the host itself is set up for: virtual functions always, the rest while a device is isolated.\n";
     set_table(text, "host", comment, &host_values(&parse(text)?.host), host_values(host))
 }
 

@@ -15,6 +15,35 @@ pub struct Module {
     pub initrd_udev_lines: Vec<String>,
     /// Lines of udev rules for the running system, `services.udev.extraRules`.
     pub udev_lines: Vec<String>,
+    /// Words for the kernel command line of one boot entry more, `specialisation.NAME.configuration.boot.kernelParams`, with the
+    /// entry's name.
+    pub specialisation: Option<(&'static str, Vec<String>)>,
+}
+
+/// The words that a module which was rendered here has for the kernel command line.
+pub fn kernel_params(text: &str) -> Vec<String> {
+    let line = text.lines().find_map(|line| line.strip_prefix("  boot.kernelParams = [ "));
+    let Some(mut rest) = line.and_then(|line| line.strip_suffix(" ];")) else { return Vec::new() };
+    let mut words = Vec::new();
+    while let Some(quoted) = rest.trim_start().strip_prefix('"') {
+        let mut word = String::new();
+        let mut chars = quoted.chars();
+        loop {
+            match chars.next() {
+                Some('\\') => word.extend(chars.next().map(|c| match c {
+                    'n' => '\n',
+                    'r' => '\r',
+                    't' => '\t',
+                    c => c,
+                })),
+                Some('"') | None => break,
+                Some(c) => word.push(c),
+            }
+        }
+        words.push(word);
+        rest = chars.as_str();
+    }
+    words
 }
 
 impl Module {
@@ -32,6 +61,9 @@ impl Module {
         lines(&mut text, "boot.extraModprobeConfig", &self.modprobe_lines);
         lines(&mut text, "boot.initrd.services.udev.rules", &self.initrd_udev_lines);
         lines(&mut text, "services.udev.extraRules", &self.udev_lines);
+        if let Some((name, words)) = &self.specialisation {
+            list(&mut text, &format!("specialisation.{name}.configuration.boot.kernelParams"), words);
+        }
         text + "}\n"
     }
 }
@@ -79,7 +111,7 @@ fn indented(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Module;
+    use super::{Module, kernel_params};
     use proptest::prelude::*;
 
     fn strings(words: &[&str]) -> Vec<String> {
@@ -93,6 +125,7 @@ mod tests {
             modprobe_lines: strings(&["options vfio-pci ids=10de:13c2", "softdep nouveau pre: vfio-pci"]),
             initrd_udev_lines: strings(&["ACTION==\"add\", ATTR{driver_override}=\"$attr{x} ''${y}\""]),
             udev_lines: Vec::new(),
+            specialisation: Some(("without", strings(&["passthru.off"]))),
         }
     }
 
@@ -105,7 +138,8 @@ mod tests {
              \"dyndbg=\\\"file x +p\\\"\" \"a=\\${b}\" ];\n  \
              boot.initrd.kernelModules = [ \"vfio_pci\" \"vfio\" \"vfio_iommu_type1\" ];\n  boot.extraModprobeConfig = ''\n    \
              options vfio-pci ids=10de:13c2\n    softdep nouveau pre: vfio-pci\n  '';\n  \
-             boot.initrd.services.udev.rules = ''\n    ACTION==\"add\", ATTR{driver_override}=\"${\"$\"}attr{x} '''${\"$\"}{y}\"\n  '';\n}\n"
+             boot.initrd.services.udev.rules = ''\n    ACTION==\"add\", ATTR{driver_override}=\"${\"$\"}attr{x} '''${\"$\"}{y}\"\n  '';\n  \
+             specialisation.without.configuration.boot.kernelParams = [ \"passthru.off\" ];\n}\n"
         );
     }
 
@@ -143,6 +177,7 @@ mod tests {
         #[test]
         fn nix_reads_any_word_as_it_is(words in prop::collection::vec("[a-z\"'$\\\\{} \n\t]{0,8}", 1..4), line in "[a-z][a-z\"'$\\\\{} ]{0,12}[a-z]") {
             let module = Module { kernel_params: words.clone(), modprobe_lines: vec![line.clone()], ..Module::default() };
+            prop_assert_eq!(kernel_params(&module.render(&["By passthru"])), words.clone());
             if let Some(value) = evaluated(&module) {
                 prop_assert_eq!(&value["boot"]["kernelParams"], &serde_json::json!(words));
                 prop_assert_eq!(&value["boot"]["extraModprobeConfig"], &serde_json::json!(line + "\n"));

@@ -66,6 +66,8 @@ pub enum Bootloader {
     LimineEntries(LimineEntries),
     /// A loader with entries that nothing makes anew.
     Written(WrittenEntries),
+    /// One whose entries NixOS makes of the system's configuration.
+    NixOs,
     /// The firmware, which starts a kernel itself.
     Firmware(FirmwareEntries),
 }
@@ -79,6 +81,8 @@ pub enum InitramfsGenerator {
     Dracut,
     /// mkinitcpio.
     Mkinitcpio(Mkinitcpio),
+    /// NixOS, which makes its image of the system's configuration.
+    NixOs,
 }
 
 /// mkinitcpio as it is set up here.

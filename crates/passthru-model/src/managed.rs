@@ -108,6 +108,9 @@ pub const LIMINE: [&str; 4] =
 /// The menus of Extlinux and Syslinux.
 pub const SYSLINUX: [&str; 2] = ["/boot/syslinux/syslinux.cfg", "/boot/extlinux/extlinux.conf"];
 
+/// NixOS: our module, which the user's configuration imports.
+pub const NIXOS_MODULE: &str = "/etc/passthru/passthru.nix";
+
 /// Where Linux shows the variables of UEFI firmware, a file each.
 pub const EFI_VARIABLES: &str = "/sys/firmware/efi/efivars";
 /// How the names of variables end that UEFI itself defines (`EFI_GLOBAL_VARIABLE`, UEFI Specification 2.10, §3.3).
@@ -170,6 +173,7 @@ pub const FILES: &[&str] = &[
     INITRAMFS_MODULES,
     PARAMETERS,
     LIBVIRT_HOOK,
+    NIXOS_MODULE,
     GRUB_DEFAULTS,
     GRUB_DROP_IN,
     GRUB_OFF_ENTRY,

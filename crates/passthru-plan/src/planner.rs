@@ -41,7 +41,7 @@ pub use select::all_but_the_boot_gpu;
 pub(crate) use desired::{drift, missing_in_image, rebuild_command};
 pub(crate) use host::{Reset as HostReset, resets};
 pub(crate) use iommu::{INTEL_ON, off_words};
-pub(crate) use loader::effective_parameters;
+pub(crate) use loader::{by_hand, effective_parameters};
 pub(crate) use settings::words as words_of_settings;
 pub(crate) use texts::MARK;
 
@@ -98,9 +98,14 @@ pub fn isolate_by(
     let named = if named.is_empty() && consent.adopt { taken.as_slice() } else { named };
     let host = edit.host.of_host(&stands.host);
     // Virtual functions come and go without anything being isolated; all else is set up beside something that is.
-    let makes = host.virtual_functions != stands.host.virtual_functions;
-    let edits_alone = *edit != IntentEdit::default() && (makes || !stands.isolate.is_empty());
+    let is_changed = host.virtual_functions != stands.host.virtual_functions;
+    let makes = edit.host.virtual_functions.iter().any(|(_, wish)| *wish != Wish::Drop);
+    let edits_alone = *edit != IntentEdit::default() && (is_changed || makes || !stands.isolate.is_empty());
     if named.is_empty() && !edits_alone {
+        let physical = edit.host.virtual_functions.iter().map(|(address, _)| *address).collect::<Vec<_>>();
+        if !physical.is_empty() {
+            return Err(Reason::NoVirtualFunctions(physical).into());
+        }
         return Err(if consent.adopt { Reason::NothingToAdopt } else { Reason::NothingNamed }.into());
     }
     for address in named {
@@ -166,6 +171,7 @@ pub fn release(facts: &HostFacts, named: &[PciAddress], consent: &Consent) -> Re
     // A file that says nothing of the user's own and lists nothing goes with the rest.
     let untouched = |method| intent_toml::new_file(&Intent { method, ..Intent::default() }) == text;
     let text = (!Method::ALL.into_iter().any(untouched)).then_some(text);
+    notes.extend(text.as_deref().and_then(|text| notes::kept(&intent, text)));
     let plan = Plan { title: format!("release {}", listed(&all)), steps: Vec::new(), notes, guest: None };
     change(facts, Some(&old), text, "write down that these devices are the host's again", plan, consent)
 }
@@ -287,6 +293,9 @@ fn complete(facts: &HostFacts, wanted: &Intent, consent: &Consent, plan: &mut Pl
         }
     } else if entries && !copies {
         loader_steps.extend(chain.loader.regenerate(facts, isolating, &needed));
+    }
+    if entries {
+        plan.notes.extend(chain.loader.left_to_do(isolating));
     }
     plan.steps.extend(in_order(isolating, loader_steps, boot_steps, copy));
     notes::last(facts, wanted, plan);

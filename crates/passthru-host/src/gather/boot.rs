@@ -27,18 +27,14 @@ const GRUB_ENTRIES: &str = "/boot/loader/entries";
 
 /// What makes a system and its boot entries of something that is not on it in files to be edited: a path that is there, and what
 /// changes kernel parameters.
-const WHOLE: [(&str, &str); 2] = [
-    (
-        "/run/ostree-booted",
-        "this system is an image that rpm-ostree or bootc boots (/run/ostree-booted), and its boot entries are made with it: \
-         `rpm-ostree kargs` changes kernel parameters there, or a file in kargs.d of the image, which passthru does not do yet",
-    ),
-    (
-        "/etc/NIXOS",
-        "this system is NixOS (/etc/NIXOS), and its boot entries are made of its configuration: boot.kernelParams changes kernel \
-         parameters there, which passthru does not do yet",
-    ),
-];
+const WHOLE: [(&str, &str); 1] = [(
+    "/run/ostree-booted",
+    "this system is an image that rpm-ostree or bootc boots (/run/ostree-booted), and its boot entries are made with it: \
+     `rpm-ostree kargs` changes kernel parameters there, or a file in kargs.d of the image, which passthru does not do yet",
+)];
+
+/// The sign of NixOS, whose boot entries and images are made of its configuration whatever starts them.
+const NIXOS: &str = "/etc/NIXOS";
 
 /// Signs of other loaders: a path, and what it is a sign of. Where one loader is found for certain, the sign of
 /// another means that both could be live.
@@ -72,6 +68,11 @@ pub(super) fn bootloader(host: &Host, started_by: &Fact<Option<String>>) -> Fact
             Ok(false) => {}
             Err(error) => return because(&error),
         }
+    }
+    match host.exists(NIXOS) {
+        Ok(true) => return Fact::known(Bootloader::NixOs, NIXOS, "is there"),
+        Ok(false) => {}
+        Err(error) => return because(&error),
     }
     let mut signs: Vec<(&str, &str)> = Vec::new();
     let mut hidden = None;

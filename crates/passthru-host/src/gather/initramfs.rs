@@ -14,6 +14,7 @@ enum Usable {
     InitramfsTools,
     Dracut,
     Mkinitcpio,
+    NixOs,
 }
 
 /// The paths of the generators' programs, with the generator where passthru knows how to use it.
@@ -24,7 +25,7 @@ const PROGRAMS: &[(&str, &str, Option<Usable>)] = &[
     ("/usr/sbin/dracut", "dracut", Some(Usable::Dracut)),
     (mkinitcpio::PROGRAM, "mkinitcpio", Some(Usable::Mkinitcpio)),
     ("/usr/bin/booster", "booster", None),
-    ("/etc/NIXOS", "NixOS", None),
+    ("/etc/NIXOS", "NixOS", Some(Usable::NixOs)),
     ("/run/ostree-booted", "rpm-ostree", None),
 ];
 
@@ -58,6 +59,7 @@ pub(super) fn generator(host: &Host) -> Fact<InitramfsGenerator> {
             let generator = match generator {
                 Usable::InitramfsTools => InitramfsGenerator::InitramfsTools,
                 Usable::Dracut => InitramfsGenerator::Dracut,
+                Usable::NixOs => InitramfsGenerator::NixOs,
                 Usable::Mkinitcpio => match mkinitcpio::as_set_up(host) {
                     Ok(found) => InitramfsGenerator::Mkinitcpio(found),
                     Err(why) => return Fact::Unknown(why),

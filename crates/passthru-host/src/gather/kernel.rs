@@ -52,6 +52,9 @@ fn loaded(host: &Host) -> Fact<Vec<String>> {
     }
 }
 
+/// NixOS: the modules of the kernel that is started next, beside which are the kernel and its initramfs.
+const NIXOS_MODULES: &str = "/run/current-system/kernel-modules/lib/modules";
+
 /// The kernels below `/lib/modules`, where every distribution has them, by way of a link or not.
 pub(super) fn installed(host: &Host) -> Fact<Vec<InstalledKernel>> {
     let mut root = "/lib/modules";
@@ -60,6 +63,12 @@ pub(super) fn installed(host: &Host) -> Fact<Vec<InstalledKernel>> {
         let other = host.list("/usr/lib/modules");
         if other.is_ok() {
             (root, names) = ("/usr/lib/modules", other);
+        }
+    }
+    if names.is_err() {
+        let other = host.list(NIXOS_MODULES);
+        if other.is_ok() {
+            (root, names) = (NIXOS_MODULES, other);
         }
     }
     let names = match names {
@@ -112,6 +121,13 @@ fn kernel(host: &Host, root: &str, release: String, boot: &[String]) -> Option<I
     // limine-mkinitcpio puts them into a directory of their own, and what stands beside that directory is older.
     if let Some((kernel, ramdisk)) = package.and_then(|package| beside_limine(host, &package)) {
         (image, initramfs) = (Some(kernel), Some(ramdisk));
+    }
+    if root == NIXOS_MODULES {
+        let there = |name: &str| {
+            let path = format!("/run/current-system/{name}");
+            matches!(host.exists(&path), Ok(true)).then_some(path)
+        };
+        (image, initramfs) = (there("kernel"), there("initrd"));
     }
     let options = options::of_installed(host, &directory, &release);
     Some(InstalledKernel { image, initramfs, release, modules, options })

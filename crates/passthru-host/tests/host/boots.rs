@@ -377,12 +377,26 @@ fn two_that_could_both_be_live_are_named() {
 }
 
 #[test]
+fn nixos_is_known_by_its_sign_whatever_starts_it_and_its_kernel_stands_in_the_current_system() {
+    let modules = "run/current-system/kernel-modules/lib/modules/6.12.1";
+    let files = [
+        "etc/NIXOS",
+        "boot/grub/grub.cfg",
+        &format!("{modules}/modules.builtin"),
+        "run/current-system/kernel",
+        "run/current-system/initrd",
+    ];
+    let facts = facts(&files, Some("systemd-boot 257"));
+    assert_eq!(facts.bootloader.value(), Some(&Bootloader::NixOs));
+    assert_eq!(facts.initramfs.value(), Some(&InitramfsGenerator::NixOs));
+    let kernels = facts.kernel.installed.value().expect("known");
+    assert_eq!(kernels[0].release, "6.12.1");
+    assert_eq!(kernels[0].image.as_deref(), Some("/run/current-system/kernel"));
+    assert_eq!(kernels[0].initramfs.as_deref(), Some("/run/current-system/initrd"));
+}
+
+#[test]
 fn another_loader_is_named_with_what_was_seen() {
-    assert_eq!(
-        why(&facts(&["etc/NIXOS"], None)),
-        "this system is NixOS (/etc/NIXOS), and its boot entries are made of its configuration: boot.kernelParams changes \
-         kernel parameters there, which passthru does not do yet"
-    );
     assert_eq!(
         why(&facts(&[], Some("Clover r5160"))),
         "this system was started by ‘Clover r5160’, which passthru does not know yet"

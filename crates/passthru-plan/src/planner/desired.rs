@@ -92,6 +92,9 @@ fn own_files(facts: &HostFacts, chain: &Chain, wanted: &Intent, needed: &Paramet
     if wanted.isolate.is_empty() {
         return files;
     }
+    if let Some(files) = chain.loader.whole_system(facts, wanted, needed) {
+        return files;
+    }
     files.extend(chain.loader.own_files(wanted, needed));
     files.extend(chain.generator.own_files(wanted));
     let rebuild = chain.generator.by_hand();
@@ -123,7 +126,7 @@ pub(crate) fn drift(facts: &HostFacts, wanted: &Intent) -> Vec<&'static str> {
     let set = settings::ours(facts, chain.loader.as_ref(), set);
     let mut states = own_files(facts, &chain, wanted, &Parameters { set, ..Parameters::default() });
     // So are the words that it holds beside, which are judged by the running command line.
-    for path in [managed::GRUB_DROP_IN, managed::PARAMETERS] {
+    for path in [managed::GRUB_DROP_IN, managed::PARAMETERS, managed::NIXOS_MODULE] {
         if let (Some(kept), false) = (facts.files.get(path).cloned(), wanted.isolate.is_empty()) {
             states.insert(path, kept);
         }

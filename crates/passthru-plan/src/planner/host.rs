@@ -5,6 +5,7 @@ mod texts;
 
 use passthru_formats::libvirt_conf;
 use passthru_model::address::PciAddress;
+use passthru_model::facts::Bootloader;
 use passthru_model::hex::PciId;
 use passthru_model::host_settings::{HostSettings, ResetMethod, ResetMethods, VirtualFunctions};
 use passthru_model::intent::Intent;
@@ -138,6 +139,12 @@ pub(crate) fn resets(facts: &HostFacts, wanted: &Intent) -> Vec<Reset> {
 /// Adds the reasons why a setting cannot be had, and what the reader should know of those that can.
 pub(super) fn judge(facts: &HostFacts, wanted: &Intent, reasons: &mut Vec<Reason>, notes: &mut Vec<String>) {
     let host = &wanted.host;
+    if facts.bootloader.value() == Some(&Bootloader::NixOs) && *host != HostSettings::default() {
+        reasons.push(Reason::Setting {
+            setting: "what stands under [host]".to_owned(),
+            problem: "NixOS makes the files that this would stand in of its configuration; set it there, and take it out here".to_owned(),
+        });
+    }
     judge_virtual_functions(facts, wanted, reasons, notes);
     if wanted.isolate.is_empty() {
         return;

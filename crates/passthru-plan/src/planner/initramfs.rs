@@ -4,6 +4,7 @@
 mod dracut;
 mod initramfs_tools;
 mod mkinitcpio;
+mod nixos;
 
 use passthru_model::facts::InitramfsGenerator;
 use passthru_model::intent::{Intent, Method};
@@ -47,7 +48,8 @@ pub(super) trait Generator {
     /// The command by which a person has all images rebuilt.
     fn by_hand(&self) -> &'static str;
     /// How the image of a kernel is built.
-    fn build(&self, release: &str, image: &str) -> Build;
+    /// `None`: the user has the system made.
+    fn build(&self, release: &str, image: &str) -> Option<Build>;
     /// What it is called, where no image of it has been started in the laboratory yet. `unified`: they stand inside unified
     /// kernel images.
     fn untried(&self, _unified: bool) -> Option<&'static str> {
@@ -60,6 +62,7 @@ pub(super) fn of(facts: &HostFacts) -> Box<dyn Generator> {
     match facts.initramfs.value() {
         Some(InitramfsGenerator::Dracut) => Box::new(dracut::Dracut),
         Some(InitramfsGenerator::Mkinitcpio(found)) => Box::new(mkinitcpio::Settings::of(facts, found)),
+        Some(InitramfsGenerator::NixOs) => Box::new(nixos::NixOs),
         Some(InitramfsGenerator::InitramfsTools) | None => Box::new(initramfs_tools::InitramfsTools),
     }
 }
@@ -146,22 +149,22 @@ pub(super) fn rebuild(facts: &HostFacts, chain: &Chain, contents: &Contents) -> 
     let kernels = facts.kernel.installed.value().into_iter().flatten();
     kernels
         .filter_map(|kernel| Some((kernel, kernel.initramfs.as_ref()?)))
-        .map(|(kernel, image)| {
+        .filter_map(|(kernel, image)| {
             let release = &kernel.release;
             let Build { program, arguments, images, rewrites: others } =
-                chain.generator.build(release, image);
+                chain.generator.build(release, image)?;
             let expect = images.iter().flat_map(|image| contents.expected(kernel, image)).collect();
             let mut rewrites = images;
             rewrites.extend(others);
             // Hooks of the generator may hand the new image to the boot loader at once.
             rewrites.extend(chain.loader.copies(release).into_iter().flat_map(|copies| copies.rewritten));
-            Step {
+            Some(Step {
                 id: format!("initramfs-{release}"),
                 action: Action::Run { program, arguments, rewrites, expect },
                 what: format!("rebuild the initramfs of kernel {release}"),
                 why: "drivers are loaded from it before the real root is there".to_owned(),
                 effect: Effect::Reboot,
-            }
+            })
         })
         .collect()
 }

@@ -8,6 +8,7 @@ mod kernel_cmdline;
 mod kernel_install;
 mod kernelstub;
 mod limine;
+pub(super) mod nixos;
 mod sourced;
 mod u_boot;
 mod written;
@@ -19,7 +20,7 @@ use passthru_formats::error::{Refused, utf8};
 use passthru_model::boot::{BootEntry, Dialect, Grub};
 use passthru_model::facts::Bootloader;
 use passthru_model::intent::{Intent, Method};
-use passthru_model::plan::{Expectation, FileState, Step};
+use passthru_model::plan::{Action, Expectation, FileState, Step};
 use passthru_model::{Fact, HostFacts, managed};
 
 pub(crate) use firmware::is_off_entry;
@@ -125,6 +126,14 @@ pub(super) trait BootLoader {
     fn own_files(&self, _wanted: &Intent, needed: &Parameters) -> States {
         record(needed).into_iter().collect()
     }
+    /// Where all files of the system are made of a configuration: ours once the intent is met, in place of those that others have.
+    fn whole_system(&self, _facts: &HostFacts, _wanted: &Intent, _needed: &Parameters) -> Option<States> {
+        None
+    }
+    /// What is left for the user to do once the plan is carried out.
+    fn left_to_do(&self, _isolating: bool) -> Option<String> {
+        None
+    }
     /// Whether the entries that stand are others than the settings would make. Where nothing is made of anything, what differs is
     /// edited.
     fn is_stale(&self, _facts: &HostFacts, _isolating: bool, _needed: &Parameters) -> bool {
@@ -168,6 +177,7 @@ pub(super) fn of(facts: &HostFacts, reasons: &mut Vec<Reason>) -> Box<dyn BootLo
             Box::new(grub_entries::GrubEntries::of(facts, found, reasons))
         }
         Some(Bootloader::Written(found)) => Box::new(written::Entries::of(facts, found, reasons)),
+        Some(Bootloader::NixOs) => Box::new(nixos::Settings::of(facts, reasons)),
         Some(Bootloader::Firmware(found)) => Box::new(firmware::Entries::of(facts, found, reasons)),
         Some(Bootloader::Kernelstub(found)) => Box::new(kernelstub::Settings::of(facts, found, reasons)),
         Some(Bootloader::LimineEntries(found)) => Box::new(limine::Settings::of(facts, found, reasons)),
@@ -260,6 +270,24 @@ fn expected(path: &str, needed: &Parameters) -> Vec<Expectation> {
     expect
 }
 
+/// Where a person changes the kernel's parameters on this host, and what he does then.
+pub(crate) fn by_hand(facts: &HostFacts) -> String {
+    if facts.bootloader.value().is_none() {
+        return "the kernel command line of this host's boot entries, then reboot".to_owned();
+    }
+    let loader = of(facts, &mut Vec::new());
+    let mut programs: Vec<String> = loader
+        .regenerate(facts, false, &Parameters::default())
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Run { program, arguments, .. } => Some(format!("`{}`", program.command_line(arguments))),
+            _ => None,
+        })
+        .collect();
+    programs.push("reboot".to_owned());
+    format!("the kernel command line in {}, then {}", loader.paths().join(", "), programs.join(" and "))
+}
+
 /// Whether a file is read by a boot loader, or by what makes its entries.
 pub(super) fn reads(path: &str) -> bool {
     path == managed::GRUB_DEFAULTS
@@ -274,6 +302,7 @@ pub(super) fn reads(path: &str) -> bool {
         || path.contains("/limine-entry-tool.d/")
         || path.contains("/u-boot-menu/conf.d/")
         || managed::has_entries(path)
+        || path == managed::NIXOS_MODULE
         || path == managed::BOOT_ORDER
         || managed::boot_number(path).is_some()
 }

@@ -1,8 +1,11 @@
 //! What the reader of a plan should know before agreeing.
 
+use passthru_formats::intent_toml;
 use passthru_model::HostFacts;
 use passthru_model::address::PciAddress;
-use passthru_model::intent::Intent;
+use passthru_model::boot_settings::BootSettings;
+use passthru_model::host_settings::HostSettings;
+use passthru_model::intent::{INTENT_PATH, Intent};
 use passthru_model::plan::Plan;
 
 use crate::groups::listed;
@@ -25,6 +28,27 @@ pub(super) fn twins(facts: &HostFacts, wanted: &Intent, notes: &mut Vec<String>)
             ));
         }
     }
+}
+
+/// What the intent still says beside its devices once none is left, which somebody could take for being in force. `text`: the
+/// intent file afterwards.
+pub(super) fn kept(before: &Intent, text: &str) -> Option<String> {
+    let after = intent_toml::parse(text).ok()?;
+    if before.isolate.is_empty() || !after.isolate.is_empty() {
+        return None;
+    }
+    let boot = (after.boot != BootSettings::default()).then_some("[boot]");
+    let alone =
+        HostSettings { virtual_functions: after.host.virtual_functions.clone(), ..HostSettings::default() };
+    let host = (after.host != alone).then_some("[host]");
+    let tables: Vec<&str> = boot.into_iter().chain(host).collect();
+    (!tables.is_empty()).then(|| {
+        format!(
+            "what {INTENT_PATH} says under {} stays written there, and does nothing until a device is isolated again; take it out of \
+             the file if it is not to come back then",
+            tables.join(" and ")
+        )
+    })
 }
 
 /// What is worth knowing of the plan as a whole.

@@ -20,7 +20,8 @@ pub(crate) const VERIFY_UNIT: &str = include_str!("files/verify.service");
 /// The unit that keeps a record of each boot.
 pub(crate) const RECORD_UNIT: &str = include_str!("files/record.service");
 
-const UNDO: &str = "To undo: `passthru release ADDRESS` for one device, `passthru undo` for the last change.";
+pub(super) const UNDO: &str =
+    "To undo: `passthru release ADDRESS` for one device, `passthru undo` for the last change.";
 
 /// The head of a file whose comments begin with `#`.
 pub(super) fn head(by_hand: &str) -> String {
@@ -179,7 +180,8 @@ fn known_drivers(vendor: u16, class: ClassCode) -> &'static [&'static str] {
 }
 
 /// The paths of all files that are ours besides the intent, in the order in which they come to be.
-pub(crate) const OURS: [&str; 28] = [
+pub(crate) const OURS: [&str; 29] = [
+    managed::NIXOS_MODULE,
     managed::PARAMETERS,
     managed::GRUB_DROP_IN,
     managed::GRUB_OFF_ENTRY,

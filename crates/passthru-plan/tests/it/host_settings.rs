@@ -13,7 +13,7 @@ use passthru_plan::{
     Consent, HostEdit, IntentChange, IntentEdit, Wish, isolate_by, plan_for, release, verify,
 };
 
-use crate::common::{after, at, edit, host_with_groups, put, shown};
+use crate::common::{INSISTING, after, at, edit, host_with_groups, put, shown};
 use crate::texts::{run, write};
 
 const QEMU_CONF: &str =
@@ -161,6 +161,37 @@ fn what_this_host_cannot_be_set_up_for_is_refused_with_its_reason() {
     ]
     .map(|host| isolated(&facts, host).expect_err("a refusal").to_string());
     insta::assert_snapshot!(refused.join("\n\n"));
+}
+
+#[test]
+fn no_virtual_functions_where_there_are_none_changes_nothing_and_says_so() {
+    let wish = HostEdit { virtual_functions: vec![(at("00:05.0"), Wish::Drop)], ..HostEdit::default() };
+    let edit = IntentEdit { host: wish, ..IntentEdit::default() };
+    let refusal = isolate_by(&able(), &[], &edit, &INSISTING).expect_err("a refusal").to_string();
+    assert_eq!(
+        refusal,
+        "/etc/passthru/passthru.toml has no virtual functions made of 0000:00:05.0, so nothing changes"
+    );
+}
+
+#[test]
+fn what_stays_in_the_intent_when_the_last_device_goes_is_said() {
+    let isolated = isolate_by(
+        &able(),
+        &[at("02:00.0")],
+        &IntentEdit { host: everything(), ..IntentEdit::default() },
+        &INSISTING,
+    );
+    let done = after(&able(), &isolated.expect("a plan").plan);
+    let plan = release(&done, &[at("02:00.0")], &INSISTING).expect("a plan").plan;
+    let said = "what /etc/passthru/passthru.toml says under [host] stays written there, and does nothing until a device is isolated again";
+    assert!(plan.notes.iter().any(|note| note.starts_with(said)), "{:?}", plan.notes);
+    let unset = after(
+        &able(),
+        &isolate_by(&able(), &[at("02:00.0")], &IntentEdit::default(), &INSISTING).expect("a plan").plan,
+    );
+    let plan = release(&unset, &[at("02:00.0")], &INSISTING).expect("a plan").plan;
+    assert!(!plan.notes.iter().any(|note| note.contains("stays written")), "{:?}", plan.notes);
 }
 
 #[test]

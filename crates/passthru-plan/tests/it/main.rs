@@ -19,6 +19,7 @@ mod machine_checks;
 mod machines;
 mod many;
 mod mkinitcpio;
+mod nixos;
 mod pci_stub;
 mod pinning;
 mod plans;

@@ -139,7 +139,7 @@ fn of_running_kernel<'a>(facts: &HostFacts, entries: &'a [BootEntry]) -> Vec<&'a
 }
 
 /// Settings that entries are made from: the place, its words, and what makes the entries.
-fn sources(facts: &HostFacts, entries: &[BootEntry]) -> Vec<(String, BTreeSet<String>, &'static str)> {
+fn sources(facts: &HostFacts, entries: &[BootEntry]) -> Vec<(String, BTreeSet<String>, String)> {
     let mut found: Vec<_> = entries
         .iter()
         .filter(|entry| entry.source)
@@ -149,12 +149,19 @@ fn sources(facts: &HostFacts, entries: &[BootEntry]) -> Vec<(String, BTreeSet<St
                 Loader::Kernelstub => "Make the entries anew: kernelstub",
                 _ => "Make the entries anew: kernel-install add-all, or the generator of this host",
             };
-            (entry.path.clone(), relevant(&entry.cmdline), command)
+            (entry.path.clone(), relevant(&entry.cmdline), command.to_owned())
         })
         .collect();
     if entries.iter().any(|entry| entry.loader == Loader::Grub) {
         // Others than Debian's read no drop-ins.
         let drop_ins = !matches!(facts.bootloader.value(), Some(Bootloader::Grub(grub)) if !grub.drop_ins);
+        let making = match facts.bootloader.value() {
+            Some(Bootloader::Grub(grub)) => {
+                let (program, arguments) = grub.making();
+                program.command_line(&arguments)
+            }
+            _ => "update-grub, or grub-mkconfig with the menu's path behind -o".to_owned(),
+        };
         let mut variables = Variables::new();
         for (path, state) in &facts.files {
             let is_setting =
@@ -168,7 +175,7 @@ fn sources(facts: &HostFacts, entries: &[BootEntry]) -> Vec<(String, BTreeSet<St
         }
         for name in ["GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT"] {
             if let Some(Ok(value)) = variables.get(name) {
-                let command = "Make the menu anew: update-grub, or grub-mkconfig -o /boot/grub/grub.cfg";
+                let command = format!("Make the menu anew: {making}");
                 found.push((format!("{name} of /etc/default/grub"), relevant(value), command));
             }
         }

@@ -4,7 +4,7 @@ use passthru_model::HostFacts;
 use passthru_model::iommu::FirmwareTable;
 
 use crate::checks::{Check, Outcome, surroundings};
-use crate::planner::off_words;
+use crate::planner::{by_hand, off_words};
 
 pub(super) const CHECK: Check = Check {
     id: "iommu-enabled",
@@ -36,7 +36,10 @@ fn run(facts: &HostFacts) -> Outcome {
             .seen(&facts.kernel.cmdline)
             .seen(&facts.iommu.units)
             .by_command(
-                "Isolating a device takes that parameter out. By hand: remove it from GRUB_CMDLINE_LINUX or GRUB_CMDLINE_LINUX_DEFAULT, then `update-grub` and reboot",
+                format!(
+                    "Isolating a device takes that parameter out. By hand: remove it from {}",
+                    by_hand(facts)
+                ),
                 "passthru isolate ADDRESS",
             );
     }
@@ -56,18 +59,21 @@ fn run(facts: &HostFacts) -> Outcome {
     match facts.iommu.tables.value() {
         Some(tables) if tables.contains(&FirmwareTable::Dmar) => {
             seen(Outcome::fail("the firmware offers VT-d and the kernel does not use it")).by_command(
-                "Isolating a device adds intel_iommu=on. By hand: add it to GRUB_CMDLINE_LINUX_DEFAULT, then `update-grub` and reboot",
+                format!("Isolating a device adds intel_iommu=on. By hand: add it to {}", by_hand(facts)),
                 "passthru isolate ADDRESS",
             )
         }
-        Some(tables) if !tables.is_empty() => {
-            seen(Outcome::fail("the firmware offers an IOMMU and the kernel does not use it, though no parameter turns it off"))
-                .by_hand("Look in the kernel log for lines with AMD-Vi or iommu: they say why")
-        }
+        Some(tables) if !tables.is_empty() => seen(Outcome::fail(
+            "the firmware offers an IOMMU and the kernel does not use it, though no parameter turns it off",
+        ))
+        .by_hand("Look in the kernel log for lines with AMD-Vi or iommu: they say why"),
         Some(_) => {
             let explained = surroundings(facts).map(|text| format!("; {text}")).unwrap_or_default();
             seen(Outcome::skip(format!("there is no IOMMU that the kernel could use{explained}")))
         }
-        None => seen(Outcome::unknown("why the kernel uses no IOMMU", facts.iommu.tables.because().unwrap_or_default())),
+        None => seen(Outcome::unknown(
+            "why the kernel uses no IOMMU",
+            facts.iommu.tables.because().unwrap_or_default(),
+        )),
     }
 }

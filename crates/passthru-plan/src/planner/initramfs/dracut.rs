@@ -51,13 +51,13 @@ impl Generator for Dracut {
         "dracut --force --regenerate-all"
     }
 
-    fn build(&self, release: &str, image: &str) -> Build {
-        Build {
+    fn build(&self, release: &str, image: &str) -> Option<Build> {
+        Some(Build {
             program: Program::Dracut,
             arguments: ["--force", image, release].map(str::to_owned).to_vec(),
             images: vec![image.to_owned()],
             rewrites: Vec::new(),
-        }
+        })
     }
 
     fn untried(&self, unified: bool) -> Option<&'static str> {

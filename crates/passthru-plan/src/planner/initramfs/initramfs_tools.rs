@@ -41,12 +41,12 @@ impl Generator for InitramfsTools {
         "update-initramfs -u -k all"
     }
 
-    fn build(&self, release: &str, image: &str) -> Build {
-        Build {
+    fn build(&self, release: &str, image: &str) -> Option<Build> {
+        Some(Build {
             program: Program::UpdateInitramfs,
             arguments: ["-u", "-k", release].map(str::to_owned).to_vec(),
             images: vec![image.to_owned()],
             rewrites: vec![format!("/var/lib/initramfs-tools/{release}")],
-        }
+        })
     }
 }

@@ -177,7 +177,7 @@ impl Generator for Settings {
     }
 
     /// By the preset that makes the image, all images of it; an image that no preset makes by itself.
-    fn build(&self, release: &str, image: &str) -> Build {
+    fn build(&self, release: &str, image: &str) -> Option<Build> {
         let makes = |images: &[String]| images.iter().any(|one| one == image);
         let preset = self.found.presets.iter().find(|preset| makes(&preset.images));
         let mut images = vec![image.to_owned()];
@@ -188,7 +188,7 @@ impl Generator for Settings {
             }
             None => ["-k", release, "-g", image].map(str::to_owned).to_vec(),
         };
-        Build { program: Program::Mkinitcpio, arguments, images, rewrites: Vec::new() }
+        Some(Build { program: Program::Mkinitcpio, arguments, images, rewrites: Vec::new() })
     }
 
     fn untried(&self, _unified: bool) -> Option<&'static str> {

@@ -4,7 +4,9 @@ use passthru_formats::error::Refused as EditError;
 use passthru_formats::intent_toml::IntentError;
 use passthru_model::address::PciAddress;
 use passthru_model::hex::PciId;
+use passthru_model::intent::INTENT_PATH;
 
+use crate::groups::listed;
 use crate::intent::IntentProblem;
 
 /// One reason why there is no plan. The text says what is at stake and what would settle it.
@@ -26,6 +28,9 @@ pub enum Reason {
     /// Nothing was named.
     #[error("no device is named; `passthru groups` lists the devices and their addresses")]
     NothingNamed,
+    /// Of these no virtual functions are made, so there are none to do without.
+    #[error("{INTENT_PATH} has no virtual functions made of {}, so nothing changes", listed(.0))]
+    NoVirtualFunctions(Vec<PciAddress>),
     /// There is nothing to take over.
     #[error(
         "nothing on this host was set up for guests by other tools or by hand, so there is nothing to take over; name the functions to isolate"

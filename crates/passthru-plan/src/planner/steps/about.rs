@@ -210,6 +210,11 @@ fn about_loader(path: &str, after: &FileState) -> About {
             "the kernel command line that boot entries are made with",
             "it holds what turns the IOMMU on, and nothing that was typed for one boot alone",
         ),
+        managed::NIXOS_MODULE => (
+            "nixos-module",
+            "the module of NixOS that binds the devices at boot",
+            "on NixOS the system is made of its configuration, which is to import this file",
+        ),
         managed::KERNELSTUB => (
             "kernelstub-settings",
             "the kernel parameters in kernelstub's settings",
