@@ -113,6 +113,19 @@ impl Qmp {
         status.ok_or_else(|| QmpError::Malformed(shortened(&answer.to_string())))
     }
 
+    /// Lets the guest run, and says how it is then, as [`Qmp::status`] does.
+    ///
+    /// QEMU reads commands a byte in each round of its main loop (`monitor_can_read`, `monitor/monitor.c`), which a guest that runs
+    /// holds up. So it is asked only where it has not told by itself (the events `RESUME` and `STOP`).
+    pub fn resume(&mut self, limit: Duration) -> Result<String, QmpError> {
+        self.execute("cont", None, limit)?;
+        let told = self.events.iter().filter_map(|event| event["event"].as_str());
+        match told.filter(|name| matches!(*name, "RESUME" | "STOP")).last() {
+            Some("RESUME") => Ok("running".to_owned()),
+            _ => self.status(limit),
+        }
+    }
+
     fn keep(&mut self, event: Value) {
         if self.events.len() == KEPT_EVENTS {
             self.events.pop_front();
@@ -214,6 +227,19 @@ mod tests {
         let mut qmp = Qmp::connect(&path, LIMIT).expect("connected");
         assert_eq!(qmp.status(LIMIT).expect("a status"), "running");
         assert_eq!(qmp.take_events(), [json!({ "event": "RESUME" })]);
+    }
+
+    #[test]
+    fn a_guest_that_goes_on_is_asked_how_it_is_only_where_qemu_has_not_told() {
+        let (_directory, path) = served(&[
+            "{\"return\": {}, \"id\": 1}\n",
+            "{\"event\": \"RESUME\"}\n{\"return\": {}, \"id\": 2}\n",
+            "{\"event\": \"STOP\"}\n{\"return\": {}, \"id\": 3}\n",
+            "{\"return\": {\"status\": \"io-error\"}, \"id\": 4}\n",
+        ]);
+        let mut qmp = Qmp::connect(&path, LIMIT).expect("connected");
+        assert_eq!(qmp.resume(LIMIT).expect("goes on"), "running");
+        assert_eq!(qmp.resume(LIMIT).expect("stops again"), "io-error");
     }
 
     #[test]

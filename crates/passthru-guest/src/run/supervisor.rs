@@ -256,8 +256,7 @@ impl Supervisor<'_> {
             })?;
         }
         self.surroundings.reached(Stage::Placed);
-        qmp.execute("cont", None, ANSWER).map_err(not_ready)?;
-        qmp.status(ANSWER).map_err(not_ready)
+        qmp.resume(ANSWER).map_err(not_ready)
     }
 
     /// What QEMU said before it ended.
