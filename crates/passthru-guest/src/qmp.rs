@@ -120,7 +120,7 @@ impl Qmp {
     pub fn resume(&mut self, limit: Duration) -> Result<String, QmpError> {
         self.execute("cont", None, limit)?;
         let told = self.events.iter().filter_map(|event| event["event"].as_str());
-        match told.filter(|name| matches!(*name, "RESUME" | "STOP")).last() {
+        match told.rev().find(|name| matches!(*name, "RESUME" | "STOP")) {
             Some("RESUME") => Ok("running".to_owned()),
             _ => self.status(limit),
         }
