@@ -203,8 +203,8 @@ fn is_managed(path: &str) -> bool {
 
 /// Whether a boot entry of the firmware is not there or is the one without passthrough.
 fn is_way_back(path: &str, state: &FileState) -> bool {
-    let is_off = |bytes: &[u8]| boot_entries::firmware(path, bytes).is_some_and(|entry| entry.rescue);
-    managed::boot_number(path).is_some() && state.content().is_none_or(is_off)
+    let is_ours = |bytes: &[u8]| boot_entries::is_firmware_off(path, bytes);
+    managed::boot_number(path).is_some() && state.content().is_none_or(is_ours)
 }
 
 /// Whether a file is a boot entry that is not ours by its name.

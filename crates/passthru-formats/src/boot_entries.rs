@@ -130,6 +130,11 @@ pub fn firmware(path: &str, bytes: &[u8]) -> Option<BootEntry> {
     Some(BootEntry { kernel: option.file(), title: Some(option.description), ..found })
 }
 
+/// Whether a boot entry of the firmware is ours without passthrough.
+pub fn is_firmware_off(path: &str, bytes: &[u8]) -> bool {
+    firmware(path, bytes).is_some_and(|entry| entry.rescue)
+}
+
 /// A string of an EFI variable as efivarfs shows it: four bytes of attributes, then UTF-16 with a null at its end
 /// (`fs/efivarfs/file.c`). `None` where it is empty.
 pub fn efi_string(bytes: &[u8]) -> Option<String> {

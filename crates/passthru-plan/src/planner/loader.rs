@@ -23,10 +23,8 @@ use passthru_model::intent::{Intent, Method};
 use passthru_model::plan::{Action, Expectation, FileState, Step};
 use passthru_model::{Fact, HostFacts, managed};
 
-pub(crate) use firmware::is_off_entry;
-
 use super::iommu::{INTEL_ON, Parameters, off_words};
-use super::{Reason, select, settings, texts};
+use super::{Reason, each_once, select, settings, texts};
 
 /// What stands at paths of ours once an intent is met. A path that is not in it is empty then.
 pub(super) type States = BTreeMap<&'static str, FileState>;
@@ -80,13 +78,13 @@ pub(super) struct Copies {
 pub(super) trait BootLoader {
     /// The files that the settings were read from.
     fn paths(&self) -> Vec<String>;
-    /// The words that the settings give all entries, as one line, where they give them so.
-    fn line(&self) -> Option<&str> {
-        None
+    /// The command lines that the settings give entries, or that entries have which nothing is made from. Any may be started.
+    fn lines(&self) -> Vec<String> {
+        Vec::new()
     }
     /// The words in the settings that turn the IOMMU off, each once. `running`: those on the running command line.
     fn off_words(&self, _running: &[String]) -> Vec<String> {
-        off_words(self.line().unwrap_or_default())
+        each_once(self.lines().iter().flat_map(|line| off_words(line)))
     }
     /// Whether a file of ours sets this word.
     fn has_ours(&self, _token: &str) -> bool {
@@ -94,11 +92,12 @@ pub(super) trait BootLoader {
     }
     /// The words that files which are not ours set, as far as these can be told.
     fn words_elsewhere(&self) -> Vec<String> {
-        words_of(self.line().unwrap_or_default())
+        self.lines().iter().flat_map(|line| words_of(line)).collect()
     }
-    /// Whether a file that is not ours sets this word.
+    /// Whether files that are not ours set this word, on every line.
     fn has_elsewhere(&self, token: &str) -> bool {
-        CommandLine::new(self.line().unwrap_or_default()).has_word(token)
+        let lines = self.lines();
+        !lines.is_empty() && lines.iter().all(|line| CommandLine::new(line).has_word(token))
     }
     /// Whether the entries as they stand pass a word.
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed;
@@ -245,6 +244,15 @@ fn passed(facts: &HostFacts, word: &str, is_made: impl Fn(&BootEntry) -> bool) -
         Passed::BySettings
     } else if entries.iter().filter(has).any(|entry| !entry.rescue && !entry.source) {
         Passed::ByOthers
+    } else {
+        Passed::Never
+    }
+}
+
+/// Whether entries that nothing is made from pass a word.
+fn passed_as_written(lines: &[String], word: &str) -> Passed {
+    if lines.iter().any(|line| CommandLine::new(line).has_word(word)) {
+        Passed::BySettings
     } else {
         Passed::Never
     }

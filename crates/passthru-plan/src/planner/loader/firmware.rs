@@ -2,7 +2,8 @@
 //! which is edited one word at a time. A variable is written by ourselves and not by efibootmgr: that can only delete an entry and
 //! make another, whose device path it works out anew, and between the two there is none.
 
-use passthru_formats::cmdline::{Change as WordChange, CommandLine};
+use passthru_formats::boot_entries;
+use passthru_formats::cmdline::Change as WordChange;
 use passthru_formats::efi_load_option::LoadOption;
 use passthru_formats::efi_variable;
 use passthru_formats::error::Refused;
@@ -12,9 +13,9 @@ use passthru_model::plan::FileState;
 use passthru_model::{HostFacts, managed};
 
 use super::written::{TITLE_AFTER, strange_images};
-use super::{BootLoader, Change, Passed, off_changes, refused, words_of};
-use crate::planner::iommu::{Parameters, off_words};
-use crate::planner::{Reason, each_once, select, settings};
+use super::{BootLoader, Change, Passed, off_changes, passed_as_written, refused};
+use crate::planner::iommu::Parameters;
+use crate::planner::{Reason, select, settings};
 
 /// The entries that start this system, each with its path and its bytes.
 #[derive(Clone, Debug)]
@@ -37,11 +38,6 @@ impl Entries {
             }
         }
         Self { found: found.clone(), variables }
-    }
-
-    /// The command lines of all entries.
-    fn lines(&self) -> impl Iterator<Item = String> {
-        self.variables.iter().filter_map(|(_, bytes)| line(bytes))
     }
 
     /// The changes by which each entry has these words.
@@ -105,11 +101,6 @@ impl Entries {
     }
 }
 
-/// The command line of an entry.
-fn line(bytes: &[u8]) -> Option<String> {
-    LoadOption::parse(efi_variable::parts(bytes)?.1)?.command_line()
-}
-
 /// A variable with other words on its command line.
 fn edited(bytes: &[u8], words: &[WordChange]) -> Result<Vec<u8>, Refused> {
     words.iter().try_fold(bytes.to_vec(), |bytes, word| rewritten(&bytes, |option| option.edit(word)))
@@ -132,15 +123,11 @@ fn rewritten(
     Ok([&attributes[..], &value(&option)?].concat())
 }
 
-/// Whether a variable is the entry without passthrough.
-pub(crate) fn is_off_entry(bytes: &[u8]) -> bool {
-    line(bytes).is_some_and(|line| CommandLine::new(&line).is_passthru_off())
-}
-
 /// The variable of the entry without passthrough, if there is one.
 fn off_entry(facts: &HostFacts) -> Option<String> {
     let found = facts.files.iter().find(|(path, state)| {
-        managed::boot_number(path).is_some() && state.content().is_some_and(is_off_entry)
+        managed::boot_number(path).is_some()
+            && state.content().is_some_and(|bytes| boot_entries::is_firmware_off(path, bytes))
     });
     found.map(|(path, _)| path.clone())
 }
@@ -157,27 +144,13 @@ impl BootLoader for Entries {
         self.found.entries.iter().map(|entry| entry.variable.clone()).collect()
     }
 
-    fn off_words(&self, _: &[String]) -> Vec<String> {
-        each_once(self.lines().flat_map(|line| off_words(&line)))
-    }
-
-    fn words_elsewhere(&self) -> Vec<String> {
-        self.lines().flat_map(|line| words_of(&line)).collect()
-    }
-
-    /// In all of them, for any may be started.
-    fn has_elsewhere(&self, token: &str) -> bool {
-        let mut lines = self.lines().peekable();
-        lines.peek().is_some() && lines.all(|line| CommandLine::new(&line).has_word(token))
+    fn lines(&self) -> Vec<String> {
+        let line = |(path, bytes): &(String, Vec<u8>)| Some(boot_entries::firmware(path, bytes)?.cmdline);
+        self.variables.iter().filter_map(line).collect()
     }
 
     fn passed(&self, _: &HostFacts, word: &str) -> Passed {
-        let mut lines = self.lines();
-        if lines.any(|line| CommandLine::new(&line).has_word(word)) {
-            Passed::BySettings
-        } else {
-            Passed::Never
-        }
+        passed_as_written(&self.lines(), word)
     }
 
     fn elsewhere(&self, _: Passed) -> String {

@@ -10,8 +10,8 @@ use passthru_model::program::Program;
 use passthru_model::{HostFacts, managed};
 
 use super::kernel_cmdline::KernelCmdline;
-use super::{BootLoader, Change, Passed, States, expected, is_stale, passed, record, words_of};
-use crate::planner::iommu::{Parameters, off_words};
+use super::{BootLoader, Change, Passed, States, expected, is_stale, passed, record};
+use crate::planner::iommu::Parameters;
 use crate::planner::{Reason, texts};
 
 /// kernel-install's settings, and what it has made of them.
@@ -60,16 +60,8 @@ impl BootLoader for Settings {
         vec![managed::KERNEL_CMDLINE.to_owned()]
     }
 
-    fn off_words(&self, _: &[String]) -> Vec<String> {
-        off_words(&self.cmdline.line())
-    }
-
-    fn words_elsewhere(&self) -> Vec<String> {
-        words_of(&self.cmdline.line())
-    }
-
-    fn has_elsewhere(&self, token: &str) -> bool {
-        self.cmdline.has(token)
+    fn lines(&self) -> Vec<String> {
+        vec![self.cmdline.line()]
     }
 
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed {

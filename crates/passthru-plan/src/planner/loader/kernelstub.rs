@@ -77,8 +77,8 @@ impl BootLoader for Settings {
         vec![managed::KERNELSTUB.to_owned()]
     }
 
-    fn line(&self) -> Option<&str> {
-        Some(&self.line)
+    fn lines(&self) -> Vec<String> {
+        vec![self.line.clone()]
     }
 
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed {

@@ -120,8 +120,8 @@ impl BootLoader for Settings {
         self.files.paths()
     }
 
-    fn line(&self) -> Option<&str> {
-        Some(&self.line)
+    fn lines(&self) -> Vec<String> {
+        vec![self.line.clone()]
     }
 
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed {

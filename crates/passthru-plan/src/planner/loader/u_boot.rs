@@ -87,8 +87,8 @@ impl BootLoader for Settings {
         }
     }
 
-    fn line(&self) -> Option<&str> {
-        Some(&self.line)
+    fn lines(&self) -> Vec<String> {
+        vec![self.line.clone()]
     }
 
     fn passed(&self, facts: &HostFacts, word: &str) -> Passed {

@@ -9,9 +9,9 @@ use passthru_model::boot::{Dialect, WrittenEntries};
 use passthru_model::intent::Intent;
 use passthru_model::plan::FileState;
 
-use super::{BootLoader, Change, Passed, off_changes, refused, text_of, words_of};
-use crate::planner::iommu::{Parameters, off_words};
-use crate::planner::{Reason, each_once, settings, texts};
+use super::{BootLoader, Change, Passed, off_changes, passed_as_written, refused, text_of};
+use crate::planner::iommu::Parameters;
+use crate::planner::{Reason, settings, texts};
 
 /// What menus call the entry without passthrough.
 pub(super) const TITLE: &str = "Without PCI passthrough";
@@ -47,16 +47,6 @@ impl Entries {
         let line = CommandLine::new(line);
         let root = self.found.root_parameter.as_deref();
         !line.is_passthru_off() && (root.is_none() || line.value("root") == root)
-    }
-
-    /// The command lines of all entries that start this system as usual.
-    fn usual(&self) -> impl Iterator<Item = String> {
-        let lines = self.files.iter().flat_map(|(path, text)| {
-            boot_entries::written(self.found.dialect, path, text.as_bytes())
-                .into_iter()
-                .map(|entry| entry.cmdline)
-        });
-        lines.filter(|line| self.is_usual(line))
     }
 
     /// A file with one word changed in all usual entries.
@@ -207,26 +197,18 @@ impl BootLoader for Entries {
         self.found.files.clone()
     }
 
-    fn off_words(&self, _: &[String]) -> Vec<String> {
-        each_once(self.usual().flat_map(|line| off_words(&line)))
-    }
-
-    fn words_elsewhere(&self) -> Vec<String> {
-        self.usual().flat_map(|line| words_of(&line)).collect()
-    }
-
-    /// In all of them, for any may be started.
-    fn has_elsewhere(&self, token: &str) -> bool {
-        let mut usual = self.usual().peekable();
-        usual.peek().is_some() && usual.all(|line| CommandLine::new(&line).has_word(token))
+    /// Of the entries that start this system as usual.
+    fn lines(&self) -> Vec<String> {
+        let lines = self.files.iter().flat_map(|(path, text)| {
+            boot_entries::written(self.found.dialect, path, text.as_bytes())
+                .into_iter()
+                .map(|entry| entry.cmdline)
+        });
+        lines.filter(|line| self.is_usual(line)).collect()
     }
 
     fn passed(&self, _: &HostFacts, word: &str) -> Passed {
-        if self.usual().any(|line| CommandLine::new(&line).has_word(word)) {
-            Passed::BySettings
-        } else {
-            Passed::Never
-        }
+        passed_as_written(&self.lines(), word)
     }
 
     fn elsewhere(&self, _: Passed) -> String {

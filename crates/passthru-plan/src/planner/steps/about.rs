@@ -1,10 +1,10 @@
 //! What each file that a plan changes is, in words.
 
+use passthru_formats::boot_entries;
 use passthru_model::managed;
 use passthru_model::plan::{Effect, FileState};
 
 use crate::planner::iommu::INTEL_ON;
-use crate::planner::loader;
 
 /// What a step on a file is called and why it is there.
 pub(super) struct About {
@@ -245,7 +245,7 @@ fn about_loader(path: &str, after: &FileState) -> About {
             "the order of the firmware's boot entries: the one without passthrough is the last while it is there",
             "menus of firmware show what is in the order, and the first in it is started",
         ),
-        path if managed::boot_number(path).is_some() && is_way_back(after) => (
+        path if managed::boot_number(path).is_some() && is_way_back(path, after) => (
             "firmware-off-entry",
             "the firmware's boot entry without passthrough",
             "the way back, should the host not come up as wanted",
@@ -286,6 +286,6 @@ fn sets_more_than_the_iommu(after: &FileState) -> bool {
 }
 
 /// Whether a variable of the firmware is, or was, the entry without passthrough: no other of its entries is ever removed.
-fn is_way_back(after: &FileState) -> bool {
-    after.content().is_none_or(loader::is_off_entry)
+fn is_way_back(path: &str, after: &FileState) -> bool {
+    after.content().is_none_or(|bytes| boot_entries::is_firmware_off(path, bytes))
 }
