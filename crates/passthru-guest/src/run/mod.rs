@@ -9,6 +9,7 @@ mod order;
 mod paths;
 mod process;
 mod put_back;
+mod ready;
 mod show;
 mod start;
 mod state;

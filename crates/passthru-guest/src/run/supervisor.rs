@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,16 +22,14 @@ use super::child::{self, Life};
 use super::order::{Order, Report};
 use super::process::Record;
 use super::put_back::put_back_when_free;
+use super::ready::{clear, ready};
 use super::threads;
 use super::watchdog;
-use super::{GuestPaths, Launcher, Tuning, explain};
-use crate::qmp::{Qmp, QmpError};
+use super::{Launcher, Tuning, explain};
+use crate::qmp::QmpError;
 
 /// The name under which the supervisor is started.
 const NAME: &str = "passthru-guest-supervisor";
-
-/// How often a starting QEMU is looked at.
-const GLANCE: Duration = Duration::from_millis(2);
 
 /// How long QEMU gets for an answer once it is ready.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -340,43 +338,6 @@ pub(super) fn tune(
         _ => {}
     };
     passthru_apply::apply(&target, &tuning.plan, runner, &mut progress).map(drop)
-}
-
-/// Takes away what an earlier run left, but for its log, of which one is kept.
-fn clear(paths: &GuestPaths) -> Result<(), (PathBuf, io::Error)> {
-    let log = paths.log();
-    let _ = std::fs::rename(&log, log.with_extension("log.old"));
-    for path in [paths.record(), paths.libvirt(), paths.qmp(), paths.serial(), paths.vnc(), paths.spice()] {
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err((path, error)),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Waits until QEMU can be talked to; `None`: it ended.
-fn ready(
-    child: &mut Child,
-    paths: &GuestPaths,
-    deadline: Instant,
-    patience: Duration,
-) -> Result<Option<Qmp>, QmpError> {
-    loop {
-        if matches!(child.try_wait(), Ok(Some(_))) {
-            return Ok(None);
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(QmpError::Timeout { waiting_for: "after its start".to_owned(), limit: patience });
-        }
-        match Qmp::connect(&paths.qmp(), left) {
-            Ok(qmp) => return Ok(Some(qmp)),
-            // The socket is not there yet, or QEMU ended while it was being talked to.
-            Err(QmpError::Connect(_) | QmpError::Closed) => std::thread::sleep(GLANCE),
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 /// Reports a line to whoever started us. If nobody listens any more, nothing is lost.
