@@ -47,10 +47,9 @@ pub(super) fn run_time(host: &Host) -> Fact<RunTimeFacts> {
     let interrupts = numbers
         .filter_map(|number| Some((number, cpus(&Place::InterruptCpus { interrupt: number }.path())?)));
     let runs = |service: &DisplayService| {
-        let text = host.read_text(&Place::DisplayService { service: *service }.path()).ok();
-        let value =
-            text.and_then(|text| Place::DisplayService { service: *service }.value(Seen::Text(&text)));
-        value == Some(Word::On.into())
+        let place = Place::DisplayService { service: *service };
+        let text = host.read_text(&place.path()).ok();
+        text.and_then(|text| place.value(Seen::Text(&text))) == Some(Word::On.into())
     };
     let facts = RunTimeFacts {
         systemd: matches!(host.exists("/run/systemd/system"), Ok(true)),

@@ -14,14 +14,13 @@ use crate::host::Host;
 
 /// Variables are far smaller than this, in bytes.
 const MOST_BYTES: u64 = 1024 * 1024;
-/// How many bytes of attributes efivarfs puts ahead of a variable's value.
-const ATTRIBUTES: usize = 4;
 
 /// What a capture keeps of a boot entry: all of one that starts a kernel, and of another that it is there.
 pub(in crate::gather) fn reduced(variable: &str, bytes: &[u8]) -> Vec<u8> {
-    let is_kernel = boot_entries::firmware(variable, bytes).is_some();
-    let length = if is_kernel { bytes.len() } else { bytes.len().min(ATTRIBUTES) };
-    bytes.get(..length).unwrap_or_default().to_vec()
+    match (boot_entries::firmware(variable, bytes), efi_variable::parts(bytes)) {
+        (None, Some((attributes, _))) => attributes.to_vec(),
+        _ => bytes.to_vec(),
+    }
 }
 
 /// A boot entry that starts a kernel.
