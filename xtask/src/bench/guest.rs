@@ -1,4 +1,5 @@
-//! What `guest start` adds to QEMU's own start, until the guest runs, and beside it `virsh start` of the same machine where libvirt's session driver is.
+//! What `guest start` adds to QEMU's own start, until the guest runs, and beside it `virsh start` of the same machine where libvirt's
+//! session driver is.
 //!
 //! The guest is a user's, so that nothing outside a temporary directory is touched; as root that user is `nobody`. Nothing of the
 //! host is tuned for it: what a plan of values takes is the journal's and the kernel's time.

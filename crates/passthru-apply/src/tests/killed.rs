@@ -276,29 +276,27 @@ fn counted(scene: &Scene, work: Work, boot_known: bool) -> usize {
     points
 }
 
+/// The same of applying, where it is known which boot this is and where it is not, and of undoing.
+fn counted_with_and_without_the_boot(scene: &Scene) {
+    for (work, boot_known) in [(Work::Apply, true), (Work::Apply, false), (Work::Undo, true)] {
+        counted(scene, work, boot_known);
+    }
+}
+
 /// Where the boot is not known, what programs have made is made anew, and copies after what they are copies of.
 #[test]
 fn killed_at_any_point_settings_of_others_and_copies_of_images_end_wholly_old_or_wholly_new() {
-    let scene = Scene::of_settings();
-    for (work, boot_known) in [(Work::Apply, true), (Work::Apply, false), (Work::Undo, true)] {
-        counted(&scene, work, boot_known);
-    }
+    counted_with_and_without_the_boot(&Scene::of_settings());
 }
 
 #[test]
 fn killed_at_any_point_images_and_a_menu_with_their_hashes_end_wholly_old_or_wholly_new() {
-    let scene = Scene::of_tools();
-    for (work, boot_known) in [(Work::Apply, true), (Work::Apply, false), (Work::Undo, true)] {
-        counted(&scene, work, boot_known);
-    }
+    counted_with_and_without_the_boot(&Scene::of_tools());
 }
 
 #[test]
 fn killed_at_any_point_variables_of_the_firmware_end_wholly_old_or_wholly_new() {
-    let scene = Scene::of_variables();
-    for (work, boot_known) in [(Work::Apply, true), (Work::Apply, false), (Work::Undo, true)] {
-        counted(&scene, work, boot_known);
-    }
+    counted_with_and_without_the_boot(&Scene::of_variables());
 }
 
 #[test]

@@ -65,6 +65,19 @@ fn name() -> GuestName {
     "win".parse().expect("a name")
 }
 
+/// A guest that QEMU runs, with these functions, and nothing else asked for.
+pub(crate) fn plain_run<'a>(guest: &'a GuestName, functions: &'a [PciAddress]) -> GuestRun<'a> {
+    GuestRun {
+        guest,
+        backend: Backend::Qemu,
+        functions,
+        tuning: GuestTuning::default(),
+        pinning: None,
+        scheduler: Scheduler::Normal,
+        pages: None,
+    }
+}
+
 fn pinned(facts: &HostFacts, vcpus: usize) -> Pinning {
     let topology = facts.topology.value().expect("a topology");
     pinning::pin(topology, &Request { vcpus, ..Request::default() }).expect("room")
@@ -72,18 +85,8 @@ fn pinned(facts: &HostFacts, vcpus: usize) -> Pinning {
 
 fn planned(facts: &HostFacts, tuning: GuestTuning, vcpus: usize) -> Result<PlannedRun, Refusal> {
     let (guest, pinning) = (name(), pinned(facts, vcpus));
-    guest_run(
-        facts,
-        &GuestRun {
-            guest: &guest,
-            backend: Backend::Qemu,
-            functions: &[],
-            tuning,
-            pinning: Some(&pinning),
-            scheduler: Scheduler::RoundRobin,
-            pages: None,
-        },
-    )
+    let (pinning, scheduler) = (Some(&pinning), Scheduler::RoundRobin);
+    guest_run(facts, &GuestRun { tuning, pinning, scheduler, ..plain_run(&guest, &[]) })
 }
 
 /// The steps with their values, and the notes.
@@ -111,16 +114,8 @@ fn the_host_stays_awake_for_a_guest_with_devices_unless_it_may_sleep() {
     edit(&mut facts, "02:00.0", |function| function.driver = Some("vfio-pci".to_owned()));
     let guest = name();
     let run = |functions: &[PciAddress], host_sleep| {
-        let run = GuestRun {
-            guest: &guest,
-            backend: Backend::Qemu,
-            functions,
-            tuning: GuestTuning { host_sleep, ..GuestTuning::default() },
-            pinning: None,
-            scheduler: Scheduler::Normal,
-            pages: None,
-        };
-        guest_run(&facts, &run).expect("a plan")
+        let tuning = GuestTuning { host_sleep, ..GuestTuning::default() };
+        guest_run(&facts, &GuestRun { tuning, ..plain_run(&guest, functions) }).expect("a plan")
     };
     let functions = [at("02:00.0")];
     let awake = run(&functions, HostSleep::Block);
@@ -161,10 +156,7 @@ fn libvirt_has_groups_and_pins_of_its_own() {
     let run = |isolation| {
         let tuning = GuestTuning { isolation, ..ALL };
         let (backend, pinning) = (Backend::Libvirt, Some(&pinning));
-        let scheduler = Scheduler::Normal;
-        let run =
-            GuestRun { guest: &guest, backend, functions: &[], tuning, pinning, scheduler, pages: None };
-        guest_run(&facts, &run)
+        guest_run(&facts, &GuestRun { backend, tuning, pinning, ..plain_run(&guest, &[]) })
     };
     let planned = run(Isolation::Slices).expect("a plan");
     assert_eq!((planned.group, planned.threads), (None, None));
@@ -193,19 +185,7 @@ fn only_the_huge_pages_that_are_lacking_are_made() {
     let guest = name();
     let run = |count| {
         let pages = Some(HugePagesWanted { size_kib: 2048, node: None, count });
-        let tuning = GuestTuning::default();
-        guest_run(
-            &facts,
-            &GuestRun {
-                guest: &guest,
-                backend: Backend::Qemu,
-                functions: &[],
-                tuning,
-                pinning: None,
-                scheduler: Scheduler::Normal,
-                pages,
-            },
-        )
+        guest_run(&facts, &GuestRun { pages, ..plain_run(&guest, &[]) })
     };
     let free = facts.memory.huge_pages.value().expect("known")[&2048].all.takeable();
     let total = facts.memory.huge_pages.value().expect("known")[&2048].all.total;
@@ -225,15 +205,7 @@ fn what_this_host_cannot_do_is_said_all_at_once() {
     let refusal = planned(&facts, ALL, 1).expect_err("a refusal").to_string();
     insta::assert_snapshot!(refusal);
     let guest = name();
-    let unpinned = GuestRun {
-        guest: &guest,
-        backend: Backend::Qemu,
-        functions: &[],
-        tuning: ALL,
-        pinning: None,
-        scheduler: Scheduler::Normal,
-        pages: None,
-    };
+    let unpinned = GuestRun { tuning: ALL, ..plain_run(&guest, &[]) };
     let refusal = guest_run(&host(), &unpinned).expect_err("a refusal").to_string();
     assert!(refusal.contains("tuning.interrupts is about the CPUs of the guest"), "{refusal}");
 }
@@ -248,16 +220,6 @@ fn without_root_what_only_makes_it_faster_is_left_and_a_device_of_the_hosts_is_r
     assert_eq!(run.threads.map(|threads| threads.scheduler), Some(Scheduler::Normal));
     let guest = name();
     let functions = [at("02:00.0")];
-    let tuning = GuestTuning::default();
-    let device = GuestRun {
-        guest: &guest,
-        backend: Backend::Qemu,
-        functions: &functions,
-        tuning,
-        pinning: None,
-        scheduler: Scheduler::Normal,
-        pages: None,
-    };
-    let refusal = guest_run(&facts, &device).expect_err("a refusal").to_string();
+    let refusal = guest_run(&facts, &plain_run(&guest, &functions)).expect_err("a refusal").to_string();
     assert!(refusal.contains("only root can do"), "{refusal}");
 }

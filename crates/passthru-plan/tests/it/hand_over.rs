@@ -1,8 +1,7 @@
 //! The host's picture, which is given up for a guest that takes the only card.
 
-use passthru_model::backend::Backend;
 use passthru_model::graphics::{Console, FirmwareScreen, Graphics};
-use passthru_model::guest_tuning::{GuestTuning, Scheduler};
+use passthru_model::guest_tuning::GuestTuning;
 use passthru_model::setting::DisplayService;
 use passthru_model::tuning::RunTimeFacts;
 use passthru_model::ways_in::WaysIn;
@@ -10,7 +9,7 @@ use passthru_model::{Fact, HostFacts};
 use passthru_plan::{GuestRun, PlannedRun, Refusal, guest_run};
 
 use crate::common::{at, edit};
-use crate::guest_runs::{self, shown};
+use crate::guest_runs::{self, plain_run, shown};
 use crate::run_time::hold;
 
 /// A host with one card, of NVIDIA, on which the desktop, the consoles and the firmware's screen are drawn.
@@ -53,16 +52,7 @@ fn run(facts: &HostFacts, hand_over_display: bool) -> Result<PlannedRun, Refusal
     let guest = "win".parse().expect("a name");
     let functions = ["01:00.0", "01:00.1"].map(at);
     let tuning = GuestTuning { hand_over_display, take_last_keyboard: true, ..GuestTuning::default() };
-    let run = GuestRun {
-        guest: &guest,
-        backend: Backend::Qemu,
-        functions: &functions,
-        tuning,
-        pinning: None,
-        scheduler: Scheduler::Normal,
-        pages: None,
-    };
-    guest_run(facts, &run)
+    guest_run(facts, &GuestRun { tuning, ..plain_run(&guest, &functions) })
 }
 
 fn refused(facts: &HostFacts) -> String {
